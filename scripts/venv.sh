@@ -84,7 +84,7 @@ _make_venv() {
   (
     cd "$root" || exit 1
     PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-      "$python" -m pip install --quiet --no-input -c constraints.txt \
+      "$python" -m pip install -qq --no-input -c constraints.txt \
       "${lists[@]/#/-r}" </dev/null
   ) || fail "pip could not install ${lists[*]} into $venv (see above)"
   printf '%s\n' "$digest" >"$stamp.new" && mv "$stamp.new" "$stamp"
