@@ -1,0 +1,111 @@
+"""Which graphemes a dataset holds: the table, and how images are dealt to it.
+
+graphemes.csv: the 1,295 graphemes of the competition's training set with their
+labels and how often each was written (200,840 images in all).
+class_map.csv: the text of each class, byte for byte the competition's own.
+"""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+OUTPUTS = ("grapheme_root", "vowel_diacritic", "consonant_diacritic")
+CLASS_MAP = pathlib.Path(__file__).with_name("class_map.csv")
+_TABLE = pathlib.Path(__file__).with_name("graphemes.csv")
+_TRAIN_STREAM, _TEST_STREAM = 10, 11  # keep the two deals independent
+
+
+@dataclasses.dataclass(frozen=True)
+class Grapheme:
+    """A written sign: its text, a label for each of OUTPUTS, its frequency."""
+
+    text: str
+    labels: tuple[int, ...]
+    count: int
+
+
+def read_graphemes(path: pathlib.Path = _TABLE) -> list[Grapheme]:
+    """Reads the table of graphemes."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            Grapheme(
+                row["grapheme"],
+                tuple(int(row[name]) for name in OUTPUTS),
+                int(row["count"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def deal(
+    graphemes: Sequence[Grapheme], *, num_images: int, seed: int
+) -> np.ndarray:
+    """Deals `num_images` images to graphemes, by frequency, and shuffles them.
+
+    Returns:
+        [num_images] int64, a place in `graphemes` for each image.
+    """
+    places = np.repeat(
+        np.arange(len(graphemes)), count_images(graphemes, num_images)
+    )
+    return np.random.default_rng((seed, _TRAIN_STREAM)).permutation(places)
+
+
+def draw_test(
+    graphemes: Sequence[Grapheme], *, num_images: int, seed: int
+) -> np.ndarray:
+    """Draws the test images' graphemes by frequency: [num_images] int64."""
+    frequencies = np.array([grapheme.count for grapheme in graphemes])
+    return np.random.default_rng((seed, _TEST_STREAM)).choice(
+        len(graphemes), num_images, p=frequencies / frequencies.sum()
+    )
+
+
+def count_images(graphemes: Sequence[Grapheme], num_images: int) -> np.ndarray:
+    """Counts the images of each grapheme, by the largest remainder.
+
+    Few images do not reach every grapheme; a smallest set that holds every
+    class of every output is then served first, as far as the images go.
+
+    Returns:
+        [graphemes] int64 that sum to num_images.
+    """
+    frequencies = np.array([grapheme.count for grapheme in graphemes])
+    quotas = num_images * frequencies / frequencies.sum()
+    first = np.zeros(len(graphemes), np.int64)
+    first[covering_graphemes(graphemes)[:num_images]] = 1
+    left = num_images - int(first.sum())
+    if not left:
+        return first
+    wanted = np.maximum(quotas - first, 0)
+    wanted *= left / wanted.sum()
+    counts = np.floor(wanted + 1e-9).astype(np.int64)
+    by_remainder = np.argsort(counts - wanted, kind="stable")
+    counts[by_remainder[: left - int(counts.sum())]] += 1
+    return first + counts
+
+
+def covering_graphemes(graphemes: Sequence[Grapheme]) -> list[int]:
+    """Picks graphemes that together show every class, the most telling first.
+
+    Returns:
+        Places in `graphemes`; each adds as many classes not seen before as
+        any other could (the most frequent of several).
+    """
+    labels = np.array([grapheme.labels for grapheme in graphemes])
+    frequencies = np.array([grapheme.count for grapheme in graphemes])
+    outputs = range(labels.shape[1])
+    unseen = [
+        np.isin(np.arange(labels.max() + 1), labels.T[o]) for o in outputs
+    ]
+    picked = []
+    while any(classes.any() for classes in unseen):
+        gains = sum(unseen[o][labels[:, o]].astype(int) for o in outputs)
+        best = int(np.argmax(gains * frequencies.sum() + frequencies))
+        picked.append(best)
+        for o in outputs:
+            unseen[o][labels[best, o]] = False
+    return picked

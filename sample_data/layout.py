@@ -1,0 +1,151 @@
+"""The competition's files: their names, their columns and how they are written.
+
+    train_image_data_{0..}.parquet, test_image_data_{0..3}.parquet
+        image_id (string), then "0" … "32331" (uint8, row-major 137 x 236);
+        one row group, snappy, dictionary encoding
+    train.csv              image_id, a label for each output, grapheme
+    class_map.csv          component_type, label, component
+    test.csv               row_id, image_id, component
+    sample_submission.csv  row_id, target
+
+Every file gets its name only when it is whole; train.csv comes last.
+"""
+
+import csv
+import io
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sample_data import graphemes
+
+TRAIN_CSV = "train.csv"
+NUM_TEST_FILES = 4
+NUM_TEST_IMAGES = 12
+_RECIPE = b"sample_data"  # a parquet file's key for what it was drawn from
+_PARTIAL = ".partial"
+# In each file a test image's rows come in this order.
+_COMPONENTS = ("consonant_diacritic", "grapheme_root", "vowel_diacritic")
+
+
+def image_files(
+    num_train_images: int, num_train_files: int
+) -> Iterator[tuple[str, str, range]]:
+    """Lists the parquet files: (name, "train" or "test", indices held)."""
+    for split, total, files in (
+        ("test", NUM_TEST_IMAGES, NUM_TEST_FILES),
+        ("train", num_train_images, num_train_files),
+    ):
+        size, longer = divmod(total, files)
+        start = 0
+        for number in range(files):
+            stop = start + size + (number < longer)
+            name = f"{split}_image_data_{number}.parquet"
+            yield name, split, range(start, stop)
+            start = stop
+
+
+def image_id(split: str, index: int) -> str:
+    """Names an image: Train_0, Test_11."""
+    return f"{split.capitalize()}_{index}"
+
+
+def train_csv(table: Sequence[graphemes.Grapheme], places: np.ndarray) -> bytes:
+    """Makes train.csv; places[i] is image i's place in the table."""
+    return _csv_bytes(
+        ("image_id", *graphemes.OUTPUTS, "grapheme"),
+        (
+            (image_id("train", index), *table[place].labels, table[place].text)
+            for index, place in enumerate(places)
+        ),
+    )
+
+
+def small_files() -> dict[str, bytes]:
+    """Makes the files that are the same in every dataset: name -> bytes."""
+    rows = [
+        (f"{image_id('test', index)}_{component}", image_id("test", index))
+        + (component,)
+        for index in range(NUM_TEST_IMAGES)
+        for component in _COMPONENTS
+    ]
+    return {
+        "class_map.csv": graphemes.CLASS_MAP.read_bytes(),
+        "test.csv": _csv_bytes(("row_id", "image_id", "component"), rows),
+        "sample_submission.csv": _csv_bytes(
+            ("row_id", "target"), ((row[0], 0) for row in rows)
+        ),
+    }
+
+
+def write_images(
+    path: pathlib.Path, ids: list[str], columns: np.ndarray, recipe: str
+) -> None:
+    """Writes a parquet file of one row group.
+
+    The table's columns are views of `columns`: nothing is copied.
+
+    Args:
+        columns: [pixels, images] uint8, C-contiguous.
+        recipe: What the images were drawn from; see read_recipe.
+    """
+    names = ["image_id", *map(str, range(len(columns)))]
+    arrays = [pa.array(ids), *map(pa.array, columns)]
+    table = pa.Table.from_arrays(arrays, names=names)
+    table = table.replace_schema_metadata({_RECIPE: recipe})
+    partial = path.with_name(path.name + _PARTIAL)
+    pq.write_table(table, partial, row_group_size=len(ids))
+    _finish(partial, path)
+
+
+def read_recipe(path: pathlib.Path) -> str | None:
+    """Reads what a parquet file was drawn from; None: not drawn here."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except pa.ArrowInvalid:
+        return None
+    return metadata.get(_RECIPE, b"").decode() or None
+
+
+def write_bytes(path: pathlib.Path, data: bytes) -> None:
+    """Writes a small file."""
+    partial = path.with_name(path.name + _PARTIAL)
+    partial.write_bytes(data)
+    _finish(partial, path)
+
+
+def dataset_files(folder: pathlib.Path) -> list[str]:
+    """Lists a folder's files that belong to a dataset of this layout."""
+    wanted = {TRAIN_CSV, *small_files()}
+    return sorted(
+        path.name
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.name in wanted
+        or path.match("train_image_data_*.parquet")
+        or path.match("test_image_data_*.parquet")
+    )
+
+
+def remove_partial(folder: pathlib.Path) -> None:
+    """Removes what a killed run left half-written."""
+    for path in folder.glob("*" + _PARTIAL):
+        path.unlink()
+
+
+def _finish(partial: pathlib.Path, path: pathlib.Path) -> None:
+    """Gives a file its name once its bytes are on the disk."""
+    with open(partial, "rb+") as file:
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+def _csv_bytes(header: Sequence, rows) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()

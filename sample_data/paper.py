@@ -1,0 +1,113 @@
+"""The sheet under the ink, and what the scanner makes of it."""
+
+import dataclasses
+
+import numpy as np
+
+HEIGHT, WIDTH = 137, 236
+_TILES_STREAM, _SHEET_STREAM = 3, 4
+_NUM_TILES = 6
+_TILE = 512  # pixels, height and width
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A writer's sheet in one scanner; levels in [0, 255]."""
+
+    level: float  # of the paper; beyond 255 the scanner shows pure white
+    noise: float
+    shadow: float  # fall of the level from one side to the other
+    frames: tuple[float, ...]  # level of a line on top, bottom, left, right
+    #                            side; 0 where there is none
+
+
+def make_sheet(seed: int, number: int) -> Sheet:
+    """Draws the sheet of writer `number`."""
+    rng = np.random.default_rng((seed, _SHEET_STREAM, number))
+    white = rng.random() < 0.5
+    framed = rng.random(4) < (0.03, 0.05, 0.05, 0.06)
+    return Sheet(
+        level=float(rng.normal(257, 1) if white else rng.normal(251.5, 2.2)),
+        noise=float(rng.uniform(1.0, 2.4)),
+        shadow=float(rng.normal(0, 1.5)),
+        frames=tuple(np.where(framed, rng.uniform(40, 200, 4), 0).tolist()),
+    )
+
+
+class Sheets:
+    """The sheets of one seed, with a store of noise to cut textures from."""
+
+    def __init__(self, seed: int):
+        self._seed = seed
+        self._sheets: dict[int, Sheet] = {}
+        rng = np.random.default_rng((seed, _TILES_STREAM))
+        shape = (_NUM_TILES, _TILE, _TILE)
+        self._tiles = _textured(rng.standard_normal(shape, dtype=np.float32))
+
+    def texture(self, rng: np.random.Generator) -> np.ndarray:
+        """Cuts out noise: [HEIGHT, WIDTH] float32, mean 0, deviation 1."""
+        tile = self._tiles[rng.integers(_NUM_TILES)]
+        y = int(rng.integers(_TILE - HEIGHT))
+        x = int(rng.integers(_TILE - WIDTH))
+        cut = tile[y : y + HEIGHT, x : x + WIDTH]
+        return cut[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
+
+    def scan(
+        self, ink: np.ndarray, number: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Puts ink on a writer's sheet and scans it.
+
+        Args:
+            ink: [HEIGHT, WIDTH] float32 in [0, 1], 1 is black.
+            number: The writer.
+
+        Returns:
+            [HEIGHT, WIDTH] uint8.
+        """
+        if number not in self._sheets:
+            self._sheets[number] = make_sheet(self._seed, number)
+        sheet = self._sheets[number]
+        light = self.texture(rng) * np.float32(sheet.noise)
+        slope = sheet.shadow + rng.normal(0, 0.5)
+        light += np.linspace(-slope, slope, WIDTH, dtype=np.float32)
+        slope = rng.normal(0, 0.7)
+        light += np.linspace(-slope, slope, HEIGHT, dtype=np.float32)[:, None]
+        light += np.float32(sheet.level + rng.normal(0, 0.7))
+        if rng.random() < 0.06:
+            _add_speck(light, rng)
+        _add_frame(light, sheet.frames, rng)
+        light *= 1 - ink
+        np.clip(light, 0, 255, out=light)
+        light += 0.5
+        return light.astype(np.uint8)
+
+
+def _textured(noise: np.ndarray) -> np.ndarray:
+    """Mixes noise with itself smeared out, as paper fibres look scanned."""
+    smeared = noise.copy()
+    for axis in (1, 2):
+        smeared = (
+            smeared + np.roll(smeared, 1, axis) + np.roll(smeared, -1, axis)
+        )
+    mixed = 0.4 * noise + 0.35 * smeared
+    return mixed / mixed.std()
+
+
+def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:
+    """Drops a grain of dust of 1 to 3 pixels."""
+    size = int(rng.integers(1, 4))
+    y = int(rng.integers(HEIGHT - size))
+    x = int(rng.integers(WIDTH - size))
+    light[y : y + size, x : x + size] -= rng.uniform(30, 150)
+
+
+def _add_frame(
+    light: np.ndarray, levels: tuple[float, ...], rng: np.random.Generator
+) -> None:
+    """Leaves a rest of the form's printed box along some sides."""
+    sides = (light, light[::-1], light.T, light.T[::-1])
+    for side, level in zip(sides, levels, strict=True):
+        if level and rng.random() < 0.6:
+            rows = int(rng.integers(1, 4))
+            lines = side[:rows]
+            lines -= (255 - level) * rng.uniform(0.4, 1)
