@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The whole walk on a fresh machine: it makes .venv, draws a sample of the
+# competition's data, builds the records, trains, kills the trainer in
+# mid-epoch as a machine's reset would, goes on from the backup, and ends with
+# the score and submission.csv. After the installation: a few minutes on 2
+# cores.
+#
+#   scripts/demo.sh
+#
+# DEMO_DIR     where everything goes (default .data/demo); made anew each time
+# DEMO_IMAGES  training images to draw (default 4000)
+# DEMO_EPOCHS  epochs to train (default 8)
+set -euo pipefail
+shopt -s extglob nullglob
+# shellcheck source=scripts/venv.sh
+source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
+
+images=${DEMO_IMAGES:-4000}
+epochs=${DEMO_EPOCHS:-8}
+demo=${DEMO_DIR:-$root/.data/demo}
+batch=64
+wait_seconds=900 # for the first backup; a hung trainer must not hang us
+
+# Makes $demo anew; a folder that no demo made is left alone.
+make_demo_folder() {
+  local mark=".made-by-scripts-demo"
+  mkdir -p "$demo" || fail "DEMO_DIR=$demo cannot be made"
+  demo=$(cd "$demo" && pwd -P)
+  if [[ ! -e $demo/$mark && -n $(ls -A "$demo") ]]; then
+    fail "DEMO_DIR=$demo holds files that no demo made; name a new folder"
+  fi
+  touch "$demo/$mark" || fail "DEMO_DIR=$demo cannot be written"
+  rm -rf "${demo:?}"/{input,records,workdir,drive,log,scores.json,submission.csv}
+  mkdir "$demo/log"
+}
+
+say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
+
+# Shows a command as a user would type it, runs it, keeps its output.
+run() {
+  local log="$demo/log/$1.txt"
+  shift
+  echo "\$ python $*"
+  "$python" "$@" 2>&1 | tee "$log"
+}
+
+# Prints the step of the newest backup whose manifest is there, else 0.
+backed_up_step() {
+  local manifest step=0
+  for manifest in "$demo"/drive/backup-*-*-*.json; do
+    [[ -s $manifest ]] || continue
+    manifest=${manifest##*/backup-*([0-9])-}
+    step=$((10#${manifest%%-*}))
+  done
+  echo "$step"
+}
+
+# True if that step lies inside an epoch, not at one's end.
+mid_epoch() { (($1 > steps_per_epoch && $1 % steps_per_epoch != 0)); }
+
+# Runs the trainer in the background and kills it, as a reset would: SIGKILL,
+# without a warning, at a step inside an epoch that has been backed up.
+train_and_kill() {
+  local step log="$demo/log/train-1.txt" give_up=$((SECONDS + wait_seconds))
+  echo "\$ python ${train[*]}"
+  "$python" "${train[@]}" > >(tee "$log") 2>&1 &
+  trainer=$!
+  while true; do
+    kill -0 "$trainer" 2>/dev/null ||
+      fail "the trainer ended before it could be killed; see $log"
+    ((SECONDS < give_up)) ||
+      fail "no backup inside an epoch after $wait_seconds s; see $log"
+    if mid_epoch "$(backed_up_step)"; then
+      # Another backup may have come since: hold the process and look again.
+      kill -STOP "$trainer"
+      killed_at=$(backed_up_step)
+      mid_epoch "$killed_at" && break
+      kill -CONT "$trainer"
+    fi
+    sleep 0.2
+  done
+  kill -KILL "$trainer"
+  { wait "$trainer" || true; } 2>/dev/null
+  trainer=
+}
+
+trainer=
+set_up run
+trap '[[ -z $trainer ]] || kill -KILL "$trainer" 2>/dev/null; remove_inside' EXIT
+cd "$root"
+make_demo_folder
+start=$SECONDS
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2} PYTHONUNBUFFERED=1
+
+say "1/6 draw $images training images in the competition's layout"
+run sample sample_data/main.py --output_dir="$demo/input" --num_images="$images"
+
+say "2/6 build the records"
+run build tfrecord_builder/main.py --input_dir="$demo/input" \
+  --output_dir="$demo/records"
+steps_per_epoch=$("$python" - "$demo/records/dataset_info.json" "$batch" <<'EOF'
+import json, sys
+splits = json.load(open(sys.argv[1]))["splits"]
+training = {k: s for k, s in splits.items() if k not in ("fold0", "unseen")}
+print(sum(s["records"] for s in training.values()) // int(sys.argv[2]))
+EOF
+)
+
+say "3/6 train, and lose the machine inside an epoch of $steps_per_epoch steps"
+train=(
+  trainer/main.py --data_dir="$demo/records" --workdir="$demo/workdir"
+  --backup_dir="$demo/drive" --epochs="$epochs" --global_batch_size="$batch"
+  --backup_every_steps=$((steps_per_epoch * 2 / 5))
+)
+train_and_kill
+echo "killed the trainer with SIGKILL; the newest backup is of step $killed_at"
+rm -rf "$demo/workdir"
+echo "removed its workdir too: a reset takes the machine's own disk"
+
+say "4/6 the same command again goes on from the backup"
+run train-2 "${train[@]}"
+grep -Eq "RESUMED.* step $killed_at( |,|\$)" "$demo/log/train-2.txt" ||
+  fail "the trainer did not say that it resumed at step $killed_at;" \
+    "see $demo/log/train-2.txt"
+echo "checked: it resumed at step $killed_at, epoch" \
+  "$((killed_at / steps_per_epoch + 1)), and not at an epoch's start"
+
+say "5/6 evaluate on the fold that was not trained on"
+run evaluate trainer/evaluate.py --model="$demo/workdir/model.keras" \
+  --data_dir="$demo/records" --split=fold0 --output="$demo/scores.json"
+
+say "6/6 predict the test images"
+run predict trainer/predict.py --model="$demo/workdir/model.keras" \
+  --input_dir="$demo/input" --output="$demo/submission.csv"
+
+say "done"
+"$python" - "$demo" "$killed_at" <<'EOF'
+import json, pathlib, sys
+demo, killed_at = pathlib.Path(sys.argv[1]), sys.argv[2]
+scores = json.loads((demo / "scores.json").read_text())
+summary = json.loads((demo / "workdir/summary.json").read_text())
+rows = len((demo / "submission.csv").read_text().splitlines()) - 1
+speed = ", ".join(f"{leg['images_per_second']:.0f}" for leg in summary["legs"])
+lines = [
+    (f"recall {name}", "null" if value is None else f"{value:.4f}")
+    for name, value in scores["recall"].items()
+]
+lines += [
+    (f"score on {scores['split']}", f"{scores['score']:.4f}"),
+    ("  of images", scores["images"]),
+    ("training images/s of each leg", speed),
+    ("killed and resumed at step", killed_at),
+    ("model", demo / "workdir/model.keras"),
+    ("scores", demo / "scores.json"),
+    (f"submission, {rows} rows", demo / "submission.csv"),
+    ("backups", demo / "drive"),
+]
+for name, value in lines:
+    print(f"  {name:<32}{value}")
+EOF
