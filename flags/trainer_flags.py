@@ -1,0 +1,239 @@
+"""Flags of trainer/main.py.
+
+FREE names the flags that may change between the legs of one run: they do not
+change its result. A changed value of any other flag is another run.
+"""
+
+from absl import flags
+
+FREE = frozenset(
+    {
+        "workdir",
+        "backup_dir",
+        "data_dir",
+        "accelerator",
+        "virtual_devices",
+        "precision",
+        "xla",
+        "steps_per_loop",
+        "num_parallel_calls",
+        "backup_every_seconds",
+        "backup_every_steps",
+        "backup_settle_minutes",
+        "max_minutes",
+        "restart",
+        "verbosity",
+    }
+)
+
+# Where things are.
+flags.DEFINE_string(
+    "data_dir",
+    None,
+    "Records that tfrecord_builder/main.py wrote (its --output_dir).",
+    required=True,
+)
+flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder on this machine's own disk for what the run leaves: model.keras, "
+    "metrics.csv, summary.json, TensorBoard events. It may be lost: the "
+    "backup makes all of it again.",
+    required=True,
+)
+flags.DEFINE_string(
+    "backup_dir",
+    None,
+    "Folder that outlives this machine (Drive: /content/drive/MyDrive/...). "
+    "Run the same command again after a reset and it goes on from there. "
+    "Default: WORKDIR/backup, which dies with the machine.",
+)
+
+# What is trained.
+flags.DEFINE_integer(
+    "validation_fold",
+    0,
+    "Fold held out to judge each epoch; -1 trains on all folds and keeps the "
+    "last weights.",
+    lower_bound=-1,
+)
+flags.DEFINE_string(
+    "backbone",
+    "small",
+    "The net: small (for a CPU), efficientnet_v2_b0, efficientnet_v2_s, "
+    "resnet18_v2, resnet50_v2, densenet121.",
+)
+flags.DEFINE_integer(
+    "input_height",
+    0,
+    "Rows the backbone sees; the model resizes the stored images itself. "
+    "0: the stored size.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "input_width",
+    0,
+    "Columns the backbone sees. 0: the stored size.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "dropout",
+    0.2,
+    "Share of the pooled features dropped in training.",
+    lower_bound=0,
+    upper_bound=0.95,
+)
+flags.DEFINE_list(
+    "output_weights",
+    [],
+    "Weights of the outputs in the score and the loss, name:weight,... "
+    "Default: 2 for grapheme_root, 1 for any other.",
+)
+
+# How it is trained.
+flags.DEFINE_integer("epochs", 20, "Epochs of the run.", lower_bound=1)
+flags.DEFINE_integer(
+    "global_batch_size",
+    128,
+    "Examples a step, over all replicas.",
+    lower_bound=1,
+)
+flags.DEFINE_integer(
+    "seed", 0, "Seed of weights, order and augmentation.", lower_bound=0
+)
+flags.DEFINE_float(
+    "learning_rate",
+    2e-3,
+    "Peak of the learning rate of AdamW: linear warm-up, then a cosine.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "warmup_epochs", 1.0, "Epochs of the warm-up.", lower_bound=0
+)
+flags.DEFINE_float(
+    "weight_decay",
+    0.02,
+    "Decoupled weight decay of AdamW (not on biases and norms).",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "label_smoothing",
+    0.05,
+    "Probability spread evenly over all classes.",
+    lower_bound=0,
+    upper_bound=0.9,
+)
+flags.DEFINE_float(
+    "ema_decay",
+    0.999,
+    "Decay a step of the moving average of the weights, which is what is "
+    "evaluated and kept.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_integer(
+    "shuffle_window_mb",
+    512,
+    "MiB of records shuffled at a time; a set that fits is shuffled whole "
+    "and stays in memory. Part of the run's identity.",
+    lower_bound=1,
+)
+
+# Augmentation.
+flags.DEFINE_float("rotation", 8.0, "Largest rotation, degrees.", lower_bound=0)
+flags.DEFINE_float(
+    "scale",
+    0.12,
+    "Largest relative change of each side's length.",
+    lower_bound=0,
+    upper_bound=0.9,
+)
+flags.DEFINE_float(
+    "shift",
+    0.06,
+    "Largest shift, as a fraction of each side.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_float(
+    "shear", 0.15, "Largest horizontal shear, as a slope.", lower_bound=0
+)
+flags.DEFINE_float(
+    "cutmix",
+    0.5,
+    "Probability that an example gets a box of another one.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_integer(
+    "mix_group",
+    8,
+    "Consecutive examples that mixing partners are taken from.",
+    lower_bound=2,
+)
+
+# What it runs on.
+flags.DEFINE_enum(
+    "accelerator",
+    "auto",
+    ["auto", "cpu", "gpu", "tpu"],
+    "auto takes a TPU, else the GPUs, else the CPU.",
+)
+flags.DEFINE_integer(
+    "virtual_devices",
+    0,
+    "Cut the CPU into this many devices, to try a distributed run.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
+    "auto: bfloat16 on TPUs and new GPUs, float16 on older ones, float32 on "
+    "a CPU.",
+)
+flags.DEFINE_bool("xla", False, "Compile the replica step with XLA.")
+flags.DEFINE_integer(
+    "steps_per_loop",
+    0,
+    "Steps between two looks of the host at the device; 0: about a second's.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "num_parallel_calls",
+    0,
+    "Threads of the input pipeline's parallel parts; 0: as many as help.",
+    lower_bound=0,
+)
+
+# Backups and stopping.
+flags.DEFINE_integer(
+    "backup_every_seconds",
+    300,
+    "Seconds between two backups; 0: not by time.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "backup_every_steps",
+    0,
+    "Steps between two backups; 0: not by steps.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "backup_settle_minutes",
+    15.0,
+    "Age at which a backup has surely arrived on Drive.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "max_minutes",
+    0.0,
+    "Stop in good order this many minutes after the start, with a backup; 0: "
+    "no limit.",
+    lower_bound=0,
+)
+flags.DEFINE_bool(
+    "restart",
+    False,
+    "Start over, though the backup folder holds another run or this one.",
+)

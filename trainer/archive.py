@@ -1,0 +1,47 @@
+"""One file that holds arrays and a JSON document, and runs no code on reading.
+
+A zip without compression: NAME.npy for each array, document.json for the rest.
+"""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+
+_DOCUMENT = "document.json"
+
+
+def write(
+    path: str | os.PathLike, arrays: Mapping[str, np.ndarray], document: dict
+) -> None:
+    """Writes a new file and flushes it to the disk."""
+    with open(path, "wb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as f:
+                    np.lib.format.write_array(f, array, allow_pickle=False)
+            archive.writestr(_DOCUMENT, json.dumps(document))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+    """Reads what `write` wrote.
+
+    Raises:
+        zipfile.BadZipFile, KeyError, ValueError: Not such a file, or damaged
+            (every entry carries a CRC-32).
+    """
+    with zipfile.ZipFile(path) as archive:
+        document = json.loads(archive.read(_DOCUMENT))
+        arrays = {
+            name.removesuffix(".npy"): np.lib.format.read_array(
+                io.BytesIO(archive.read(name)), allow_pickle=False
+            )
+            for name in archive.namelist()
+            if name.endswith(".npy")
+        }
+    return arrays, document

@@ -1,0 +1,170 @@
+"""Which devices a run uses, how work is spread over them, in what precision."""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from storage import UserError
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """What a run computes on.
+
+    Attributes:
+        strategy: Spreads a step over the replicas.
+        kind: "tpu", "gpu" or "cpu".
+        precision: Keras dtype policy of the backbone.
+        description: One line for people.
+    """
+
+    strategy: tf.distribute.Strategy
+    kind: str
+    precision: str
+    description: str
+
+    @property
+    def replicas(self) -> int:
+        return self.strategy.num_replicas_in_sync
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes what the run leaves."""
+        resolver = self.strategy.cluster_resolver
+        if resolver is None or not resolver.task_type:
+            return True
+        return resolver.task_type == "chief" or (
+            resolver.task_type == "worker"
+            and resolver.task_id == 0
+            and "chief" not in resolver.cluster_spec().jobs
+        )
+
+
+def choose(
+    *, accelerator: str = "auto", virtual_devices: int = 0, precision="auto"
+) -> Devices:
+    """Picks the devices; call it before anything else touches TensorFlow.
+
+    Args:
+        accelerator: "auto" takes a TPU, else GPUs, else the CPU.
+        virtual_devices: Cuts the CPU into that many devices; 0 leaves it one.
+        precision: One of PRECISIONS, or "auto": mixed_bfloat16 on a TPU and
+            on GPUs from compute capability 8, mixed_float16 on GPUs from 7,
+            else float32.
+
+    Raises:
+        UserError: The accelerator that was asked for is not there.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if virtual_devices > 1:
+        _cut_cpu(accelerator, virtual_devices)
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        kind = "gpu" if gpus and accelerator != "cpu" else "cpu"
+    else:
+        kind, strategy = _single_machine(accelerator, gpus)
+    if precision == "auto":
+        precision = _precision(kind, gpus)
+    name = _names(kind, gpus)
+    return Devices(
+        strategy=strategy,
+        kind=kind,
+        precision=precision,
+        description=(
+            f"{strategy.num_replicas_in_sync} x {name}, "
+            f"{type(strategy).__name__}, {precision}"
+        ),
+    )
+
+
+def check_batch(batch: int, *, replicas: int, mix_group: int) -> None:
+    """Refuses a global batch that the replicas cannot share.
+
+    Raises:
+        UserError: Names the batches next to it that they can.
+    """
+    unit = replicas * mix_group
+    if batch % unit:
+        below = batch // unit * unit
+        choices = f"{below} or {below + unit}" if below else f"{unit}"
+        raise UserError(
+            f"--global_batch_size={batch} cannot be shared: {replicas} "
+            f"replicas in groups of --mix_group={mix_group} examples need a "
+            f"multiple of {unit}; use {choices}"
+        )
+
+
+def _cut_cpu(accelerator, virtual_devices):
+    if accelerator not in ("auto", "cpu"):
+        raise UserError(
+            f"--virtual_devices={virtual_devices} cuts the CPU: it does not "
+            f"go with --accelerator={accelerator}"
+        )
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * virtual_devices
+    )
+
+
+def _single_machine(accelerator, gpus):
+    if accelerator in ("auto", "tpu"):
+        strategy = _tpu()
+        if strategy is not None:
+            return "tpu", strategy
+        if accelerator == "tpu":
+            raise UserError(
+                "--accelerator=tpu, but this machine has no TPU that "
+                "TensorFlow can use: choose a TPU runtime, or "
+                "--accelerator=auto"
+            )
+    cpus = tf.config.list_logical_devices("CPU")
+    if accelerator == "gpu" and not gpus:
+        raise UserError(
+            "--accelerator=gpu, but TensorFlow sees no GPU: choose a GPU "
+            "runtime, or --accelerator=auto"
+        )
+    if gpus and accelerator != "cpu" and len(cpus) == 1:
+        if len(gpus) > 1:
+            return "gpu", tf.distribute.MirroredStrategy()
+        return "gpu", tf.distribute.OneDeviceStrategy("/gpu:0")
+    if len(cpus) > 1:
+        return "cpu", tf.distribute.MirroredStrategy([c.name for c in cpus])
+    return "cpu", tf.distribute.OneDeviceStrategy("/cpu:0")
+
+
+def _tpu():
+    """Returns a TPUStrategy, None where there is no TPU."""
+    try:
+        # Without a TPU the resolver constructs; initialising it fails.
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.NotFoundError):
+        return None
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _precision(kind, gpus):
+    if kind == "tpu":
+        return "mixed_bfloat16"
+    if kind == "gpu":
+        details = tf.config.experimental.get_device_details(gpus[0])
+        major = details.get("compute_capability", (0, 0))[0]
+        if major >= 8:
+            return "mixed_bfloat16"
+        if major >= 7:
+            return "mixed_float16"
+    return "float32"
+
+
+def _names(kind, gpus):
+    if kind == "gpu":
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("device_name", "GPU")
+    if kind == "tpu":
+        return "TPU core"
+    return "CPU"

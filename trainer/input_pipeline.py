@@ -1,0 +1,279 @@
+"""Records to batches: the training stream and the evaluation stream.
+
+  plan of windows (order.py)
+    -> a window's records as one uint8 matrix: read, parsed in vectors
+    -> gathered in hash order, a batch at a time
+    -> [B, H, W, 1] uint8 images, labels, and the numbers augmentation draws
+
+Everything is a pure function of (seed, step): no iterator state is saved, and
+starting at any step reads at most one window that is not used. A training set
+that fits in one window is read once and stays in memory.
+"""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from tfrecord_builder import dataset_info as dataset_info_lib
+from tfrecord_builder import example
+from trainer import order as order_lib
+
+_READ_BUFFER = 8 << 20  # 8 MiB
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainStream:
+    """The training examples of a run.
+
+    Attributes:
+        info: The dataset.
+        paths: Shard files of the training folds, in the order of the set.
+        order: Which record is read at which step.
+        draws: Random numbers per example that augmentation uses.
+    """
+
+    info: dataset_info_lib.DatasetInfo
+    paths: tuple[str, ...]
+    order: order_lib.Order
+    draws: int
+
+    def dataset(
+        self,
+        first_step: int,
+        last_step: int,
+        *,
+        replicas: int = 1,
+        pipeline: int = 0,
+        num_pipelines: int = 1,
+        parallel_calls: int = tf.data.AUTOTUNE,
+        with_keys: bool = False,
+    ) -> tf.data.Dataset:
+        """Returns the batches of steps [first_step, last_step).
+
+        Args:
+            first_step: The step to start at.
+            last_step: The step to end before.
+            replicas: Replicas in all; each element is one replica's share.
+            pipeline: Which of `num_pipelines` equal parts of each global
+                batch this process feeds (one part a worker).
+            num_pipelines: Parts that a global batch is cut into.
+            parallel_calls: Parallelism of reading and gathering; it does not
+                change what is read.
+            with_keys: Whether to add "image_id" and "grapheme".
+
+        Returns:
+            A dataset of dicts: "image" [P, H, W, 1] uint8, one int64 [P]
+            per output, "draws" [P, draws] float32 in [0, 1), where
+            P = B / replicas. Elements follow each other step by step,
+            replica by replica.
+        """
+        batch = self.order.batch_size
+        plan = self.order.plan(first_step, last_step)
+        options = {
+            "parallel_calls": parallel_calls,
+            "with_keys": with_keys,
+        }
+        records = self._in_memory(plan, **options)
+        if records is None:
+            records = self._windowed(plan, **options)
+        records = records.rebatch(batch, drop_remainder=True)
+        steps = tf.data.Dataset.range(first_step, last_step)
+        seed = self.order.seed
+        size = batch // num_pipelines
+
+        def finish(step, features):
+            draws = step_draws(seed, step, (batch, self.draws))
+            features = dict(features, draws=draws)
+            if num_pipelines == 1:
+                return features
+            start = pipeline * size
+            return {k: v[start : start + size] for k, v in features.items()}
+
+        dataset = tf.data.Dataset.zip(steps, records).map(
+            finish, num_parallel_calls=parallel_calls
+        )
+        if replicas > num_pipelines:
+            dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _in_memory(self, plan, *, parallel_calls, with_keys):
+        """Returns chunks out of the whole set in memory, None if it is not."""
+        if not self.order.in_memory:
+            return None
+        everything = _read_window(
+            tf.constant(self.paths),
+            self.info,
+            sum(self.order.shard_records),
+            parallel_calls,
+            with_keys,
+        )
+        ends = tf.cumsum(tf.constant(self.order.shard_records))
+        starts = tf.concat([[0], ends[:-1]], axis=0)
+
+        def chunks(window):
+            rows = tf.ragged.range(
+                tf.gather(starts, window["shards"]),
+                tf.gather(ends, window["shards"]),
+            ).flat_values
+            return self._chunks(window, everything, rows, parallel_calls)
+
+        return _plan_dataset(plan).flat_map(chunks)
+
+    def _windowed(self, plan, *, parallel_calls, with_keys):
+        """Returns chunks out of one window after another."""
+        paths = tf.constant(self.paths)
+        sizes = tf.constant(self.order.shard_records, tf.int64)
+
+        def read(window):
+            records = tf.reduce_sum(tf.gather(sizes, window["shards"]))
+            window_paths = tf.gather(paths, window["shards"])
+            return window, _read_window(
+                window_paths, self.info, records, parallel_calls, with_keys
+            )
+
+        def chunks(window, features):
+            rows = tf.range(tf.shape(features["image"])[0])
+            return self._chunks(window, features, rows, parallel_calls)
+
+        return _plan_dataset(plan).map(read).prefetch(1).flat_map(chunks)
+
+    def _chunks(self, window, features, rows, parallel_calls):
+        """Returns the window's records in hash order, cut at batch ends."""
+        batch = self.order.batch_size
+        places = order_lib.window_permutation(window["key"], tf.size(rows))
+        rows = tf.gather(rows, places)[window["skip"] :][: window["take"]]
+        # The first chunk fills up the batch that the window before began, so
+        # that all others are whole batches, which rebatch passes on uncopied.
+        first = batch - window["place"] % batch
+        count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
+
+        def chunk(index):
+            end = first + tf.cast(index, tf.int32) * batch
+            chosen = rows[tf.maximum(end - batch, 0) : end]
+            return {name: tf.gather(v, chosen) for name, v in features.items()}
+
+        return tf.data.Dataset.range(tf.cast(count, tf.int64)).map(
+            chunk, num_parallel_calls=parallel_calls
+        )
+
+
+def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
+    """Returns the numbers in [0, 1) that step `step` draws, a row a place."""
+    key = order_lib.key(seed, 2) >> 1
+    return tf.random.stateless_uniform(
+        shape, seed=[tf.constant(key, tf.int64), step], alg="philox"
+    )
+
+
+def make_eval_dataset(
+    info: dataset_info_lib.DatasetInfo,
+    paths: tuple[str, ...],
+    *,
+    batch_size: int,
+    replicas: int = 1,
+    pipeline: int = 0,
+    num_pipelines: int = 1,
+    with_keys: bool = False,
+) -> tf.data.Dataset:
+    """Returns every record of `paths` once, in order, in batches of one size.
+
+    Args:
+        info: The dataset.
+        paths: Shard files.
+        batch_size: Global batch size; the last batch is padded to it with
+            copies of its first record.
+        replicas: Replicas in all; each element is one replica's share.
+        pipeline: Which of `num_pipelines` parts of each batch to return.
+        num_pipelines: Parts that a global batch is cut into.
+        with_keys: Whether to add "image_id" and "grapheme".
+
+    Returns:
+        A dataset of dicts as TrainStream's, without "draws", with "valid"
+        [P] bool: False on padding.
+    """
+    size = batch_size // num_pipelines
+    start = pipeline * size
+
+    def finish(serialized):
+        count = tf.shape(serialized)[0]
+        index = tf.range(batch_size)
+        valid = index < count
+        index = tf.where(valid, index, 0)[start : start + size]
+        features = _parse(tf.gather(serialized, index), info, with_keys)
+        return dict(features, valid=valid[start : start + size])
+
+    dataset = (
+        tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER)
+        .batch(batch_size)
+        .map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    )
+    if replicas > num_pipelines:
+        dataset = dataset.rebatch(batch_size // replicas)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def shards_per_window(
+    shards: list[dataset_info_lib.Shard], *, window_mb: int
+) -> int:
+    """Returns how many shards a window of `window_mb` MiB holds, at least 1."""
+    if sum(shard.bytes for shard in shards) <= window_mb << 20:
+        return len(shards)
+    largest = max(shard.bytes for shard in shards)
+    return max(1, (window_mb << 20) // largest)
+
+
+def _plan_dataset(plan: list[order_lib.Window]) -> tf.data.Dataset:
+    """Returns the plan as a dataset of scalars and a vector of shards."""
+    shards = tf.ragged.constant([w.shards for w in plan], dtype=tf.int32)
+    scalars = {
+        name: tf.constant([getattr(w, name) for w in plan], dtype)
+        for name, dtype in {
+            "key": tf.uint64,
+            "skip": tf.int32,
+            "take": tf.int32,
+            "place": tf.int32,
+        }.items()
+    }
+    # Not from_tensor_slices of the ragged tensor itself: its elements have an
+    # unknown row count, and windows at the end of an epoch may be shorter.
+    return tf.data.Dataset.range(len(plan)).map(
+        lambda i: dict(
+            {name: value[i] for name, value in scalars.items()},
+            shards=shards[i],
+        )
+    )
+
+
+def _read_window(paths, info, records, parallel_calls, with_keys):
+    """Returns all records of `paths`, one after another, as tensors."""
+
+    def read(path):
+        serialized = (
+            tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER)
+            .batch(1 << 40)
+            .get_single_element()
+        )
+        return _parse(serialized, info, with_keys)
+
+    return (
+        tf.data.Dataset.from_tensor_slices(paths)
+        .map(read, num_parallel_calls=parallel_calls)
+        .rebatch(tf.cast(records, tf.int64))
+        .get_single_element()
+    )
+
+
+def _parse(serialized, info, with_keys):
+    return example.parse_examples(serialized, info=info, with_keys=with_keys)
+
+
+def shard_paths(
+    info: dataset_info_lib.DatasetInfo, data_dir: str, splits: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Returns the paths of the shards of `splits`, in the set's order."""
+    return tuple(
+        os.path.join(data_dir, shard.name)
+        for split in splits
+        for shard in info.splits[split].shards
+    )

@@ -1,0 +1,97 @@
+"""Logits of a whole split, over all replicas, on the host."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecord_builder import dataset_info
+from trainer import input_pipeline
+
+
+class Judge:
+    """Runs a model over splits.
+
+    Args:
+        strategy: Spreads the batches.
+        forward: From [P, H, W, 1] uint8 images to a dict of [P, C] logits.
+        info: The dataset.
+        data_dir: Folder of its shards.
+        batch_size: Global batch size, a multiple of the replicas.
+    """
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        forward: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        *,
+        info: dataset_info.DatasetInfo,
+        data_dir: str,
+        batch_size: int,
+    ):
+        self.strategy = strategy
+        self.info = info
+        self.data_dir = data_dir
+        self.batch_size = batch_size
+        names = [output.name for output in info.outputs]
+
+        def replica(features):
+            logits = forward(features["image"])
+            labels = {name: features[name] for name in names}
+            return labels, dict(logits), features["valid"]
+
+        @tf.function
+        def batch(features):
+            results = strategy.run(replica, args=(features,))
+            return tf.nest.map_structure(
+                lambda value: strategy.gather(value, axis=0), results
+            )
+
+        self._batch = batch
+
+    def __call__(
+        self,
+        splits: tuple[str, ...],
+        *,
+        on_batch: Callable[[int], None] = lambda images: None,
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns labels and logits of every record of `splits`, in order.
+
+        Args:
+            splits: Names of splits of the dataset.
+            on_batch: Called after each batch with the images done so far; it
+                may raise to stop.
+
+        Returns:
+            By output, [N] int64 labels and [N, C] float32 logits.
+        """
+        paths = input_pipeline.shard_paths(self.info, self.data_dir, splits)
+
+        def make(context):
+            return input_pipeline.make_eval_dataset(
+                self.info,
+                paths,
+                batch_size=self.batch_size,
+                replicas=context.num_replicas_in_sync,
+                pipeline=context.input_pipeline_id,
+                num_pipelines=context.num_input_pipelines,
+            )
+
+        dataset = self.strategy.distribute_datasets_from_function(make)
+        labels, logits, images = [], [], 0
+        for features in dataset:
+            batch_labels, batch_logits, valid = self._batch(features)
+            valid = valid.numpy()
+            labels.append(
+                {k: v.numpy()[valid] for k, v in batch_labels.items()}
+            )
+            logits.append(
+                {k: v.numpy()[valid] for k, v in batch_logits.items()}
+            )
+            images += int(valid.sum())
+            on_batch(images)
+        return _concatenate(labels), _concatenate(logits)
+
+
+def _concatenate(rows):
+    return {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}

@@ -1,0 +1,72 @@
+"""The competition's score: macro-averaged recall, weighted over outputs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def confusion(
+    labels: np.ndarray, predictions: np.ndarray, classes: int
+) -> np.ndarray:
+    """Returns counts [classes, classes] int64: true class by predicted."""
+    index = labels.astype(np.int64) * classes + predictions
+    counts = np.bincount(index, minlength=classes * classes)
+    return counts.reshape(classes, classes)
+
+
+def recall_per_class(counts: np.ndarray) -> list[float | None]:
+    """Returns each class's recall in [0, 1]; None without a true example."""
+    totals = counts.sum(axis=1)
+    hits = np.diagonal(counts)
+    return [
+        int(hit) / int(total) if total else None
+        for hit, total in zip(hits, totals, strict=True)
+    ]
+
+
+def macro_recall(recalls: Sequence[float | None]) -> float | None:
+    """Returns the mean over the classes present; None if none is."""
+    present = [recall for recall in recalls if recall is not None]
+    return float(np.mean(present)) if present else None
+
+
+def score(
+    recalls: Mapping[str, float | None], output_weights: Mapping[str, float]
+) -> float:
+    """Returns the weighted mean of the outputs' macro recalls, in [0, 1]."""
+    pairs = [
+        (output_weights[name], recall)
+        for name, recall in recalls.items()
+        if recall is not None
+    ]
+    return sum(w * r for w, r in pairs) / sum(w for w, _ in pairs)
+
+
+def judge(
+    labels: Mapping[str, np.ndarray],
+    logits: Mapping[str, np.ndarray],
+    output_weights: Mapping[str, float],
+) -> dict:
+    """Scores predictions.
+
+    Args:
+        labels: By output, [N] integers.
+        logits: By output, [N, C] floats; the largest is the prediction.
+        output_weights: By output, its weight in the score.
+
+    Returns:
+        {"score", "recall": {output: macro recall},
+        "recall_per_class": {output: [recall or None]}}.
+    """
+    per_class = {}
+    for name, output_logits in logits.items():
+        counts = confusion(
+            labels[name], output_logits.argmax(axis=1), output_logits.shape[1]
+        )
+        per_class[name] = recall_per_class(counts)
+    recall = {name: macro_recall(r) for name, r in per_class.items()}
+    return {
+        "score": score(recall, output_weights),
+        "recall": recall,
+        "recall_per_class": per_class,
+    }

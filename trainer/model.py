@@ -1,0 +1,128 @@
+"""The nets: the core that is trained, and the model that is handed over.
+
+  uint8 [B, H, W, 1] -> preprocess -> [B, h, w, 1] ink -> core -> logits
+
+The core is what the train step differentiates. The model that is handed over
+adds the preprocessing before it and the calibration after it, so that it takes
+the stored images as they are and its logits can be used as they come.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from trainer import backbones
+
+
+def preprocess(images, height: int, width: int):
+    """Returns ink in [0, 1] (0 is the paper) at the size the backbone sees.
+
+    The resize is two matrix products with triangle filters as wide as the
+    reduction (what Pillow and tf.image call antialiased bilinear): they are
+    exact, alike on every device and exporter, and cheap.
+
+    Args:
+        images: [B, H, W, 1] uint8 in [0, 255], tensor or KerasTensor.
+        height: Rows of the result.
+        width: Columns of the result.
+
+    Returns:
+        [B, height, width, 1] float32 in [0, 1].
+    """
+    ops = keras.ops
+    ink = 1.0 - ops.cast(images[..., 0], "float32") / 255.0
+    if height != ink.shape[1]:
+        ink = ops.matmul(resize_matrix(ink.shape[1], height), ink)
+    if width != ink.shape[2]:
+        ink = ops.matmul(ink, resize_matrix(ink.shape[2], width).T)
+    return ops.expand_dims(ink, -1)
+
+
+def resize_matrix(source: int, target: int) -> np.ndarray:
+    """Returns [target, source] float32 weights of an antialiased resize."""
+    scale = source / target
+    centre = (np.arange(target)[:, None] + 0.5) * scale - 0.5
+    distance = np.abs(np.arange(source)[None, :] - centre) / max(scale, 1.0)
+    weights = np.maximum(0.0, 1.0 - distance)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
+
+
+def build_core(
+    *,
+    backbone: str,
+    height: int,
+    width: int,
+    outputs: Mapping[str, int],
+    dropout: float,
+    policy: str = "float32",
+    seed: int = 0,
+) -> keras.Model:
+    """Builds the net that is trained.
+
+    Args:
+        backbone: A name in backbones.BACKBONES.
+        height: Rows the backbone sees.
+        width: Columns the backbone sees.
+        outputs: By output, its number of classes.
+        dropout: Share of the pooled features dropped in training.
+        policy: Keras dtype policy of the backbone; the heads are float32.
+        seed: Seed of the initial weights and of dropout.
+
+    Returns:
+        A model from [B, height, width, 1] float32 ink to a dict of logits
+        [B, classes] float32. The same arguments give the same weights and
+        the same variable names.
+    """
+    # Keras numbers layer names and draws seeds from process-wide state.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((height, width, 1), name="ink")
+    with _dtype_policy(policy):
+        features = backbones.feature_map(backbone, inputs)
+        pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    pooled = keras.layers.Dropout(
+        dropout, seed=seed, dtype="float32", name="dropout"
+    )(pooled)
+    logits = {
+        name: keras.layers.Dense(classes, dtype="float32", name=name)(pooled)
+        for name, classes in outputs.items()
+    }
+    return keras.Model(inputs, logits, name="core")
+
+
+def build_served(
+    core: keras.Model,
+    *,
+    image_shape: Sequence[int],
+    calibration: Mapping[str, Sequence[float]],
+) -> keras.Model:
+    """Wraps a float32 core into the model that is handed over.
+
+    Args:
+        core: What build_core returned under the float32 policy.
+        image_shape: Height and width of the stored images.
+        calibration: By output, what is added to its logits, a number a class.
+
+    Returns:
+        A model from uint8 [B, H, W, 1] to a dict of calibrated logits.
+    """
+    images = keras.Input((*image_shape, 1), dtype="uint8", name="image")
+    logits = core(preprocess(images, *core.input_shape[1:3]))
+    calibrated = {
+        name: keras.ops.add(value, np.float32(calibration[name]))
+        for name, value in logits.items()
+    }
+    return keras.Model(images, calibrated, name="served")
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,82 @@
+"""model.keras: a Keras model and, as one more zip entry, its card.
+
+The card (dataset.json) says what the numbers mean: outputs and class names,
+the size of the images, what the builder does to a source image, the weights of
+the outputs in the score, and the calibration that is already in the logits.
+"""
+
+import json
+import os
+import pathlib
+import zipfile
+
+import keras
+
+from storage import UserError
+from tfrecord_builder import dataset_info
+
+CARD = "dataset.json"
+FORMAT = 1
+
+
+def make_card(
+    info: dataset_info.DatasetInfo,
+    *,
+    output_weights: dict[str, float],
+    calibration: dict[str, list[float]],
+) -> dict:
+    """Returns the card of a model trained on `info`."""
+    described = info.to_json()
+    return {
+        "format": FORMAT,
+        "outputs": [
+            {"name": output["name"], "classes": output["classes"]}
+            for output in described["outputs"]
+        ],
+        "image": described["image"],
+        "source_image": described["source_image"],
+        "resize": described["resize"],
+        "output_weights": output_weights,
+        "calibration": calibration,
+    }
+
+
+def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
+    """Writes the model with its card: temporary name, fsync, rename."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
+    model.save(temporary)
+    with zipfile.ZipFile(temporary, "a") as archive:
+        archive.writestr(CARD, json.dumps(card, ensure_ascii=False))
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
+    """Reads a model and its card.
+
+    Raises:
+        UserError: No such file, not a model of this trainer, or damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(
+            f"no model at {path}: give the model.keras that "
+            "trainer/main.py left in its --workdir"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            card = json.loads(archive.read(CARD))
+        model = keras.models.load_model(path, compile=False)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole model.keras of this trainer ({error}): "
+            "copy it again from the run's --workdir or backup"
+        ) from error
+    if card["format"] != FORMAT:
+        raise UserError(
+            f"{path} has card format {card['format']}, expected {FORMAT}: "
+            "use the version of this project that wrote it"
+        )
+    return model, card

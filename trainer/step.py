@@ -1,0 +1,193 @@
+"""The train step: pure gradients on each replica, then one update of all.
+
+  gradients(weights, state, batch) -> gradients, new state, loss, finite
+  update(gradients, new state)     -> optimizer, state and EMA variables
+
+The first half touches no variable, so that XLA can compile it under any
+strategy and so that a step whose loss or gradients are not finite leaves no
+trace: the loop runs the second half only if every replica's first half was
+finite.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+
+from trainer import augment, losses, model
+
+_SUM = tf.distribute.ReduceOp.SUM
+_MEAN = tf.distribute.ReduceOp.MEAN
+_SCALE_GROWTH_STEPS = 2000
+_SCALE_START = 2.0**15
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One training step over all replicas.
+
+    Attributes:
+        strategy: Spreads the step.
+        core: The net that is trained.
+        ema_core: The same net, holding the moving average of its weights.
+        optimizer: Built on the core's trainable variables.
+        schedule: Learning rate of a step.
+        augmentation: Changes images and labels, by drawn numbers.
+        output_weights: By output, its share in the loss.
+        label_smoothing: In [0, 1).
+        ema_decay: Decay of the moving average a step, after its warm-up.
+        batch_size: Global batch size.
+        xla: Whether XLA compiles the gradients.
+        loss_scale: [2] float32 variable (scale, finite steps since it
+            changed) with mixed_float16, else None.
+    """
+
+    strategy: tf.distribute.Strategy
+    core: keras.Model
+    ema_core: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    schedule: Callable[[tf.Tensor], tf.Tensor]
+    augmentation: augment.Augmentation
+    output_weights: Mapping[str, float]
+    label_smoothing: float
+    ema_decay: float
+    batch_size: int
+    xla: bool = False
+    loss_scale: tf.Variable | None = None
+
+    def make_loop(self) -> Callable:
+        """Returns loop(iterator, first_step, count), a tf.function.
+
+        It takes `count` steps and returns their losses, [count] float32, and
+        whether each was finite, [count] bool. At the first step that is not,
+        it stops before it changes anything; what follows is 0 and False.
+        """
+        gradients = tf.function(self._gradients, jit_compile=self.xla or None)
+
+        def replica_gradients(features, scale):
+            weights = [
+                [tf.convert_to_tensor(v.value) for v in variables]
+                for variables in (
+                    self.core.trainable_variables,
+                    self.core.non_trainable_variables,
+                )
+            ]
+            return gradients(*weights, features, scale)
+
+        @tf.function(reduce_retracing=True)
+        def loop(iterator, first_step, count):
+            step_losses = tf.TensorArray(tf.float32, size=count)
+            finite = tf.TensorArray(tf.bool, size=count)
+            ok, index = tf.constant(True), tf.constant(0)
+            while ok and index < count:
+                scale = self._scale()
+                grads, state, loss, bad = self.strategy.run(
+                    replica_gradients, args=(next(iterator), scale)
+                )
+                loss = self.strategy.reduce(_SUM, loss, axis=None)
+                bad = self.strategy.reduce(_SUM, bad, axis=None)
+                if bad == 0:
+                    step = first_step + tf.cast(index, tf.int64)
+                    self.optimizer.learning_rate = self.schedule(step)
+                    self.strategy.run(self._update, args=(grads, state))
+                ok = self._rescale(bad == 0, loss)
+                step_losses = step_losses.write(index, loss)
+                finite = finite.write(index, ok)
+                index += 1
+            return step_losses.stack(), finite.stack()
+
+        return loop
+
+    def _gradients(self, trainable, state, features, scale):
+        """One replica's share of the step; reads and writes no variable."""
+        images = model.preprocess(
+            features["image"], *self.core.input_shape[1:3]
+        )
+        labels = {
+            name: tf.one_hot(features[name], logits.shape[-1])
+            for name, logits in self.core.output.items()
+        }
+        images, labels = self.augmentation(images, labels, features["draws"])
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            logits, new_state = self.core.stateless_call(
+                trainable, state, images, training=True
+            )
+            loss = losses.cross_entropy(
+                labels,
+                logits,
+                output_weights=self.output_weights,
+                label_smoothing=self.label_smoothing,
+            )
+            loss = tf.reduce_sum(loss) / self.batch_size
+            scaled = loss * scale
+        grads = [g / scale for g in tape.gradient(scaled, trainable)]
+        squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
+        bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
+        return grads, new_state, loss, bad
+
+    def _update(self, grads, state):
+        """Changes the variables; runs on every replica."""
+        self.optimizer.apply(grads, self.core.trainable_variables)
+        # Batch statistics: the mean over the replicas. Seeds: all the same.
+        replica = tf.distribute.get_replica_context()
+        state = [
+            replica.all_reduce(_MEAN, value)
+            if value.dtype.is_floating
+            else value
+            for value in state
+        ]
+        # What Keras's own optimizers use to update variables in place under
+        # every strategy.
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._assign_state, self.strategy, state
+        )
+
+    def _assign_state(self, strategy, state):
+        def assign(variable, value):
+            variable.assign(value)
+
+        def blend(average, value, decay):
+            average.assign_sub((1.0 - decay) * (average - value))
+
+        update = strategy.extended.update
+        for variable, value in zip(
+            self.core.non_trainable_variables, state, strict=True
+        ):
+            update(variable.value, assign, args=(value,), group=False)
+        # Warm-up of the average as in tf.train.ExponentialMovingAverage.
+        steps = tf.cast(self.optimizer.iterations.value, tf.float32)
+        decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
+        for average, variable in zip(
+            self.ema_core.weights, self.core.weights, strict=True
+        ):
+            args = (variable.value, decay)
+            update(average.value, blend, args=args, group=False)
+
+    def _scale(self):
+        return 1.0 if self.loss_scale is None else self.loss_scale[0]
+
+    def _rescale(self, updated, loss):
+        """Adapts the loss scale; returns whether training may go on.
+
+        With mixed_float16 a finite loss with infinite gradients only means
+        that the scale is too large: the step is passed over, the scale
+        halved (Micikevicius et al. 2018, arXiv 1710.03740).
+        """
+        if self.loss_scale is None:
+            return updated
+        scale, steps = self.loss_scale[0], self.loss_scale[1] + 1.0
+        grow = steps >= _SCALE_GROWTH_STEPS
+        grown = tf.stack(
+            [tf.where(grow, scale * 2.0, scale), tf.where(grow, 0.0, steps)]
+        )
+        self.loss_scale.assign(
+            tf.where(updated, grown, tf.stack([scale / 2.0, 0.0]))
+        )
+        return updated | (tf.math.is_finite(loss) & (scale > 1.0))
+
+
+def make_loss_scale() -> tf.Variable:
+    """Returns the [2] loss scale variable that mixed_float16 starts with."""
+    return tf.Variable([_SCALE_START, 0.0], trainable=False, name="loss_scale")
