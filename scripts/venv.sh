@@ -6,7 +6,9 @@
 #   set_up run|dev    sets $root, $python; TMPDIR, HOME and caches point under
 #                     .data/tmp and are removed when the script ends
 #
-# PYTHON=/path/to/python3.12 chooses the interpreter of a new .venv.
+# PYTHON=/path/to/python3.12 chooses the interpreter of a new .venv;
+# READY_PYTHON=/path/to/python is one where all is installed already: it is used
+# as it is, and no .venv is made.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -57,6 +59,10 @@ EOF
 _make_venv() {
   local kind=$1 venv="$root/.venv" stamp="$root/.venv/.installed"
   local base digest start=$SECONDS
+  if [[ -n ${READY_PYTHON:-} ]]; then
+    python=$READY_PYTHON
+    return
+  fi
   python="$venv/bin/python"
   if ! _suits "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
     base=$(_find_python) || exit 1
