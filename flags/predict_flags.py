@@ -32,3 +32,10 @@ flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=65_536,
 )
+flags.DEFINE_integer(
+    "block_mb",
+    1640,
+    "MiB of pixels read at a time; two such blocks are held. A row group that "
+    "is larger (the competition's have 1.6 GB) is decoded anew for each block.",
+    lower_bound=1,
+)

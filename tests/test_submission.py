@@ -1,5 +1,7 @@
 """Tests for trainer/submission.py: rows, their order, and what is refused."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,28 @@ def test_whole_order_is_accepted():
         outputs=("root",),
         where="s.csv",
     )
+
+
+def test_order_is_read_beside_the_parquet_files(tmp_path):
+    def source(*ids: list[str]):
+        return types.SimpleNamespace(
+            url=str(tmp_path),
+            files=[types.SimpleNamespace(name="t_0.parquet")],
+            read_ids=lambda: ids,
+        )
+
+    assert submission.read_order(source(["a"], ["b"]), ["root"]) is None
+    with pytest.raises(UserError, match=r"t_0.parquet, …\) have no row"):
+        submission.read_order(source([], []), ["root"])
+    with pytest.raises(UserError, match="'a' more than once"):
+        submission.read_order(source(["a"], ["a"]), ["root"])
+    (tmp_path / "sample_submission.csv").write_text("row_id\nb_root\na_root\n")
+    assert submission.read_order(source(["a"], ["b"]), ["root"]) == [
+        ("b", "root"),
+        ("a", "root"),
+    ]
+    with pytest.raises(UserError, match="sample_submission.csv asks for 1 im"):
+        submission.read_order(source(["a"]), ["root"])
 
 
 def test_write_is_whole_or_not_there(tmp_path):

@@ -16,9 +16,13 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from absl import logging
 
+import storage
 from storage import UserError
+from tfrecord_builder import parquet_reader
 
+SAMPLE = "sample_submission.csv"
 HEADER = ("row_id", "target")
 Row = tuple[str, str]  # image_id, output
 
@@ -70,6 +74,37 @@ def _doubled(image_id: str) -> str:
         f"the parquet files hold the image_id {image_id!r} more than once; a "
         "submission has one prediction an image: remove one of the two"
     )
+
+
+def read_order(
+    source: parquet_reader.Source, outputs: Sequence[str]
+) -> list[Row] | None:
+    """Reads the rows that are asked for, and checks them and the image ids.
+
+    Args:
+        source: The parquet files; sample_submission.csv lies beside them.
+        outputs: The model's outputs.
+
+    Returns:
+        The rows in order; None where there is no sample_submission.csv.
+
+    Raises:
+        UserError: No image, an id twice, or rows that are not the images'.
+    """
+    image_ids = check_ids(i for ids in source.read_ids() for i in ids)
+    if not image_ids:
+        raise UserError(
+            f"{source.url}: the parquet files ({source.files[0].name}, …) "
+            "have no row; expected an image a row"
+        )
+    folder = storage.open_folder(source.url)
+    where = f"{source.url}/{SAMPLE}"
+    if SAMPLE not in folder.list():
+        logging.info("There is no %s: rows in the images' order", where)
+        return None
+    order = parse_order(folder.read_bytes(SAMPLE), outputs=outputs, where=where)
+    check_order(order, image_ids, outputs=outputs, where=where)
+    return order
 
 
 def check_ids(image_ids: Iterable[str]) -> set[str]:
