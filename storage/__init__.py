@@ -1,5 +1,13 @@
-"""One interface over a local (or Drive) folder and a gs:// prefix."""
+"""One interface over a local (or Drive) folder and a gs:// prefix.
+
+    folder = storage.open_folder("gs://bucket/records")
+    folder.list()                       # {"dataset_info.json": 5120, …}
+    folder.write_once("marker", b"…")   # FileExistsError if it is there
+
+Errors of the user or of the data are `storage.UserError` all over the project.
+"""
 
 from storage.errors import UserError
+from storage.folder import Folder, open_folder
 
-__all__ = ["UserError"]
+__all__ = ["Folder", "UserError", "open_folder"]

@@ -1,0 +1,57 @@
+"""The interface of a folder, and how a URL becomes one."""
+
+import pathlib
+from typing import Protocol
+
+from storage import local
+from storage.errors import UserError
+
+
+class Folder(Protocol):
+    """Files in one folder. Names are direct children, without a slash."""
+
+    url: str
+    path: pathlib.Path | None  # None where the folder is no local one.
+
+    def list(self) -> dict[str, int]:
+        """Returns name -> bytes of its files; {} where there is no folder."""
+
+    def read_bytes(self, name: str) -> bytes:
+        """Returns a file's content; FileNotFoundError where it is missing."""
+
+    def write_once(self, name: str, data: bytes) -> None:
+        """Writes a new small file whole; FileExistsError if it is there."""
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Writes a small file whole, in the place of an older one."""
+
+    def upload(self, path: str | pathlib.Path, name: str) -> None:
+        """Copies a local file in under a name that does not exist yet.
+
+        The bytes go straight to that name, since a rename is not to be relied
+        on everywhere: a digest in a manifest written later says it is whole.
+        """
+
+    def download(self, name: str, path: str | pathlib.Path) -> None:
+        """Copies a file out to a local path, which appears whole or not."""
+
+    def delete(self, name: str) -> None:
+        """Removes a file and its bytes; a missing one is fine."""
+
+    def make(self) -> None:
+        """Creates the folder and its parents where they are missing."""
+
+
+def open_folder(url: str | pathlib.Path) -> Folder:
+    """Returns the folder of a local path or of a `gs://bucket/prefix`."""
+    text = str(url)
+    if text.startswith("gs://"):
+        raise UserError(
+            f"{text}: reading and writing gs:// is not built yet; use a folder"
+        )
+    if "://" in text:
+        raise UserError(
+            f"{text}: expected a folder or gs://bucket/prefix, got the scheme "
+            f"{text.split('://')[0]}://"
+        )
+    return local.LocalFolder(text)

@@ -1,0 +1,237 @@
+"""Builds the shards: ranges of rows in, records at their places out.
+
+    read a range ──► encode ──► raw: write records in place ──► journal
+                                PNG: write the range's images ─► journal
+    finish a shard: (PNG: gather its records) ─► check, digest ─► journal
+
+The next range is read while this one is written. A raw record's place is known
+before its pixels are, so it is written once; a PNG's size is not, so the
+images of a range wait in a file of their own until the shard is gathered.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+
+from storage import UserError
+from tfrecord_builder import png_encoder, resize, writer
+from tfrecord_builder.parquet_reader import RowRange, Source
+from tfrecord_builder.plan import Plan, PlannedShard, Recipe
+from tfrecord_builder.staging import Staging
+
+_ENCODE_IMAGES = 64  # PNG images a task: 2 MB, which stays in the cache.
+
+
+class Builder:
+    """One build: what all of its steps need."""
+
+    def __init__(
+        self,
+        source: Source,
+        plan: Plan,
+        recipe: Recipe,
+        staging: Staging,
+        *,
+        num_workers: int,
+        progress: Callable[[int], None],
+    ):
+        self._source = source
+        self._plan = plan
+        self._recipe = recipe
+        self._spec = resize.make_spec(
+            (source.height, source.width),
+            (recipe.image_height, recipe.image_width),
+        )
+        self._staging = staging
+        self._path = staging.path
+        self._pool = concurrent.futures.ThreadPoolExecutor(num_workers)
+        self._progress = progress
+        self._first = np.cumsum([0] + [sum(f.groups) for f in source.files])
+
+    def write_ranges(self) -> None:
+        """Brings all images in that are not in place yet."""
+        done = self._staging.done_ranges()
+        if self._recipe.image_encoding == "raw":
+            self._make_shards()
+        with concurrent.futures.ThreadPoolExecutor(1) as keeper:
+            writing = None
+            for rows in self._source.ranges():
+                if rows in done:
+                    self._progress(rows.stop - rows.start)
+                    continue
+                images = self._source.read_pixels(rows)
+                if writing:
+                    writing.result()
+                writing = keeper.submit(self._write_range, rows, images)
+                del images
+            if writing:
+                writing.result()
+
+    def finish_shards(self, output: pathlib.Path) -> dict[str, str]:
+        """Returns name -> SHA-256 of all shards, each checked record by record.
+
+        `output` is where shards of an earlier start may lie already.
+        """
+        done = self._staging.done_shards()
+        png = self._recipe.image_encoding == "png"
+        if png and len(done) < len(self._plan.shards):
+            self._find_pngs()
+
+        def finish(shard: PlannedShard) -> tuple[str, str]:
+            path = self._path / shard.name
+            if shard.name in done and not path.exists():
+                path = output / shard.name
+            if png and shard.name not in done:
+                self._gather(shard)
+            self._check(shard, path)
+            sha256 = writer.digest(path)
+            if shard.name not in done:
+                self._staging.shard_done(shard.name, sha256)
+            return shard.name, sha256
+
+        return dict(self._pool.map(finish, self._plan.shards))
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _make_shards(self) -> None:
+        """Takes the disk space of all raw shards at once."""
+        sizes = zip(self._plan.shards, self._plan.sizes.tolist(), strict=True)
+        done = self._staging.done_shards()
+        missing = [
+            (self._path / shard.name, size)
+            for shard, size in sizes
+            if shard.name not in done and not (self._path / shard.name).exists()
+        ]
+        check_space(self._path, sum(size for _, size in missing))
+        for path, size in missing:
+            temp = path.with_suffix(".new")
+            with open(temp, "wb") as file:
+                _allocate(file.fileno(), size)
+            os.replace(temp, path)
+
+    def _write_range(self, rows: RowRange, images: np.ndarray) -> None:
+        first = self._first[rows.file] + rows.first
+        images = resize.resize_images(images, self._spec)
+        offset = 0
+        if self._recipe.image_encoding == "raw":
+            self._write_raw(first, images.reshape(len(images), -1))
+        else:
+            offset = self._write_png(images)
+        self._staging.range_done(rows, offset)
+        self._progress(len(images))
+
+    def _write_raw(self, first: int, images: np.ndarray) -> None:
+        """Writes rows from image `first` on to their places in the shards."""
+        plan = self._plan
+        here = slice(first, first + len(images))
+        order = np.lexsort((plan.offsets[here], plan.shard_of[here]))
+        shards = plan.shard_of[here][order]
+        starts = np.flatnonzero(np.r_[True, shards[1:] != shards[:-1]])
+        for part in np.split(order, starts[1:]):
+            shard = plan.shards[plan.shard_of[first + part[0]]]
+            descriptor = os.open(self._path / shard.name, os.O_WRONLY)
+            try:
+                for row in part.tolist():
+                    image = images[row]
+                    header = plan.header(first + row, image.nbytes)
+                    writer.write_at(
+                        descriptor,
+                        writer.frame(header, image),
+                        plan.offsets[first + row],
+                    )
+            finally:
+                os.close(descriptor)
+
+    def _write_png(self, images: np.ndarray) -> int:
+        """Appends a range's PNG images, their sizes in front of them.
+
+        Returns:
+            Where in the file of images they begin.
+        """
+        parts = [
+            images[i : i + _ENCODE_IMAGES]
+            for i in range(0, len(images), _ENCODE_IMAGES)
+        ]
+        sizes = np.zeros(len(images), np.int64)
+        with open(self._path / "images", "ab") as file:
+            start = file.tell()
+            file.write(sizes.tobytes())
+            pngs = []
+            for part in self._pool.map(png_encoder.encode, parts):
+                file.writelines(part)
+                pngs += [len(png) for png in part]
+            sizes[:] = pngs
+        with open(self._path / "images", "r+b") as file:
+            file.seek(start)
+            file.write(sizes.tobytes())
+        return start
+
+    def _find_pngs(self) -> None:
+        """Finds every image in the file of images."""
+        count = len(self._plan.ids)
+        self._png_at = np.zeros(count, np.int64)
+        self._png_sizes = np.zeros(count, np.int64)
+        with open(self._path / "images", "rb") as file:
+            for rows, start in self._staging.done_ranges().items():
+                images = rows.stop - rows.start
+                file.seek(start)
+                sizes = np.frombuffer(file.read(8 * images), np.int64)
+                ends = start + sizes.nbytes + np.cumsum(sizes)
+                first = self._first[rows.file] + rows.first
+                self._png_sizes[first : first + images] = sizes
+                self._png_at[first : first + images] = ends - sizes
+
+    def _gather(self, shard: PlannedShard) -> None:
+        """Writes a PNG shard from the file of images."""
+        temp = self._path / f"{shard.name}.new"
+        descriptor = os.open(self._path / "images", os.O_RDONLY)
+        try:
+            with open(temp, "wb") as file:
+                for i in shard.images.tolist():
+                    size = int(self._png_sizes[i])
+                    png = os.pread(descriptor, size, int(self._png_at[i]))
+                    header = self._plan.header(i, size)
+                    file.writelines(writer.frame(header, png))
+        finally:
+            os.close(descriptor)
+        os.replace(temp, self._path / shard.name)
+
+    def _check(self, shard: PlannedShard, path: pathlib.Path) -> None:
+        """Reads a shard back: every record whole, of the image it should be."""
+        records = iter(writer.read_records(path))
+        for image in shard.images.tolist():
+            record = next(records, None)
+            head = self._plan.header(image, self._recipe.image_bytes)
+            if record is None or (
+                self._recipe.image_encoding == "raw"
+                and not record.startswith(head)
+            ):
+                raise UserError(
+                    f"{path}: the record of image {self._plan.ids[image]} was "
+                    "damaged after it was written (a crash of the machine, or "
+                    "a failing disk); build again with --overwrite"
+                )
+        if next(records, b"") != b"":
+            raise UserError(f"{path}: more than {len(shard.images)} records")
+
+
+def check_space(path: pathlib.Path, needed: int) -> None:
+    """Raises UserError where a disk has less than `needed` bytes free."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise UserError(
+            f"{path}: the disk is too small: {needed >> 20} MiB needed, "
+            f"{free >> 20} MiB free; make space and run the same command again"
+        )
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.ftruncate(descriptor, size)

@@ -1,0 +1,172 @@
+"""dataset_info.json: what a dataset holds. Written last, it marks it as whole.
+
+    info = dataset_info.read("RECORDS")     # UserError if it is not whole
+    info.outputs[0].classes, info.splits["fold0"].shards[0].name
+
+It holds no time, host or path, so that the same input and flags give the same
+bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import storage
+
+NAME = "dataset_info.json"
+SCHEMA_VERSION = 1
+UNSEEN = "unseen"
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """Size in pixels and encoding of the stored images."""
+
+    height: int
+    width: int
+    channels: int = 1
+    encoding: str = "raw"
+    encoder: str | None = None  # Name and version of the PNG encoder.
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A label column: its class names and how many images each class has."""
+
+    name: str
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grapheme:
+    """A distinct pair of text and labels; `split` is "folds" or "unseen"."""
+
+    text: str
+    labels: tuple[int, ...]
+    count: int
+    split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    name: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    records: int
+    counts: dict[str, tuple[int, ...]]  # Images per class, by output.
+    shards: tuple[Shard, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    image: Image
+    source_image: dict[str, int]  # "height" and "width" in the parquet files.
+    resize: dict[str, Any] | None  # See `resize`.
+    outputs: tuple[Output, ...]
+    graphemes: tuple[Grapheme, ...]
+    splits: dict[str, Split]
+    build: dict[str, Any]  # The flags and the source that decided the bytes.
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """Returns the names of the folds in their order, without unseen."""
+        return tuple(name for name in self.splits if name != UNSEEN)
+
+    def to_json(self) -> str:
+        """Returns the file's text, the same for the same dataset."""
+        fields = dataclasses.asdict(self)
+        if self.image.encoder is None:
+            del fields["image"]["encoder"]
+        fields = {"schema_version": SCHEMA_VERSION, **fields}
+        return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the canonical JSON, in hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def from_json(text: str) -> DatasetInfo:
+    """Returns what `to_json` wrote; UserError for anything else."""
+    try:
+        fields = json.loads(text)
+        version = fields.pop("schema_version")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise storage.UserError(f"not a {NAME}: {error!r}") from None
+    if version != SCHEMA_VERSION:
+        raise storage.UserError(
+            f"schema version {version!r}, expected {SCHEMA_VERSION}: made by "
+            "another version of the builder; build the records anew"
+        )
+    try:
+        return DatasetInfo(
+            image=Image(**fields["image"]),
+            source_image=fields["source_image"],
+            resize=fields["resize"],
+            outputs=tuple(_tuples(Output, o) for o in fields["outputs"]),
+            graphemes=tuple(_tuples(Grapheme, g) for g in fields["graphemes"]),
+            splits={
+                name: Split(
+                    records=split["records"],
+                    counts={k: tuple(v) for k, v in split["counts"].items()},
+                    shards=tuple(Shard(**s) for s in split["shards"]),
+                )
+                for name, split in fields["splits"].items()
+            },
+            build=fields["build"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise storage.UserError(
+            f"broken {NAME}: {error!r}; build the records anew"
+        ) from None
+
+
+def read(folder_url) -> DatasetInfo:
+    """Reads a dataset's information and checks that its shards are all there.
+
+    Raises:
+        storage.UserError: No finished dataset lies there, or a shard is
+            missing or has another size.
+    """
+    folder = storage.open_folder(folder_url)
+    files = folder.list()
+    if not files and folder.path is not None and not folder.path.is_dir():
+        raise storage.UserError(f"{folder.url}: no such folder")
+    info = read_only(folder, files)
+    for shard in (s for split in info.splits.values() for s in split.shards):
+        size = files.get(shard.name)
+        if size != shard.bytes:
+            got = "is missing" if size is None else f"has {size} bytes"
+            raise storage.UserError(
+                f"{folder.url}/{shard.name} {got}, expected {shard.bytes} "
+                "bytes; copy the dataset again, or build it again with "
+                "--overwrite"
+            )
+    return info
+
+
+def read_only(folder: storage.Folder, files: dict[str, int]) -> DatasetInfo:
+    """Reads a folder's information, whatever its shards may be."""
+    if NAME not in files:
+        raise storage.UserError(
+            f"{folder.url}: no {NAME} in it, so it is not a finished dataset; "
+            "run the builder: python tfrecord_builder/main.py --input_dir=… "
+            f"--output_dir={folder.url}"
+        )
+    try:
+        return from_json(folder.read_bytes(NAME).decode())
+    except (storage.UserError, UnicodeDecodeError) as error:
+        raise storage.UserError(f"{folder.url}/{NAME}: {error}") from None
+
+
+def _tuples(kind, fields: dict[str, Any]):
+    """Returns `kind(**fields)` with JSON's lists made tuples again."""
+    return kind(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    )

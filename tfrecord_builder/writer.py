@@ -1,0 +1,87 @@
+"""TFRecord framing, and records written to their places in a shard.
+
+A record in a file, https://www.tensorflow.org/tutorials/load_data/tfrecord:
+
+    uint64  length
+    uint32  masked crc32c of the length
+    bytes   the record
+    uint32  masked crc32c of the record
+"""
+
+import functools
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+
+import google_crc32c
+
+FRAME_BYTES = 16  # What the framing adds to a record.
+_READ_BYTES = 8 << 20  # 8 MiB
+
+
+def mask(crc: int) -> int:
+    """Returns TFRecord's masked form of a crc32c."""
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@functools.lru_cache(4096)
+def frame_head(length: int) -> bytes:
+    """Returns the 12 bytes in front of a record of `length` bytes."""
+    packed = struct.pack("<Q", length)
+    return packed + struct.pack("<I", mask(google_crc32c.value(packed)))
+
+
+def frame_tail(crc: int) -> bytes:
+    """Returns the 4 bytes behind a record whose crc32c is `crc`."""
+    return struct.pack("<I", mask(crc))
+
+
+def frame(header: bytes, image) -> list:
+    """Returns the buffers of one framed record, its pixels not copied.
+
+    Args:
+        header: `example.image_header`.
+        image: The record's last bytes: bytes or a contiguous uint8 array.
+    """
+    crc = google_crc32c.extend(google_crc32c.value(header), image)
+    size = len(image) if isinstance(image, bytes) else image.nbytes
+    head = frame_head(len(header) + size)
+    return [head + header, image, frame_tail(crc)]
+
+
+def write_at(descriptor: int, buffers: list, offset: int) -> None:
+    """Writes all of `buffers` at `offset` of a file."""
+    total = sum(memoryview(b).nbytes for b in buffers)
+    written = os.pwritev(descriptor, buffers, offset)
+    if written < total:  # A signal or a nearly full disk.
+        rest = memoryview(b"".join(bytes(b) for b in buffers))[written:]
+        while rest:
+            offset += written
+            written = os.pwrite(descriptor, rest, offset)
+            rest = rest[written:]
+
+
+def read_records(path) -> Iterator[bytes | None]:
+    """Yields a shard's records; None, and no more, at the first bad one."""
+    with open(path, "rb", buffering=_READ_BYTES) as file:
+        while head := file.read(12):
+            if len(head) < 12:
+                yield None
+                return
+            (length,) = struct.unpack_from("<Q", head)
+            if head != frame_head(length):
+                yield None
+                return
+            record = file.read(length)
+            tail = file.read(4)
+            if tail != frame_tail(google_crc32c.value(record)):
+                yield None
+                return
+            yield record
+
+
+def digest(path) -> str:
+    """Returns the SHA-256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
