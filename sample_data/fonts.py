@@ -17,10 +17,14 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 import storage
 
-BODY = 64  # pixels from headline to baseline in a field
+BODY = 56  # pixels from headline to baseline in a field
 REACH = 11  # pixels; distances beyond are cut
 _MARGIN = REACH + 1
+_CANVAS = (12 * BODY, 6 * BODY)
+_ORIGIN = (2 * BODY, 3 * BODY)
 _SAMPLE = "\u0995"  # KA, the letter that a font is measured by
+_DEPTHS = np.sqrt(np.arange(256, dtype=np.float32))
+_STEPS = np.minimum(np.round(16 * _DEPTHS), 255).astype(np.uint8)
 _WEIGHTS = (300, 400, 500, 600, 700)
 
 
@@ -104,21 +108,20 @@ class Fields:
 
     def _make(self, font: int, text: str) -> Field:
         mask, baseline = render(self._fonts[font], text)
-        distance = _distance_from(_middle_line(mask > 127))
-        rows = np.flatnonzero((distance == 0).any(1))
-        columns = np.flatnonzero((distance == 0).any(0))
-        if not len(rows):  # nothing drawn: an empty sheet
-            rows, columns = np.array([baseline]), np.array([_MARGIN])
-        at_headline = slice(baseline - BODY, baseline - BODY + BODY // 5)
-        covered = (distance[at_headline] == 0).any(0).mean()
+        path = _middle_line(mask > 127)
+        rows = np.flatnonzero(path.any(1))
+        columns = np.flatnonzero(path.any(0))
+        if not len(rows):
+            raise ValueError(f"font {font} draws nothing for {text!r}")
+        top = baseline - BODY
         return Field(
-            np.minimum(distance * 16, 255).astype(np.uint8),
-            baseline,
-            int(columns[0]),
-            int(columns[-1]),
-            int(rows[0]),
-            int(rows[-1]),
-            bool(covered > 0.5),
+            distance=_STEPS[_squared_distance_from(path)],
+            baseline=baseline,
+            left=int(columns[0]),
+            right=int(columns[-1]),
+            top=int(rows[0]),
+            bottom=int(rows[-1]),
+            headline=bool(path[top : top + BODY // 5].any(0).mean() > 0.4),
         )
 
 
@@ -126,16 +129,16 @@ def render(font: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int]:
     """Draws a text: ([h, w] uint8, 255 is ink; the row of the baseline)."""
     if unicodedata.category(text[0]).startswith("M"):
         text = "\u00a0" + text  # else a sign alone gets a dotted circle
-    left, top, right, bottom = font.getbbox(text, anchor="ls", language="bn")
-    # Room for the headline even where a sign lies wholly below or above it.
-    top, bottom = min(top, -BODY), max(bottom, 1)
-    size = (right - left + 2 * _MARGIN, bottom - top + 2 * _MARGIN)
-    image = Image.new("L", size)
-    origin = (_MARGIN - left, _MARGIN - top)
+    image = Image.new("L", _CANVAS)
     ImageDraw.Draw(image).text(
-        origin, text, 255, font, anchor="ls", language="bn"
+        _ORIGIN, text, 255, font, anchor="ls", language="bn"
     )
-    return np.asarray(image), origin[1]
+    left, top, right, bottom = image.getbbox() or (*_ORIGIN, *_ORIGIN)
+    # The headline's and the baseline's rows are kept where they are empty.
+    top = min(top, _ORIGIN[1] - BODY) - _MARGIN
+    bottom = max(bottom, _ORIGIN[1] + 1) + _MARGIN
+    box = (max(left - _MARGIN, 0), top, right + _MARGIN, bottom)
+    return np.asarray(image.crop(box)), _ORIGIN[1] - top
 
 
 def _load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
@@ -179,7 +182,7 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     Returns:
         [h, w] bool; gaps are shorter than a pen's width.
     """
-    depth = _distance_from(~ink)
+    depth = _DEPTHS[_squared_distance_from(~ink)]
     slope_y = np.zeros_like(depth)
     slope_x = np.zeros_like(depth)
     slope_y[1:-1] = depth[2:] - depth[:-2]
@@ -188,26 +191,30 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     return ink & flat
 
 
-def _distance_from(mask: np.ndarray) -> np.ndarray:
+def _squared_distance_from(mask: np.ndarray) -> np.ndarray:
     """Distance to the nearest True, exact up to REACH pixels, then cut.
+
+    The squared distance along each column, then the least of it and of its
+    neighbours' plus their squared distance along the row.
 
     Args:
         mask: [h, w] bool.
 
     Returns:
-        [h, w] float32.
+        [h, w] uint8, squared.
     """
-    rows = np.where(mask, 0, REACH).astype(np.uint16)
-    for y in range(1, len(rows)):  # in its column, from above, then below
-        np.minimum(rows[y], rows[y - 1] + 1, out=rows[y])
-    for y in range(len(rows) - 2, -1, -1):
-        np.minimum(rows[y], rows[y + 1] + 1, out=rows[y])
-    squares = rows * rows
+    start = np.where(mask, 0, REACH * REACH).astype(np.uint8)
+    squares = start.copy()
+    _spread(start, squares)
     nearest = squares.copy()
+    _spread(squares.T, nearest.T)
+    return nearest
+
+
+def _spread(start: np.ndarray, nearest: np.ndarray) -> None:
+    """Lowers `nearest` to what `start` allows along the first axis."""
     for shift in range(1, REACH):
-        step = squares + np.uint16(shift * shift)
-        np.minimum(nearest[:, shift:], step[:, :-shift], out=nearest[:, shift:])
-        np.minimum(
-            nearest[:, :-shift], step[:, shift:], out=nearest[:, :-shift]
-        )
-    return np.sqrt(nearest, dtype=np.float32)
+        # At most 121 + 100: no overflow.
+        step = start + np.uint8(shift * shift)
+        np.minimum(nearest[shift:], step[:-shift], out=nearest[shift:])
+        np.minimum(nearest[:-shift], step[shift:], out=nearest[:-shift])

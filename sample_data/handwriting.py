@@ -7,6 +7,8 @@ choose the writer, the seed and writer the habits, and all of them the rest.
 """
 
 import dataclasses
+import math
+import pathlib
 
 import numpy as np
 from PIL import Image
@@ -16,7 +18,7 @@ from sample_data import fonts, paper
 HEIGHT, WIDTH = 137, 236
 NUM_WRITERS = 3000
 _IMAGE_STREAM, _WRITER_STREAM = 1, 2  # never the same numbers twice
-_ROWS, _COLUMNS = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+_KNOTS = (9, 15)  # of the finest surface by which strokes stray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,25 +45,25 @@ def make_writer(seed: int, number: int, num_fonts: int) -> Writer:
     rng = np.random.default_rng((seed, _WRITER_STREAM, number))
     return Writer(
         font=int(rng.integers(num_fonts)),
-        body=float(np.clip(rng.normal(45, 6), 30, 62)),
-        aspect=float(np.exp(rng.normal(0.1, 0.12))),
-        slant=float(rng.normal(0.05, 0.12)),
-        above=float(np.exp(rng.normal(0.35, 0.2))),
-        below=float(np.exp(rng.normal(0.1, 0.15))),
-        overhang=float(rng.gamma(2, 4)),
-        wobble=float(np.exp(rng.normal(0, 0.3))),
-        pen=float(np.clip(rng.normal(4.4, 0.6), 3, 6.5)),
-        darkness=float(np.clip(rng.normal(0.82, 0.07), 0.6, 0.97)),
+        body=float(np.clip(rng.normal(55, 7.5), 36, 74)),
+        aspect=math.exp(rng.normal(0.08, 0.13)),
+        slant=rng.normal(0.05, 0.12),
+        above=math.exp(rng.normal(0.6, 0.25)),
+        below=math.exp(rng.normal(0.1, 0.15)),
+        overhang=rng.gamma(2, 5),
+        wobble=4 * math.exp(rng.normal(0, 0.3)),
+        pen=float(np.clip(rng.normal(4.5, 0.55), 3, 6.5)),
+        darkness=float(np.clip(rng.normal(0.86, 0.05), 0.65, 0.97)),
         hollow=float(np.clip(rng.normal(0.08, 0.08), 0, 0.3)),
-        grain=float(rng.uniform(0.03, 0.12)),
-        softness=float(rng.uniform(1.6, 2.6)),
+        grain=rng.uniform(0.02, 0.06),
+        softness=rng.uniform(2.5, 3.7),
     )
 
 
 class Desk:
     """Where images are drawn: fonts, writers and paper of one seed."""
 
-    def __init__(self, *, font_paths: list, seed: int):
+    def __init__(self, *, font_paths: list[pathlib.Path], seed: int):
         self._seed = seed
         self._fields = fonts.Fields(font_paths)
         self._writers: dict[int, Writer] = {}
@@ -81,103 +83,198 @@ class Desk:
             )
         writer = self._writers[number]
         field = self._fields.get(writer.font, text)
-        distance, scale = _place(field, writer, rng)
-        ink = _ink(distance * scale, writer, self._sheets, rng)
-        return self._sheets.scan(ink, number, rng)
+        place = _choose_place(field, writer, rng)
+        distance = _lay_path(field, place, writer.wobble, rng)
+        grain = self._sheets.texture(rng)[place.window]
+        ink = _ink(distance, place, writer, grain, rng)
+        return self._sheets.scan(ink, place.window, number, rng)
 
 
-def _place(
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """How one grapheme lies on its sheet; lengths in pixels of the image."""
+
+    across: float  # column of its middle
+    headline: float  # row
+    scale_x: float  # pixels per pixel of the field
+    scale_y: float
+    above: float
+    below: float
+    slant: float
+    tilt: float  # rows a column
+    overhang: tuple[float, float]  # of the headline, left and right
+    window: tuple[slice, slice]  # rows and columns that ink can reach
+
+
+def _choose_place(
     field: fonts.Field, writer: Writer, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """Lays the pen's path on the sheet.
-
-    Returns:
-        [HEIGHT, WIDTH] float32, distance from the path in pixels of the
-        field, and the image's pixels per pixel of the field.
-    """
-    scale = writer.body / fonts.BODY * float(np.exp(rng.normal(0, 0.08)))
-    aspect = writer.aspect * float(np.exp(rng.normal(0, 0.08)))
+) -> _Place:
+    """Chooses how one grapheme lies on its sheet."""
+    jitter = np.exp(rng.normal(0, (0.08, 0.08, 0.1, 0.1))).tolist()
+    scale_y = writer.body / fonts.BODY * jitter[0]
+    scale_x = scale_y * writer.aspect * jitter[1]
     # A wide grapheme is written narrower, to stay on the sheet.
-    width = (field.right - field.left) * scale * aspect
-    aspect *= min(1.0, (0.8 * WIDTH / max(width, 1.0)))
+    half = (field.right - field.left) / 2
+    scale_x = min(scale_x, 0.4 * WIDTH / max(half, 1.0))
+    above = writer.above * jitter[2]
+    below = writer.below * jitter[3]
     across = rng.normal(113, 13)
-    headline = rng.normal(44, 6)
+    headline = rng.normal(41, 6.5)
     slant = writer.slant + rng.normal(0, 0.05)
     tilt = rng.normal(0, 0.05)
+    overhang = rng.exponential(writer.overhang, 2).tolist()
 
-    wobble = 4.0 * writer.wobble
-    x = (_COLUMNS - across) + _smooth(rng, 4, 6, wobble)
-    x += _smooth(rng, 9, 15, 0.35 * wobble)
-    y = (_ROWS - headline) + _smooth(rng, 4, 6, wobble)
-    y += _smooth(rng, 9, 15, 0.35 * wobble)
-    y -= tilt * x
-    x += slant * y
+    rise = fonts.BODY - field.baseline + field.top
+    fall = field.bottom - field.baseline
+    top = scale_y * rise * (above if rise < 0 else 1)
+    bottom = scale_y * (fonts.BODY + fall * (below if fall > 0 else 1))
+    left, right = (half * scale_x + over for over in overhang)
+    margin = 3 * writer.wobble + 5
+    lean = abs(slant) * max(bottom, -top) + margin
+    drop = abs(tilt) * max(left, right) + margin
+    return _Place(
+        across=across,
+        headline=headline,
+        scale_x=scale_x,
+        scale_y=scale_y,
+        above=above,
+        below=below,
+        slant=slant,
+        tilt=tilt,
+        overhang=tuple(overhang),
+        window=(
+            _span(headline + top - drop, headline + bottom + drop, HEIGHT),
+            _span(across - left - lean, across + right + lean, WIDTH),
+        ),
+    )
 
-    # From here on in pixels of the field, y from the headline down.
-    x /= scale * aspect
-    y /= scale
-    above = writer.above * float(np.exp(rng.normal(0, 0.1)))
-    below = writer.below * float(np.exp(rng.normal(0, 0.1)))
-    y = np.where(y < 0, y / above, y)
-    y = np.where(y > fonts.BODY, fonts.BODY + (y - fonts.BODY) / below, y)
+
+def _span(start: float, stop: float, size: int) -> slice:
+    """Cuts [start, stop) to at least one pixel of [0, size)."""
+    first = min(max(int(start), 0), size - 1)
+    return slice(first, max(min(int(stop) + 1, size), first + 1))
+
+
+def _lay_path(
+    field: fonts.Field,
+    place: _Place,
+    wobble: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Lays the pen's path on the sheet, bent as a hand bends it.
+
+    Returns:
+        [rows, columns] float32 of the window, pixels from the path.
+    """
+    rows, columns = place.window
+    x = _bend(rng, wobble, place.window)
+    x += np.arange(columns.start, columns.stop, dtype=np.float32)
+    x -= np.float32(place.across)
+    y = _bend(rng, wobble, place.window)
+    y += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+    y -= np.float32(place.headline)
+    y -= np.float32(place.tilt) * x
+    x += np.float32(place.slant) * y
+
+    # Now to pixels of the field, from its middle and its headline.
+    x *= np.float32(1 / place.scale_x)
+    y *= np.float32(1 / place.scale_y)
+    over = np.minimum(y, 0)
+    under = np.maximum(y - np.float32(fonts.BODY), 0)
+    y += over * np.float32(1 / place.above - 1)
+    y += under * np.float32(1 / place.below - 1)
+    half = (field.right - field.left) / 2
     distance = _sample(
         field.distance,
-        y + (field.baseline - fonts.BODY),
-        x + (field.left + field.right) / 2,
+        y + np.float32(field.baseline - fonts.BODY),
+        x + np.float32(field.left + half),
     )
     if field.headline:
-        half = (field.right - field.left) / 2
-        left = -half - rng.exponential(writer.overhang)
-        right = half + rng.exponential(writer.overhang)
-        outside = np.maximum(left - x, x - right)
-        np.maximum(outside, 0, out=outside)
-        line = y - rng.normal(3, 1)
-        np.minimum(
-            distance, np.sqrt(outside * outside + line * line), out=distance
-        )
-    return distance, scale * (0.5 + 0.5 * aspect)
+        left, right = (half + over / place.scale_x for over in place.overhang)
+        beyond = np.maximum(x - np.float32(right), np.float32(-left) - x)
+        np.maximum(beyond, 0, out=beyond)
+        beyond *= beyond
+        y -= np.float32(rng.normal(3, 1))
+        y *= y
+        y += beyond
+        np.minimum(distance, np.sqrt(y, out=y), out=distance)
+    distance *= np.float32((place.scale_x + place.scale_y) / 2)
+    # A stretch upward would broaden the strokes that run across.
+    distance[over < 0] *= np.float32((1 + place.above) / 2)
+    return distance
 
 
 def _ink(
     distance: np.ndarray,
+    place: _Place,
     writer: Writer,
-    sheets: paper.Sheets,
+    grain: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Inks a path: [HEIGHT, WIDTH] float32 in [0, 1], 1 is black.
+    """Inks a path.
 
     Args:
-        distance: [HEIGHT, WIDTH] float32, pixels from the path.
+        distance: [rows, columns] float32, pixels from the path.
+        grain: [rows, columns] float32, noise of deviation 1.
+
+    Returns:
+        [rows, columns] float32 in [0, 1], 1 is black.
     """
-    grain = sheets.texture(rng)
-    half = 0.5 * writer.pen * float(np.exp(rng.normal(0, 0.06)))
-    pressure = _smooth(rng, 7, 12, 0.13)
-    half_width = half * (1 + pressure)
-    cover = (half_width - distance) / writer.softness + 0.5
-    cover += (0.8 * writer.grain) * grain
+    half = np.float32(0.5 * writer.pen * math.exp(rng.normal(0, 0.06)))
+    speckle = grain * np.float32(writer.grain)
+    pressure = _smooth(
+        rng.standard_normal((7, 12), dtype=np.float32) * np.float32(0.1),
+        place.window,
+    )
+    cover = half * pressure
+    cover += half
+    cover -= distance
+    cover *= np.float32(1 / writer.softness)
+    cover += speckle
+    cover += np.float32(0.5)
     np.clip(cover, 0, 1, out=cover)
-    cover *= cover * (3 - 2 * cover)
-    shade = writer.darkness + 0.5 * pressure + writer.grain * grain
-    shade -= writer.hollow * np.maximum(1 - distance / half, 0)
+    cover *= cover * (3 - 2 * cover)  # soft on both sides of the edge
+    shade = pressure
+    shade *= np.float32(0.5)
+    shade += speckle
+    shade += np.float32(writer.darkness)
+    middle = np.maximum(1 - distance / half, 0)
+    middle *= np.float32(writer.hollow)
+    shade -= middle
     np.clip(shade, 0, 0.99, out=shade)
     cover *= shade
     return cover
 
 
-def _smooth(
-    rng: np.random.Generator, rows: int, columns: int, spread: float
+def _bend(
+    rng: np.random.Generator, spread: float, window: tuple[slice, slice]
 ) -> np.ndarray:
-    """A random surface: normal at rows x columns knots, smooth between.
-
-    Returns:
-        [HEIGHT, WIDTH] float32 of mean 0 and roughly the given spread.
-    """
-    knots = rng.standard_normal((rows, columns), dtype=np.float32)
-    knots *= spread
-    image = Image.fromarray(knots).resize(
-        (WIDTH, HEIGHT), Image.Resampling.BICUBIC
+    """How far strokes stray: wide bends, and narrower, smaller ones."""
+    knots = rng.standard_normal((4, 6), dtype=np.float32)
+    whole = np.asarray(
+        Image.fromarray(knots).resize(_KNOTS[::-1], Image.Resampling.BICUBIC)
     )
-    return np.asarray(image)
+    knots = rng.standard_normal(_KNOTS, dtype=np.float32)
+    knots *= np.float32(0.22)
+    knots += whole
+    knots *= np.float32(spread)
+    return _smooth(knots, window)
+
+
+def _smooth(knots: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """A window of the smooth surface through knots spread over the sheet."""
+    rows, columns = window
+    down = knots.shape[0] / HEIGHT
+    right = knots.shape[1] / WIDTH
+    box = (
+        columns.start * right,
+        rows.start * down,
+        min(columns.stop * right, knots.shape[1]),
+        min(rows.stop * down, knots.shape[0]),
+    )
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    image = Image.fromarray(knots)
+    return np.array(image.resize(size, Image.Resampling.BICUBIC, box))
 
 
 def _sample(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -185,27 +282,33 @@ def _sample(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Args:
         field: [h, w] uint8, 16 steps a pixel; its rim is far.
-        y, x: [HEIGHT, WIDTH] float32 places in the field.
+        y, x: [rows, columns] float32 places in the field; overwritten.
 
     Returns:
-        [HEIGHT, WIDTH] float32, in pixels of the field.
+        [rows, columns] float32, in pixels of the field.
     """
     height, width = field.shape
-    y = np.clip(y, 0, height - 1.001)
-    x = np.clip(x, 0, width - 1.001)
-    top = y.astype(np.int32)
-    left = x.astype(np.int32)
+    np.clip(y, 0, height - 1.001, out=y)
+    np.clip(x, 0, width - 1.001, out=x)
+    top = y.astype(np.intp)
+    left = x.astype(np.intp)
     y -= top
     x -= left
-    place = top * width + left
-    flat = field.ravel()
-    upper = flat[place].astype(np.float32)
-    upper += (flat[place + 1] - upper) * x
-    place += width
-    lower = flat[place].astype(np.float32)
-    lower += (flat[place + 1] - lower) * x
+    top *= width
+    top += left
+    flat = field.astype(np.float32).ravel()
+    upper = flat.take(top)
+    lower = flat[width:].take(top)
+    right = flat[1:].take(top)
+    right -= upper
+    right *= x
+    upper += right
+    right = flat[width + 1 :].take(top)
+    right -= lower
+    right *= x
+    lower += right
     lower -= upper
     lower *= y
     lower += upper
-    lower *= 1 / 16
+    lower *= np.float32(1 / 16)
     return lower

@@ -27,7 +27,9 @@ def make_sheet(seed: int, number: int) -> Sheet:
     white = rng.random() < 0.5
     framed = rng.random(4) < (0.03, 0.05, 0.05, 0.06)
     return Sheet(
-        level=float(rng.normal(257, 1) if white else rng.normal(251.5, 2.2)),
+        level=float(
+            rng.normal(256.3, 0.8) if white else rng.normal(251.5, 2.2)
+        ),
         noise=float(rng.uniform(1.0, 2.4)),
         shadow=float(rng.normal(0, 1.5)),
         frames=tuple(np.where(framed, rng.uniform(40, 200, 4), 0).tolist()),
@@ -53,12 +55,17 @@ class Sheets:
         return cut[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
     def scan(
-        self, ink: np.ndarray, number: int, rng: np.random.Generator
+        self,
+        ink: np.ndarray,
+        window: tuple[slice, slice],
+        number: int,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """Puts ink on a writer's sheet and scans it.
 
         Args:
-            ink: [HEIGHT, WIDTH] float32 in [0, 1], 1 is black.
+            ink: [rows, columns] float32 in [0, 1], 1 is black.
+            window: The rows and columns of the sheet that have ink.
             number: The writer.
 
         Returns:
@@ -76,7 +83,7 @@ class Sheets:
         if rng.random() < 0.06:
             _add_speck(light, rng)
         _add_frame(light, sheet.frames, rng)
-        light *= 1 - ink
+        light[window] *= 1 - ink
         np.clip(light, 0, 255, out=light)
         light += 0.5
         return light.astype(np.uint8)
@@ -84,13 +91,23 @@ class Sheets:
 
 def _textured(noise: np.ndarray) -> np.ndarray:
     """Mixes noise with itself smeared out, as paper fibres look scanned."""
-    smeared = noise.copy()
-    for axis in (1, 2):
-        smeared = (
-            smeared + np.roll(smeared, 1, axis) + np.roll(smeared, -1, axis)
-        )
-    mixed = 0.4 * noise + 0.35 * smeared
+    fine = _smeared(noise, 1)
+    coarse = _smeared(fine, 5)
+    mixed = (
+        0.2 * noise / noise.std()
+        + 0.8 * fine / fine.std()
+        + 0.4 * coarse / coarse.std()
+    )
     return mixed / mixed.std()
+
+
+def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
+    """Means over squares of 2 reach + 1 pixels; tiles wrap around."""
+    for axis in (1, 2):
+        noise = sum(
+            np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)
+        )
+    return noise
 
 
 def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:
