@@ -4,10 +4,12 @@ Exit codes: 0 in good order; 1 a mistake of the user or the data, told in one
 line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 """
 
+import logging as std_logging
 import sys
+import time
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 
 def run(
@@ -30,6 +32,7 @@ def run(
                 f"unexpected argument {argv[1]!r}: every option is a flag of "
                 "the form --name=value (see --help)"
             )
+        _log_plainly()
         try:
             return main() or 0
         except (OSError, *user_errors) as error:
@@ -38,6 +41,22 @@ def run(
             return fail("interrupted; run the same command again to go on")
 
     app.run(guarded)
+
+
+def _log_plainly() -> None:
+    """Logs information too, as a time and a line."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(_Formatter())
+
+
+class _Formatter(std_logging.Formatter):
+    """Formats a record as `12:34:56 message`, warnings marked as such."""
+
+    def format(self, record):
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        mark = "" if record.levelno <= std_logging.INFO else record.levelname
+        return f"{clock} {mark + ': ' if mark else ''}{record.getMessage()}"
 
 
 def fail(message: str) -> int:

@@ -85,9 +85,9 @@ flags.DEFINE_float(
 )
 flags.DEFINE_list(
     "output_weights",
-    [],
-    "Weights of the outputs in the score and the loss, name:weight,... "
-    "Default: 2 for grapheme_root, 1 for any other.",
+    ["grapheme_root:2"],
+    "Weights of the outputs in the score and the loss, name:weight,...; an "
+    "output that is not named weighs 1.",
 )
 
 # How it is trained.

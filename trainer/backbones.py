@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 import keras
 
+import storage
+
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
 
@@ -123,10 +125,10 @@ def feature_map(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
     """Returns the feature map [B, h', w', C] of images [B, h, w, 1].
 
     Raises:
-        ValueError: No backbone has that name.
+        storage.UserError: No backbone has that name.
     """
     if name not in BACKBONES:
-        raise ValueError(
+        raise storage.UserError(
             f"--backbone={name} is not known; choose one of "
             f"{', '.join(sorted(BACKBONES))}"
         )

@@ -65,12 +65,12 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.every_steps = every_steps
         self.settle_seconds = 60.0 * settle_minutes
         self.restart = restart
-        self.resumed_from = None
         self.saved_step = -1
         self.failures = 0
         self.seconds = collections.Counter()  # By part of a save.
         self._due = time.monotonic()
         self._thread = None
+        self._beat = None
         self._stop = threading.Event()
 
     def on_train_begin(self, logs=None):
@@ -80,6 +80,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.folder.make()
         self.guard.remember()
         self.lease.take()
+        self.state.leg = self.lease.leg
         self.local_dir.mkdir(parents=True, exist_ok=True)
         if self.guard.shares_disk_with(self.local_dir):
             logging.warning(
@@ -107,9 +108,19 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Does nothing: the cadence is on_train_batch_end's."""
 
     def on_train_end(self, logs=None):
-        """Waits for the save under way; the generations stay."""
+        """Saves the state that training ends with; the generations stay."""
         del logs
+        self.save()
         self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Gives the folder back, if it was taken."""
+        self.wait()
+        if self._beat is None:
+            return
         self._stop.set()
         self._beat.join()
         try:
@@ -176,8 +187,13 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 continue
             finally:
                 path.unlink(missing_ok=True)
-            self.resumed_from = generation
             self.saved_step = generation.step
+            logging.info(
+                "RESUMED at step %d (backup of leg %d; this is leg %d)",
+                generation.step,
+                generation.leg,
+                self.lease.leg,
+            )
             return
 
     def _busy(self):

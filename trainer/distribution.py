@@ -139,12 +139,17 @@ def _single_machine(accelerator, gpus):
 
 def _tpu():
     """Returns a TPUStrategy, None where there is no TPU."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # It tells of every attempt.
     try:
         # Without a TPU the resolver constructs; initialising it fails.
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.NotFoundError):
         return None
+    finally:
+        logger.setLevel(level)
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -20,7 +20,7 @@ from storage import UserError
 from tfrecord_builder import parquet_reader, resize
 from trainer import submission
 
-_LOG_SECONDS = 10.0
+_LOG_SECONDS = 10.0  # between two lines of progress
 _T = TypeVar("_T")
 Batch = tuple[list[str], np.ndarray]  # image ids, [B, H, W, 1] uint8
 Classify = Callable[[np.ndarray], dict[str, np.ndarray]]

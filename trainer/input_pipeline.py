@@ -46,7 +46,7 @@ class TrainStream:
         replicas: int = 1,
         pipeline: int = 0,
         num_pipelines: int = 1,
-        parallel_calls: int = tf.data.AUTOTUNE,
+        parallel_calls: int = 0,
         with_keys: bool = False,
     ) -> tf.data.Dataset:
         """Returns the batches of steps [first_step, last_step).
@@ -58,8 +58,8 @@ class TrainStream:
             pipeline: Which of `num_pipelines` equal parts of each global
                 batch this process feeds (one part a worker).
             num_pipelines: Parts that a global batch is cut into.
-            parallel_calls: Parallelism of reading and gathering; it does not
-                change what is read.
+            parallel_calls: Threads of reading and gathering, 0: as many as
+                help. They do not change what is read.
             with_keys: Whether to add "image_id" and "grapheme".
 
         Returns:
@@ -69,6 +69,7 @@ class TrainStream:
             replica by replica.
         """
         batch = self.order.batch_size
+        parallel_calls = parallel_calls or tf.data.AUTOTUNE
         plan = self.order.plan(first_step, last_step)
         options = {
             "parallel_calls": parallel_calls,

@@ -1,12 +1,13 @@
 """Logits of a whole split, over all replicas, on the host."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info
-from trainer import input_pipeline
+from trainer import input_pipeline, model
 
 
 class Judge:
@@ -14,7 +15,8 @@ class Judge:
 
     Args:
         strategy: Spreads the batches.
-        forward: From [P, H, W, 1] uint8 images to a dict of [P, C] logits.
+        net: A core (trainer/model.py): it is given preprocessed images; or a
+            model that takes the uint8 images as they are.
         info: The dataset.
         data_dir: Folder of its shards.
         batch_size: Global batch size, a multiple of the replicas.
@@ -23,7 +25,7 @@ class Judge:
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        forward: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        net: keras.Model,
         *,
         info: dataset_info.DatasetInfo,
         data_dir: str,
@@ -36,7 +38,10 @@ class Judge:
         names = [output.name for output in info.outputs]
 
         def replica(features):
-            logits = forward(features["image"])
+            images = features["image"]
+            if net.input.dtype != "uint8":
+                images = model.preprocess(images, *net.input_shape[1:3])
+            logits = net(images, training=False)
             labels = {name: features[name] for name in names}
             return labels, dict(logits), features["valid"]
 

@@ -70,3 +70,36 @@ def judge(
         "recall": recall,
         "recall_per_class": per_class,
     }
+
+
+def judge_calibrated(
+    labels: Mapping[str, np.ndarray],
+    logits: Mapping[str, np.ndarray],
+    calibration: Mapping[str, Sequence[float]],
+    output_weights: Mapping[str, float],
+) -> dict:
+    """Scores uncalibrated logits with a calibration and without.
+
+    Args:
+        labels: By output, [N] integers.
+        logits: By output, [N, C] floats, before the calibration.
+        calibration: By output, what is added to its logits, [C].
+        output_weights: By output, its weight in the score.
+
+    Returns:
+        What judge() returns with the calibration, and "score_uncalibrated"
+        and "images".
+    """
+    shifted = {
+        name: value + np.float32(calibration[name])
+        for name, value in logits.items()
+    }
+    judged = judge(labels, shifted, output_weights)
+    plain = judge(labels, logits, output_weights)
+    return {
+        "images": len(next(iter(labels.values()))),
+        "score": judged["score"],
+        "score_uncalibrated": plain["score"],
+        "recall": judged["recall"],
+        "recall_per_class": judged["recall_per_class"],
+    }

@@ -73,11 +73,9 @@ def build_core(
 
     Returns:
         A model from [B, height, width, 1] float32 ink to a dict of logits
-        [B, classes] float32. The same arguments give the same weights and
-        the same variable names.
+        [B, classes] float32. The same arguments give the same weights.
     """
-    # Keras numbers layer names and draws seeds from process-wide state.
-    keras.backend.clear_session()
+    # Initializers draw their seeds from process-wide state.
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((height, width, 1), name="ink")
     with _dtype_policy(policy):

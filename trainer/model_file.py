@@ -26,7 +26,7 @@ def make_card(
     calibration: dict[str, list[float]],
 ) -> dict:
     """Returns the card of a model trained on `info`."""
-    described = info.to_json()
+    described = json.loads(info.to_json())
     return {
         "format": FORMAT,
         "outputs": [

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+import storage
+
 _MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 MIX1 = 0xBF58476D1CE4E5B9
@@ -72,7 +74,7 @@ class Order:
         seed: The run's seed.
 
     Raises:
-        ValueError: Fewer records than one batch needs.
+        storage.UserError: Fewer records than one batch needs.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Order:
         self.shards_per_window = min(shards_per_window, len(shard_records))
         self.seed = seed
         if self.records < batch_size:
-            raise ValueError(
+            raise storage.UserError(
                 f"the training folds hold {self.records} records, fewer than "
                 f"one batch of {batch_size}: lower --global_batch_size"
             )

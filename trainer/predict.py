@@ -30,18 +30,19 @@ def main() -> None:
         FLAGS.input_dir, FLAGS.input_glob, guesses=(size,)
     )
     order = submission.read_order(source, outputs)
+    batch_size = min(FLAGS.batch_size, source.num_images)
     logging.info(
         "%d images of %d x %d in %d files, %d a batch",
         source.num_images,
         *size,
         len(source.files),
-        FLAGS.batch_size,
+        batch_size,
     )
 
     image = card["image"]
     classify = inference.make_classifier(
         model,
-        batch_shape=(FLAGS.batch_size, image["height"], image["width"], 1),
+        batch_shape=(batch_size, image["height"], image["width"], 1),
     )
     start = time.monotonic()
     predictions = inference.predict_source(
@@ -49,7 +50,7 @@ def main() -> None:
         classify,
         outputs=outputs,
         resize_spec=card["resize"],
-        batch_size=FLAGS.batch_size,
+        batch_size=batch_size,
         block_bytes=FLAGS.block_mb << 20,
     )
     seconds = time.monotonic() - start

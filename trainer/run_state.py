@@ -31,6 +31,7 @@ class RunState:
         best: Weights of the epoch with the best score, by name.
         legs: A row for each start of the command, this one last.
         speed: A row of timings for each evaluated epoch.
+        leg: Number of this start, from 1; set by what restores the state.
     """
 
     variables: Mapping[str, tf.Variable | keras.Variable]
@@ -40,6 +41,20 @@ class RunState:
     best: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     legs: list[dict] = dataclasses.field(default_factory=list)
     speed: list[dict] = dataclasses.field(default_factory=list)
+    leg: int = 1
+
+    def begin_leg(self, devices: str) -> None:
+        """Adds a row for this start, which computes on `devices`."""
+        self.legs.append(
+            {
+                "leg": self.leg,
+                "devices": devices,
+                "first_step": self.step,
+                "last_step": self.step,
+                "images": 0,
+                "seconds": 0.0,
+            }
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies the variables and the best weights to the host."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import keras
 import tensorflow as tf
 
-from trainer import augment, losses, model
+from trainer import augment, losses, model, run_state
 
 _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
@@ -55,6 +55,17 @@ class Step:
     batch_size: int
     xla: bool = False
     loss_scale: tf.Variable | None = None
+
+    def variables(self) -> dict[str, tf.Variable | keras.Variable]:
+        """Returns every variable that a step changes, by name."""
+        named = (
+            run_state.name_variables("model", self.core.variables)
+            | run_state.name_variables("ema", self.ema_core.weights)
+            | run_state.name_variables("optimizer", self.optimizer.variables)
+        )
+        if self.loss_scale is not None:
+            named["loss_scale"] = self.loss_scale
+        return named
 
     def make_loop(self) -> Callable:
         """Returns loop(iterator, first_step, count), a tf.function.
@@ -188,6 +199,20 @@ class Step:
         return updated | (tf.math.is_finite(loss) & (scale > 1.0))
 
 
-def make_loss_scale() -> tf.Variable:
+def make_optimizer(
+    core: keras.Model, *, weight_decay: float
+) -> keras.optimizers.Optimizer:
+    """Returns AdamW for a core, without decay of biases and norms."""
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=0.0, weight_decay=weight_decay
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(core.trainable_variables)
+    return optimizer
+
+
+def make_loss_scale(policy: str) -> tf.Variable | None:
     """Returns the [2] loss scale variable that mixed_float16 starts with."""
+    if policy != "mixed_float16":
+        return None
     return tf.Variable([_SCALE_START, 0.0], trainable=False, name="loss_scale")

@@ -1,0 +1,110 @@
+"""The end of a run: the model that is handed over, and its summary."""
+
+import platform
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfrecord_builder import dataset_info
+from trainer import judge, metrics, model, model_file, run_state, workdir
+
+
+def build_best(state: run_state.RunState, *, core_args: dict) -> keras.Model:
+    """Builds the core, in float32, with the best weights of the run."""
+    core = model.build_core(**core_args, policy="float32")
+    named = run_state.name_variables("ema", core.weights)
+    for name, variable in named.items():
+        variable.assign(state.best[name])
+    return core
+
+
+def hand_over(
+    left: workdir.Workdir,
+    state: run_state.RunState,
+    core: keras.Model,
+    judge_: judge.Judge,
+    *,
+    splits: Mapping[str, tuple[str, ...]],
+    info: dataset_info.DatasetInfo,
+    output_weights: dict[str, float],
+) -> None:
+    """Writes model.keras and summary.json of a run at its end.
+
+    Args:
+        left: Where to.
+        state: The run.
+        core: What build_best returned.
+        judge_: Runs that core.
+        splits: What is judged, by name.
+        info: The dataset.
+        output_weights: By output, its weight in the score.
+    """
+    calibration = {o.name: [0.0] * len(o.classes) for o in info.outputs}
+    judged = {}
+    for name, members in splits.items():
+        labels, logits = judge_(members)
+        judged[name] = metrics.judge_calibrated(
+            labels, logits, calibration, output_weights
+        )
+    served = model.build_served(
+        core,
+        image_shape=(info.image.height, info.image.width),
+        calibration=calibration,
+    )
+    card = model_file.make_card(
+        info, output_weights=output_weights, calibration=calibration
+    )
+    path = left.path / "model.keras"
+    model_file.write(path, served, card)
+    left.write_json(
+        "summary.json",
+        summarise(state)
+        | {
+            "finished": True,
+            "judged": judged,
+            "parameters": core.count_params(),
+        }
+        | judged.get("validation", {}),
+    )
+    for name, figures in judged.items():
+        recalls = ", ".join(
+            f"{output} {value:.4f}"
+            for output, value in figures["recall"].items()
+            if value is not None
+        )
+        logging.info(
+            "Score on %s (%d images): %.4f (%s)",
+            name,
+            figures["images"],
+            figures["score"],
+            recalls,
+        )
+    logging.info("Wrote %s, and summary.json beside it", path)
+
+
+def summarise(state: run_state.RunState) -> dict:
+    """Returns what summary.json says of a run, finished or not."""
+    scored = [row for row in state.history if row["score"] is not None]
+    best = max(scored, key=lambda row: row["score"], default=None)
+    legs = [
+        leg | {"images_per_second": leg["images"] / max(leg["seconds"], 1e-9)}
+        for leg in state.legs
+    ]
+    return {
+        "finished": False,
+        "score": None,
+        "best_epoch": best["epoch"] if best else len(state.history),
+        "epochs": len(state.history),
+        "step": state.step,
+        "final_state_sha256": state.digest(),
+        "legs": legs,
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }

@@ -1,0 +1,70 @@
+"""What makes a run this run: the values that its result depends on."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import storage
+from tfrecord_builder import dataset_info
+
+
+def make(
+    key_flags: Iterable[Any],
+    *,
+    free: frozenset[str],
+    info: dataset_info.DatasetInfo,
+) -> dict:
+    """Returns the identity: the flags that are not free, and the data.
+
+    Args:
+        key_flags: The command's absl flags.
+        free: Names of flags that do not change the result.
+        info: The dataset.
+    """
+    identity = {f.name: f.value for f in key_flags if f.name not in free}
+    return dict(sorted(identity.items())) | {"dataset": info.digest()}
+
+
+def flagfile(key_flags: Iterable[Any]) -> str:
+    """Returns a flagfile that repeats the run, a flag a line."""
+    lines = [
+        f.serialize()
+        for f in sorted(key_flags, key=lambda f: f.name)
+        if f.value is not None and f.name != "restart"
+    ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def output_weights(
+    weights: Sequence[str],
+    info: dataset_info.DatasetInfo,
+    *,
+    strict: bool,
+) -> dict[str, float]:
+    """Returns each output's weight in the score, 1 where none is given.
+
+    Args:
+        weights: "name:weight" pairs.
+        info: The dataset.
+        strict: Whether a name that is no output of it is an error.
+
+    Raises:
+        storage.UserError: A pair is not understood.
+    """
+    names = [output.name for output in info.outputs]
+    found = dict.fromkeys(names, 1.0)
+    for pair in weights:
+        name, _, weight = pair.partition(":")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = -1.0
+        if value < 0 or (strict and name not in names):
+            raise storage.UserError(
+                f"--output_weights: expected name:weight with a weight of 0 "
+                f"or more and a name of {', '.join(names)}; got {pair!r}"
+            )
+        if name in names:
+            found[name] = value
+    if not sum(found.values()):
+        raise storage.UserError("--output_weights: all weights are 0")
+    return found

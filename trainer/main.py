@@ -1,0 +1,189 @@
+"""Trains a multi-output classifier of handwritten graphemes.
+
+  python trainer/main.py --data_dir=RECORDS --workdir=DIR --backup_dir=DRIVE
+
+Run the same command again after a reset: it goes on from the last backup, on
+whatever accelerator it finds, and ends where an uninterrupted run would have.
+"""
+
+import pathlib
+
+from absl import flags, logging
+
+import storage
+from flags import command, trainer_flags
+from tfrecord_builder import dataset_info
+from trainer import (
+    augment,
+    backup,
+    distribution,
+    final,
+    finish,
+    identity,
+    input_pipeline,
+    judge,
+    model,
+    order,
+    run_state,
+    schedule,
+    step,
+    train,
+    workdir,
+)
+from trainer import (
+    limits as limits_lib,
+)
+
+FLAGS = flags.FLAGS
+
+
+def main() -> int:
+    info = dataset_info.read(FLAGS.data_dir)
+    key_flags = FLAGS.get_key_flags_for_module(trainer_flags)
+    who = identity.make(key_flags, free=trainer_flags.FREE, info=info)
+    weights = identity.output_weights(
+        FLAGS.output_weights, info, strict=FLAGS["output_weights"].present
+    )
+    backup_dir = FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup"))
+    if not FLAGS.restart and final.restore_finished(
+        backup_dir, pathlib.Path(FLAGS.workdir), identity=who
+    ):
+        return 0
+    devices = distribution.choose(
+        accelerator=FLAGS.accelerator,
+        virtual_devices=FLAGS.virtual_devices,
+        precision=FLAGS.precision,
+    )
+    logging.info("Devices: %s", devices.description)
+    stream, splits = make_data(info, devices.replicas)
+    core_args = {
+        "backbone": FLAGS.backbone,
+        "height": FLAGS.input_height or info.image.height,
+        "width": FLAGS.input_width or info.image.width,
+        "outputs": {o.name: len(o.classes) for o in info.outputs},
+        "dropout": FLAGS.dropout,
+        "seed": FLAGS.seed,
+    }
+    with devices.strategy.scope():
+        step_, state = make_step(stream, core_args, weights, devices)
+    limits = limits_lib.Limits(minutes=FLAGS.max_minutes)
+    left = workdir.Workdir(FLAGS.workdir)
+    left.write_text("flags.txt", identity.flagfile(key_flags))
+    judge_args = {
+        "info": info,
+        "data_dir": FLAGS.data_dir,
+        "batch_size": FLAGS.global_batch_size,
+    }
+    training = train.Training(
+        stream=stream,
+        step=step_,
+        state=state,
+        judge=judge.Judge(devices.strategy, step_.ema_core, **judge_args),
+        splits=splits,
+        output_weights=weights,
+        epochs=FLAGS.epochs,
+        limits=limits,
+        steps_per_loop=FLAGS.steps_per_loop,
+        parallel_calls=FLAGS.num_parallel_calls,
+        on_epoch=lambda: left.show(state.history, state.speed),
+    )
+    backup_ = backup.BackupAndRestore(
+        backup_dir,
+        state=state,
+        identity=who,
+        local_dir=left.path / "staging",
+        every_seconds=FLAGS.backup_every_seconds,
+        every_steps=FLAGS.backup_every_steps,
+        settle_minutes=FLAGS.backup_settle_minutes,
+        restart=FLAGS.restart,
+    )
+    with limits, backup_:
+        if not training.run([backup_], devices=devices.description):
+            left.write_json("summary.json", finish.summarise(state))
+            return limits.leave(state.step, training.total_steps)
+        with devices.strategy.scope():
+            best = finish.build_best(state, core_args=core_args)
+        finish.hand_over(
+            left,
+            state,
+            best,
+            judge.Judge(devices.strategy, best, **judge_args),
+            splits=splits,
+            info=info,
+            output_weights=weights,
+        )
+        final.save(backup_dir, left.path, identity=who, leg=state.leg)
+    return 0
+
+
+def make_data(info, replicas):
+    """Returns the training stream, and the splits to judge by name."""
+    distribution.check_batch(
+        FLAGS.global_batch_size, replicas=replicas, mix_group=FLAGS.mix_group
+    )
+    folds = [split for split in info.splits if split.startswith("fold")]
+    held_out = f"fold{FLAGS.validation_fold}"
+    splits = {}
+    if FLAGS.validation_fold >= 0:
+        if held_out not in folds:
+            raise storage.UserError(
+                f"--validation_fold={FLAGS.validation_fold}: "
+                f"{FLAGS.data_dir} has {', '.join(folds)}; -1 trains on all"
+            )
+        folds.remove(held_out)
+        splits["validation"] = (held_out,)
+    if "unseen" in info.splits:
+        splits["unseen"] = ("unseen",)
+    shards = [shard for fold in folds for shard in info.splits[fold].shards]
+    stream = input_pipeline.TrainStream(
+        info=info,
+        paths=input_pipeline.shard_paths(info, FLAGS.data_dir, tuple(folds)),
+        order=order.Order(
+            [shard.records for shard in shards],
+            batch_size=FLAGS.global_batch_size,
+            shards_per_window=input_pipeline.shards_per_window(
+                shards, window_mb=FLAGS.shuffle_window_mb
+            ),
+            seed=FLAGS.seed,
+        ),
+        draws=len(augment.DRAWS),
+    )
+    return stream, splits
+
+
+def make_step(stream, core_args, weights, devices):
+    """Returns the train step and the state of the run at step 0."""
+    policy = devices.precision
+    core = model.build_core(**core_args, policy=policy)
+    ema_core = model.build_core(**core_args, policy=policy)
+    spe = stream.order.steps_per_epoch
+    step_ = step.Step(
+        strategy=devices.strategy,
+        core=core,
+        ema_core=ema_core,
+        optimizer=step.make_optimizer(core, weight_decay=FLAGS.weight_decay),
+        schedule=schedule.WarmupCosine(
+            peak=FLAGS.learning_rate,
+            steps=FLAGS.epochs * spe,
+            warmup_steps=int(FLAGS.warmup_epochs * spe),
+        ),
+        augmentation=augment.Augmentation(
+            rotation=FLAGS.rotation,
+            scale=FLAGS.scale,
+            shift=FLAGS.shift,
+            shear=FLAGS.shear,
+            cutmix=FLAGS.cutmix,
+            mix_group=FLAGS.mix_group,
+        ),
+        output_weights=weights,
+        label_smoothing=FLAGS.label_smoothing,
+        ema_decay=FLAGS.ema_decay,
+        batch_size=FLAGS.global_batch_size,
+        xla=FLAGS.xla,
+        loss_scale=step.make_loss_scale(policy),
+    )
+    return step_, run_state.RunState(step_.variables())
+
+
+if __name__ == "__main__":
+    command.run(main, trainer_flags, user_errors=(storage.UserError,))
