@@ -134,7 +134,7 @@ def _single_machine(accelerator, gpus):
         return "gpu", tf.distribute.OneDeviceStrategy("/gpu:0")
     if len(cpus) > 1:
         return "cpu", tf.distribute.MirroredStrategy([c.name for c in cpus])
-    return "cpu", tf.distribute.OneDeviceStrategy("/cpu:0")
+    return "cpu", tf.distribute.get_strategy()
 
 
 def _tpu():

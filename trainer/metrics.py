@@ -91,7 +91,7 @@ def judge_calibrated(
         and "images".
     """
     shifted = {
-        name: value + np.float32(calibration[name])
+        name: value + np.asarray(calibration[name], np.float32)
         for name, value in logits.items()
     }
     judged = judge(labels, shifted, output_weights)

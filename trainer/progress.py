@@ -50,11 +50,15 @@ class Progress:
         else:
             logging.info("%s", line)
 
+    def close(self) -> None:
+        """Takes the changing line off the terminal."""
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
+
     def pause(self, done: int) -> None:
         """Leaves the time since the last update out of the rate."""
         self._mark = (time.monotonic(), done)
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
+        self.close()
 
 
 def minutes(seconds: float) -> str:
