@@ -11,14 +11,13 @@ import math
 import pathlib
 
 import numpy as np
-from PIL import Image
 
-from sample_data import fonts, paper
+from sample_data import fonts, noise, paper
 
 HEIGHT, WIDTH = 137, 236
 NUM_WRITERS = 3000
+_MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
 _IMAGE_STREAM, _WRITER_STREAM = 1, 2  # never the same numbers twice
-_KNOTS = (9, 15)  # of the finest surface by which strokes stray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +66,7 @@ class Desk:
         self._seed = seed
         self._fields = fonts.Fields(font_paths)
         self._writers: dict[int, Writer] = {}
+        self._noise = noise.Noise(seed)
         self._sheets = paper.Sheets(seed)
 
     def draw(self, split: int, index: int, text: str) -> np.ndarray:
@@ -84,10 +84,10 @@ class Desk:
         writer = self._writers[number]
         field = self._fields.get(writer.font, text)
         place = _choose_place(field, writer, rng)
-        distance = _lay_path(field, place, writer.wobble, rng)
-        grain = self._sheets.texture(rng)[place.window]
-        ink = _ink(distance, place, writer, grain, rng)
-        return self._sheets.scan(ink, place.window, number, rng)
+        distance = _lay_path(field, place, writer, self._noise, rng)
+        ink = _ink(distance, writer, self._noise, rng)
+        fibres = noise.cut(self._noise.grain, HEIGHT, WIDTH, rng)
+        return self._sheets.scan(ink, place.window, number, fibres, rng)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,18 +116,22 @@ def _choose_place(
     # A wide grapheme is written narrower, to stay on the sheet.
     half = (field.right - field.left) / 2
     scale_x = min(scale_x, 0.4 * WIDTH / max(half, 1.0))
-    above = writer.above * jitter[2]
-    below = writer.below * jitter[3]
-    across = rng.normal(113, 13)
-    headline = rng.normal(41, 6.5)
     slant = writer.slant + rng.normal(0, 0.05)
     tilt = rng.normal(0, 0.05)
     overhang = rng.exponential(writer.overhang, 2).tolist()
 
-    rise = fonts.BODY - field.baseline + field.top
-    fall = field.bottom - field.baseline
-    top = scale_y * rise * (above if rise < 0 else 1)
-    bottom = scale_y * (fonts.BODY + fall * (below if fall > 0 else 1))
+    # Signs above and below may run off the sheet, but not be lost there.
+    rise = scale_y * max(field.baseline - fonts.BODY - field.top, 0)
+    fall = scale_y * max(field.bottom - field.baseline, 0)
+    above = min(writer.above * jitter[2], _MOST_ABOVE / max(rise, 1.0))
+    below = min(writer.below * jitter[3], _MOST_BELOW / max(fall, 1.0))
+    top = -rise * above
+    bottom = scale_y * fonts.BODY + fall * below
+    headline = min(rng.normal(41, 6.5), HEIGHT - 0.9 * bottom)
+    headline = max(headline, -0.92 * top)
+    inset = 0.9 * half * scale_x
+    across = min(max(rng.normal(113, 13), inset), WIDTH - inset)
+
     left, right = (half * scale_x + over for over in overhang)
     margin = 3 * writer.wobble + 5
     lean = abs(slant) * max(bottom, -top) + margin
@@ -158,7 +162,8 @@ def _span(start: float, stop: float, size: int) -> slice:
 def _lay_path(
     field: fonts.Field,
     place: _Place,
-    wobble: float,
+    writer: Writer,
+    tiles: noise.Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Lays the pen's path on the sheet, bent as a hand bends it.
@@ -167,10 +172,12 @@ def _lay_path(
         [rows, columns] float32 of the window, pixels from the path.
     """
     rows, columns = place.window
-    x = _bend(rng, wobble, place.window)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    wobble = np.float32(writer.wobble)
+    x = noise.cut(tiles.bend, *size, rng) * wobble
     x += np.arange(columns.start, columns.stop, dtype=np.float32)
     x -= np.float32(place.across)
-    y = _bend(rng, wobble, place.window)
+    y = noise.cut(tiles.bend, *size, rng) * wobble
     y += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
     y -= np.float32(place.headline)
     y -= np.float32(place.tilt) * x
@@ -206,26 +213,23 @@ def _lay_path(
 
 def _ink(
     distance: np.ndarray,
-    place: _Place,
     writer: Writer,
-    grain: np.ndarray,
+    tiles: noise.Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Inks a path.
 
     Args:
         distance: [rows, columns] float32, pixels from the path.
-        grain: [rows, columns] float32, noise of deviation 1.
 
     Returns:
         [rows, columns] float32 in [0, 1], 1 is black.
     """
     half = np.float32(0.5 * writer.pen * math.exp(rng.normal(0, 0.06)))
-    speckle = grain * np.float32(writer.grain)
-    pressure = _smooth(
-        rng.standard_normal((7, 12), dtype=np.float32) * np.float32(0.1),
-        place.window,
-    )
+    speckle = noise.cut(tiles.grain, *distance.shape, rng)
+    speckle = speckle * np.float32(writer.grain)
+    pressure = noise.cut(tiles.pressure, *distance.shape, rng)
+    pressure = pressure * np.float32(0.1)
     cover = half * pressure
     cover += half
     cover -= distance
@@ -244,37 +248,6 @@ def _ink(
     np.clip(shade, 0, 0.99, out=shade)
     cover *= shade
     return cover
-
-
-def _bend(
-    rng: np.random.Generator, spread: float, window: tuple[slice, slice]
-) -> np.ndarray:
-    """How far strokes stray: wide bends, and narrower, smaller ones."""
-    knots = rng.standard_normal((4, 6), dtype=np.float32)
-    whole = np.asarray(
-        Image.fromarray(knots).resize(_KNOTS[::-1], Image.Resampling.BICUBIC)
-    )
-    knots = rng.standard_normal(_KNOTS, dtype=np.float32)
-    knots *= np.float32(0.22)
-    knots += whole
-    knots *= np.float32(spread)
-    return _smooth(knots, window)
-
-
-def _smooth(knots: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-    """A window of the smooth surface through knots spread over the sheet."""
-    rows, columns = window
-    down = knots.shape[0] / HEIGHT
-    right = knots.shape[1] / WIDTH
-    box = (
-        columns.start * right,
-        rows.start * down,
-        min(columns.stop * right, knots.shape[1]),
-        min(rows.stop * down, knots.shape[0]),
-    )
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    image = Image.fromarray(knots)
-    return np.array(image.resize(size, Image.Resampling.BICUBIC, box))
 
 
 def _sample(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:

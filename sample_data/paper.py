@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 HEIGHT, WIDTH = 137, 236
-_TILES_STREAM, _SHEET_STREAM = 3, 4
-_NUM_TILES = 6
-_TILE = 512  # pixels, height and width
+_SHEET_STREAM = 4
+_ACROSS = np.linspace(-1, 1, WIDTH, dtype=np.float32)
+_DOWN = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,28 +37,18 @@ def make_sheet(seed: int, number: int) -> Sheet:
 
 
 class Sheets:
-    """The sheets of one seed, with a store of noise to cut textures from."""
+    """The sheets of one seed."""
 
     def __init__(self, seed: int):
         self._seed = seed
         self._sheets: dict[int, Sheet] = {}
-        rng = np.random.default_rng((seed, _TILES_STREAM))
-        shape = (_NUM_TILES, _TILE, _TILE)
-        self._tiles = _textured(rng.standard_normal(shape, dtype=np.float32))
-
-    def texture(self, rng: np.random.Generator) -> np.ndarray:
-        """Cuts out noise: [HEIGHT, WIDTH] float32, mean 0, deviation 1."""
-        tile = self._tiles[rng.integers(_NUM_TILES)]
-        y = int(rng.integers(_TILE - HEIGHT))
-        x = int(rng.integers(_TILE - WIDTH))
-        cut = tile[y : y + HEIGHT, x : x + WIDTH]
-        return cut[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
     def scan(
         self,
         ink: np.ndarray,
         window: tuple[slice, slice],
         number: int,
+        fibres: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
         """Puts ink on a writer's sheet and scans it.
@@ -67,6 +57,7 @@ class Sheets:
             ink: [rows, columns] float32 in [0, 1], 1 is black.
             window: The rows and columns of the sheet that have ink.
             number: The writer.
+            fibres: [HEIGHT, WIDTH] float32, noise of deviation 1.
 
         Returns:
             [HEIGHT, WIDTH] uint8.
@@ -74,12 +65,12 @@ class Sheets:
         if number not in self._sheets:
             self._sheets[number] = make_sheet(self._seed, number)
         sheet = self._sheets[number]
-        light = self.texture(rng) * np.float32(sheet.noise)
-        slope = sheet.shadow + rng.normal(0, 0.5)
-        light += np.linspace(-slope, slope, WIDTH, dtype=np.float32)
-        slope = rng.normal(0, 0.7)
-        light += np.linspace(-slope, slope, HEIGHT, dtype=np.float32)[:, None]
-        light += np.float32(sheet.level + rng.normal(0, 0.7))
+        level, across, down = rng.normal(
+            (sheet.level, sheet.shadow, 0), (0.7, 0.5, 0.7)
+        ).astype(np.float32)
+        light = fibres * np.float32(sheet.noise)
+        light += across * _ACROSS
+        light += down * _DOWN + level
         if rng.random() < 0.06:
             _add_speck(light, rng)
         _add_frame(light, sheet.frames, rng)
@@ -87,27 +78,6 @@ class Sheets:
         np.clip(light, 0, 255, out=light)
         light += 0.5
         return light.astype(np.uint8)
-
-
-def _textured(noise: np.ndarray) -> np.ndarray:
-    """Mixes noise with itself smeared out, as paper fibres look scanned."""
-    fine = _smeared(noise, 1)
-    coarse = _smeared(fine, 5)
-    mixed = (
-        0.2 * noise / noise.std()
-        + 0.8 * fine / fine.std()
-        + 0.4 * coarse / coarse.std()
-    )
-    return mixed / mixed.std()
-
-
-def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
-    """Means over squares of 2 reach + 1 pixels; tiles wrap around."""
-    for axis in (1, 2):
-        noise = sum(
-            np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)
-        )
-    return noise
 
 
 def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:

@@ -1,0 +1,69 @@
+"""Random surfaces to cut from: making one for each image would be slow."""
+
+import numpy as np
+from PIL import Image
+
+_STREAM = 3
+_TILE = 512  # pixels, height and width
+
+
+class Noise:
+    """Tiles of noise of one seed; cuts of them differ by place and mirroring.
+
+    Attributes:
+        bend: How strokes stray: waves of about 40 pixels, and small ones of
+            15. [tiles, 512, 512] float32 of mean 0 and deviation about 1, as
+            are the others.
+        pressure: How a pen's pressure changes: waves of 20 pixels.
+        grain: Fibres of paper, and specks of ink.
+    """
+
+    def __init__(self, seed: int):
+        rng = np.random.default_rng((seed, _STREAM))
+        self.bend = np.stack([_bend(rng) for _ in range(12)])
+        self.pressure = np.stack([_waves(rng, 26) for _ in range(6)])
+        self.grain = np.stack([_grain(rng) for _ in range(6)])
+
+
+def cut(
+    tiles: np.ndarray, height: int, width: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Cuts [height, width] out of a tile at random; a view, do not write."""
+    tile, y, x, down, right = (
+        rng.random(5) * (len(tiles), _TILE - height, _TILE - width, 2, 2)
+    ).astype(int)
+    piece = tiles[tile, y : y + height, x : x + width]
+    return piece[:: 1 - 2 * down, :: 1 - 2 * right]
+
+
+def _waves(rng: np.random.Generator, knots: int) -> np.ndarray:
+    """A smooth tile through knots x knots normal values."""
+    values = rng.standard_normal((knots, knots), dtype=np.float32)
+    image = Image.fromarray(values)
+    return np.asarray(image.resize((_TILE, _TILE), Image.Resampling.BICUBIC))
+
+
+def _bend(rng: np.random.Generator) -> np.ndarray:
+    return _waves(rng, 13) + np.float32(0.22) * _waves(rng, 34)
+
+
+def _grain(rng: np.random.Generator) -> np.ndarray:
+    """White noise mixed with itself smeared out, as fibres look scanned."""
+    white = rng.standard_normal((_TILE, _TILE), dtype=np.float32)
+    fine = _smeared(white, 1)
+    coarse = _smeared(fine, 5)
+    mixed = (
+        0.2 * white / white.std()
+        + 0.8 * fine / fine.std()
+        + 0.4 * coarse / coarse.std()
+    )
+    return mixed / mixed.std()
+
+
+def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
+    """Sums over squares of 2 reach + 1 pixels; tiles wrap around."""
+    for axis in (0, 1):
+        noise = sum(
+            np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)
+        )
+    return noise
