@@ -1,4 +1,4 @@
-"""One interface over a local (or Drive) folder and a gs:// prefix.
+"""One interface over a local (or Drive) folder, a .zip and a gs:// prefix.
 
     folder = storage.open_folder("gs://bucket/records")
     folder.list()                       # {"dataset_info.json": 5120, …}
@@ -9,5 +9,6 @@ Errors of the user or of the data are `storage.UserError` all over the project.
 
 from storage.errors import UserError
 from storage.folder import Folder, open_folder
+from storage.spool import Spool
 
-__all__ = ["Folder", "UserError", "open_folder"]
+__all__ = ["Folder", "Spool", "UserError", "open_folder"]

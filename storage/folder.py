@@ -1,14 +1,18 @@
 """The interface of a folder, and how a URL becomes one."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Protocol
 
-from storage import local
 from storage.errors import UserError
 
 
 class Folder(Protocol):
-    """Files in one folder. Names are direct children, without a slash."""
+    """Files in one folder. Names are direct children, without a slash.
+
+    What a mount or a network fails at for a moment is tried again, within
+    bounds; what it fails at for good is an OSError or a UserError.
+    """
 
     url: str
     path: pathlib.Path | None  # None where the folder is no local one.
@@ -32,8 +36,14 @@ class Folder(Protocol):
         on everywhere: a digest in a manifest written later says it is whole.
         """
 
+    def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
+        """Uploads name -> local path, several at a time where that helps."""
+
     def download(self, name: str, path: str | pathlib.Path) -> None:
         """Copies a file out to a local path, which appears whole or not."""
+
+    def same(self, path: str | pathlib.Path, name: str) -> bool:
+        """Tells whether `name` is there and holds just a local file's bytes."""
 
     def delete(self, name: str) -> None:
         """Removes a file and its bytes; a missing one is fine."""
@@ -43,15 +53,20 @@ class Folder(Protocol):
 
 
 def open_folder(url: str | pathlib.Path) -> Folder:
-    """Returns the folder of a local path or of a `gs://bucket/prefix`."""
+    """Returns the folder of a local path, a .zip or a `gs://bucket/prefix`."""
+    # Imported when needed: google-cloud-storage takes half a second.
     text = str(url)
     if text.startswith("gs://"):
-        raise UserError(
-            f"{text}: reading and writing gs:// is not built yet; use a folder"
-        )
+        from storage import gcs
+
+        return gcs.GcsFolder(text)
     if "://" in text:
         raise UserError(
             f"{text}: expected a folder or gs://bucket/prefix, got the scheme "
             f"{text.split('://')[0]}://"
         )
+    from storage import archive, local
+
+    if text.endswith(".zip") and pathlib.Path(text).expanduser().is_file():
+        return archive.ZipFolder(text)
     return local.LocalFolder(text)

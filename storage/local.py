@@ -2,12 +2,16 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 
 from storage.errors import UserError
+from storage.retry import retry
 
 _COPY_BYTES = 8 << 20  # 8 MiB a read: a mount has a high cost a call.
 
@@ -21,25 +25,21 @@ class LocalFolder:
 
     def list(self) -> dict[str, int]:
         try:
-            with os.scandir(self.path) as entries:
-                return {
-                    e.name: e.stat().st_size for e in entries if e.is_file()
-                }
+            return retry(self._list, f"{self.url}: listing")
         except FileNotFoundError:
             return {}
         except NotADirectoryError:
-            raise UserError(
-                f"{self.path}: expected a folder, got a file"
-            ) from None
+            raise self._no_folder() from None
 
     def read_bytes(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        path = self.path / name
+        return retry(path.read_bytes, f"{path}: reading")
 
     def write_once(self, name: str, data: bytes) -> None:
         final = self.path / name
         if final.exists():
             raise FileExistsError(errno.EEXIST, "already there", str(final))
-        with self._whole_file(name, data) as temp:
+        with _temporary(final, data) as temp:
             try:
                 os.link(temp, final)  # Fails where another was first.
             except OSError as error:
@@ -50,31 +50,34 @@ class LocalFolder:
         _sync_folder(self.path)
 
     def replace(self, name: str, data: bytes) -> None:
-        with self._whole_file(name, data) as temp:
+        with _temporary(self.path / name, data) as temp:
             os.replace(temp, self.path / name)
         _sync_folder(self.path)
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
-        with open(path, "rb") as source, open(self.path / name, "xb") as sink:
-            shutil.copyfileobj(source, sink, _COPY_BYTES)
+        with open(self.path / name, "xb") as sink:
+            _copy(path, sink)
             sink.flush()
             os.fsync(sink.fileno())
 
+    def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
+        for name, path in files.items():
+            self.upload(path, name)
+
     def download(self, name: str, path: str | pathlib.Path) -> None:
-        path = pathlib.Path(path)
-        temp = _temp_name(path)
+        with whole_file(path) as sink:
+            _copy(self.path / name, sink)
+
+    def same(self, path: str | pathlib.Path, name: str) -> bool:
+        theirs = self.path / name
         try:
-            with (
-                open(self.path / name, "rb") as source,
-                open(temp, "xb") as sink,
-            ):
-                shutil.copyfileobj(source, sink, _COPY_BYTES)
-                sink.flush()
-                os.fsync(sink.fileno())
-            os.replace(temp, path)
-        finally:
-            temp.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+            if theirs.stat().st_size != os.path.getsize(path):
+                return False
+            return retry(
+                lambda: _digest(theirs), f"{theirs}: reading"
+            ) == _digest(path)
+        except FileNotFoundError:
+            return False
 
     def delete(self, name: str) -> None:
         # Drive's trash counts against the quota, so its bytes go first.
@@ -86,26 +89,60 @@ class LocalFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise UserError(
-                f"{self.path}: expected a folder, got a file"
-            ) from None
+            raise self._no_folder() from None
 
-    @contextlib.contextmanager
-    def _whole_file(self, name: str, data: bytes):
-        """Yields a synced temporary file of `data`; removes it in the end."""
-        temp = _temp_name(self.path / name)
-        try:
-            with open(temp, "xb") as sink:
-                sink.write(data)
-                sink.flush()
-                os.fsync(sink.fileno())
-            yield temp
-        finally:
-            temp.unlink(missing_ok=True)
+    def _list(self) -> dict[str, int]:
+        with os.scandir(self.path) as entries:
+            return {e.name: e.stat().st_size for e in entries if e.is_file()}
+
+    def _no_folder(self) -> UserError:
+        return UserError(f"{self.path}: expected a folder, got a file")
 
 
-def _temp_name(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+@contextlib.contextmanager
+def whole_file(path: str | pathlib.Path) -> Iterator[BinaryIO]:
+    """Yields a file to write; it appears at `path` whole, or not at all."""
+    path = pathlib.Path(path)
+    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temp, "xb") as sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _temporary(path: pathlib.Path, data: bytes) -> Iterator[pathlib.Path]:
+    """Yields a synced file of `data` beside `path`; removes it in the end."""
+    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with open(temp, "xb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+        yield temp
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _copy(source: str | pathlib.Path, sink: BinaryIO) -> None:
+    """Copies a file; after a mount's error, on from where it stood."""
+
+    def copy() -> None:
+        with open(source, "rb") as file:
+            file.seek(sink.tell())
+            shutil.copyfileobj(file, sink, _COPY_BYTES)
+
+    retry(copy, f"{source}: copying")
+
+
+def _digest(path: str | pathlib.Path) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _sync_folder(path: pathlib.Path) -> None:
