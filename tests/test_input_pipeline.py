@@ -1,0 +1,157 @@
+"""The training stream and the evaluation stream, on real tiny records."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrecord_builder import dataset_info
+from trainer import input_pipeline, order
+
+BATCH = 8
+OUTPUTS = ("grapheme_root", "vowel_diacritic", "consonant_diacritic")
+
+
+def make_stream(records, *, window_shards, seed=3):
+    info = dataset_info.read(records)
+    folds = ("fold1", "fold2")
+    shards = [s for fold in folds for s in info.splits[fold].shards]
+    return input_pipeline.TrainStream(
+        info=info,
+        paths=input_pipeline.shard_paths(info, str(records), folds),
+        order=order.Order(
+            [s.records for s in shards],
+            batch_size=BATCH,
+            shards_per_window=window_shards,
+            seed=seed,
+        ),
+        draws=3,
+    )
+
+
+def read(dataset):
+    return [{k: v.numpy() for k, v in features.items()} for features in dataset]
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def plain_records(records, paths):
+    """Every record as its bytes say, without the project's parser."""
+    schema = {
+        "image_id": tf.io.FixedLenFeature([], tf.string),
+        "image": tf.io.FixedLenFeature([], tf.string),
+        **{o: tf.io.FixedLenFeature([], tf.int64) for o in OUTPUTS},
+    }
+    found = {}
+    for raw in tf.data.TFRecordDataset(list(paths)):
+        parsed = tf.io.parse_single_example(raw, schema)
+        image = np.frombuffer(parsed["image"].numpy(), np.uint8)
+        found[parsed["image_id"].numpy()] = (
+            image.reshape(12, 16, 1),
+            [int(parsed[o]) for o in OUTPUTS],
+        )
+    return found
+
+
+@pytest.mark.parametrize("window_shards", [1, 2, 99])
+def test_every_example_is_the_record_it_names(tiny_records, window_shards):
+    stream = make_stream(tiny_records, window_shards=window_shards)
+    expected = plain_records(tiny_records, stream.paths)
+    spe = stream.order.steps_per_epoch
+    assert spe == len(expected) // BATCH
+    batches = read(stream.dataset(0, 2 * spe, with_keys=True))
+    for epoch in range(2):
+        seen = collections.Counter()
+        for batch in batches[epoch * spe : (epoch + 1) * spe]:
+            assert batch["image"].shape == (BATCH, 12, 16, 1)
+            assert batch["image"].dtype == np.uint8
+            for i, image_id in enumerate(batch["image_id"]):
+                image, labels = expected[image_id]
+                np.testing.assert_array_equal(batch["image"][i], image)
+                assert [batch[o][i] for o in OUTPUTS] == labels
+                seen[image_id] += 1
+        assert set(seen.values()) == {1}
+    orders = [
+        [i for b in batches[e * spe : (e + 1) * spe] for i in b["image_id"]]
+        for e in range(2)
+    ]
+    assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize("window_shards", [1, 3, 99])
+def test_a_resume_sees_what_the_whole_run_sees(tiny_records, window_shards):
+    stream = make_stream(tiny_records, window_shards=window_shards)
+    last = 3 * stream.order.steps_per_epoch
+    whole = read(stream.dataset(0, last, with_keys=True))
+    for start in (1, 4, stream.order.steps_per_epoch, last - 1):
+        resumed = stream.dataset(
+            start, last, with_keys=True, parallel_calls=start % 3 + 1
+        )
+        assert_same(read(resumed), whole[start:])
+
+
+def test_replicas_and_workers_share_the_same_batches(tiny_records):
+    stream = make_stream(tiny_records, window_shards=2)
+    whole = read(stream.dataset(0, 6))
+    shared = read(stream.dataset(0, 6, replicas=4))
+    joined = [
+        {
+            k: np.concatenate([p[k] for p in shared[i : i + 4]])
+            for k in shared[0]
+        }
+        for i in range(0, 24, 4)
+    ]
+    assert_same(joined, whole)
+    workers = [
+        read(stream.dataset(0, 6, replicas=2, pipeline=w, num_pipelines=2))
+        for w in range(2)
+    ]
+    joined = [
+        {k: np.concatenate([a[k], b[k]]) for k in a}
+        for a, b in zip(*workers, strict=True)
+    ]
+    assert_same(joined, whole)
+
+
+def test_draws_differ_between_places_steps_and_seeds(tiny_records):
+    draws = [
+        batch["draws"]
+        for seed in (3, 4)
+        for batch in read(
+            make_stream(tiny_records, window_shards=2, seed=seed).dataset(0, 2)
+        )
+    ]
+    values = np.concatenate([d.ravel() for d in draws])
+    assert draws[0].shape == (BATCH, 3)
+    assert 0 <= values.min() < values.max() < 1
+    assert len(np.unique(values)) == values.size
+
+
+def test_evaluation_reads_each_record_once_and_pads_the_last(tiny_records):
+    info = dataset_info.read(tiny_records)
+    paths = input_pipeline.shard_paths(info, str(tiny_records), ("fold0",))
+    expected = plain_records(tiny_records, paths)
+    batches = read(
+        input_pipeline.make_eval_dataset(
+            info, paths, batch_size=16, replicas=2, with_keys=True
+        )
+    )
+    assert {b["image"].shape[0] for b in batches} == {8}
+    ids = [i for b in batches for i in b["image_id"][b["valid"]]]
+    assert ids == list(expected)
+    assert sum(len(b["valid"]) for b in batches) == 32
+
+
+def test_a_window_holds_what_fits():
+    shards = [dataset_info.Shard("s", 1, n << 20, "") for n in (3, 5, 4)]
+    fits = input_pipeline.shards_per_window
+    assert fits(shards, window_mb=12) == 3
+    assert fits(shards, window_mb=11) == 2
+    assert fits(shards, window_mb=4) == 1
