@@ -32,14 +32,20 @@ def macro_recall(recalls: Sequence[float | None]) -> float | None:
 
 def score(
     recalls: Mapping[str, float | None], output_weights: Mapping[str, float]
-) -> float:
-    """Returns the weighted mean of the outputs' macro recalls, in [0, 1]."""
+) -> float | None:
+    """Returns the weighted mean of the outputs' macro recalls, in [0, 1].
+
+    None where there is nothing to judge.
+    """
     pairs = [
         (output_weights[name], recall)
         for name, recall in recalls.items()
         if recall is not None
     ]
-    return sum(w * r for w, r in pairs) / sum(w for w, _ in pairs)
+    total = sum(weight for weight, _ in pairs)
+    if not total:
+        return None
+    return sum(weight * recall for weight, recall in pairs) / total
 
 
 def judge(
