@@ -36,7 +36,7 @@ class Field:
         distance: [h, w] uint8, 16 steps a pixel, from the path; 255 is far.
         baseline: Row of the baseline; the headline lies BODY rows above it.
         left, right, top, bottom: Box around the path, in rows and columns.
-        headline: Whether the path has the line that letters hang from.
+        headline: Whether a line that letters hang from runs all along.
     """
 
     distance: np.ndarray
@@ -99,7 +99,7 @@ class Fields:
     """The fields of graphemes in a list of fonts, each made once."""
 
     def __init__(self, paths: list[pathlib.Path]):
-        self._fonts = [_load(path) for path in paths]
+        self._fonts = [load(path) for path in paths]
         # About 20 KB a field: 160 MB at most.
         self.get = functools.lru_cache(maxsize=8192)(self._make)
 
@@ -113,15 +113,17 @@ class Fields:
         columns = np.flatnonzero(path.any(0))
         if not len(rows):
             raise ValueError(f"font {font} draws nothing for {text!r}")
-        top = baseline - BODY
+        top = max(baseline - BODY, 0)
+        near = path[top : top + BODY // 5, columns[0] : columns[-1] + 1]
+        straight = (near[1:] | near[:-1]).mean(1).max()
         return Field(
-            distance=_STEPS[_squared_distance_from(path)],
+            distance=_STEPS[squared_distances(path)],
             baseline=baseline,
             left=int(columns[0]),
             right=int(columns[-1]),
             top=int(rows[0]),
             bottom=int(rows[-1]),
-            headline=bool(path[top : top + BODY // 5].any(0).mean() > 0.4),
+            headline=bool(straight > 0.8),
         )
 
 
@@ -141,7 +143,7 @@ def render(font: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int]:
     return np.asarray(image.crop(box)), _ORIGIN[1] - top
 
 
-def _load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
+def load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
     """Opens a font at the size where KA is BODY pixels tall."""
 
     def sized(size: float) -> ImageFont.FreeTypeFont:
@@ -182,7 +184,7 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     Returns:
         [h, w] bool; gaps are shorter than a pen's width.
     """
-    depth = _DEPTHS[_squared_distance_from(~ink)]
+    depth = _DEPTHS[squared_distances(~ink)]
     slope_y = np.zeros_like(depth)
     slope_x = np.zeros_like(depth)
     slope_y[1:-1] = depth[2:] - depth[:-2]
@@ -191,7 +193,7 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     return ink & flat
 
 
-def _squared_distance_from(mask: np.ndarray) -> np.ndarray:
+def squared_distances(mask: np.ndarray) -> np.ndarray:
     """Distance to the nearest True, exact up to REACH pixels, then cut.
 
     The squared distance along each column, then the least of it and of its

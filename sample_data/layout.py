@@ -119,15 +119,16 @@ def write_bytes(path: pathlib.Path, data: bytes) -> None:
 
 
 def dataset_files(folder: pathlib.Path) -> list[str]:
-    """Lists a folder's files that belong to a dataset of this layout."""
+    """Lists a folder's files that belong to such a dataset; train.csv first."""
     wanted = {TRAIN_CSV, *small_files()}
-    return sorted(
+    names = (
         path.name
         for path in (folder.iterdir() if folder.is_dir() else ())
         if path.name in wanted
         or path.match("train_image_data_*.parquet")
         or path.match("test_image_data_*.parquet")
     )
+    return sorted(names, key=lambda name: (name != TRAIN_CSV, name))
 
 
 def remove_partial(folder: pathlib.Path) -> None:

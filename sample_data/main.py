@@ -62,10 +62,11 @@ def main() -> int:
     print(
         f"Drawing {FLAGS.num_images:,} training and "
         f"{layout.NUM_TEST_IMAGES} test images of {len(table):,} graphemes "
-        f"in {len(font_paths)} fonts with {num_workers} processes into "
-        f"{folder}",
+        f"in {len(font_paths)} fonts into {folder} (processes: {num_workers})",
         flush=True,
     )
+    if len(missing) < len(files):
+        print(f"Going on: {len(files) - len(missing)} files are there already.")
     folder.mkdir(parents=True, exist_ok=True)
     layout.remove_partial(folder)
     for name, data in small.items():

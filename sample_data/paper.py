@@ -73,7 +73,7 @@ class Sheets:
         light += down * _DOWN + level
         if rng.random() < 0.06:
             _add_speck(light, rng)
-        _add_frame(light, sheet.frames, rng)
+        add_frame(light, sheet.frames, rng)
         light[window] *= 1 - ink
         np.clip(light, 0, 255, out=light)
         light += 0.5
@@ -88,7 +88,7 @@ def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:
     light[y : y + size, x : x + size] -= rng.uniform(30, 150)
 
 
-def _add_frame(
+def add_frame(
     light: np.ndarray, levels: tuple[float, ...], rng: np.random.Generator
 ) -> None:
     """Leaves a rest of the form's printed box along some sides."""

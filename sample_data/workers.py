@@ -41,6 +41,7 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         self._idle: queue.Queue[connection.Connection] = queue.Queue()
         self._pipes = []
+        self.processes = []
         for _ in range(num_workers):
             ours, theirs = context.Pipe()
             process = context.Process(
@@ -48,6 +49,7 @@ class Workers:
             )
             process.start()
             theirs.close()
+            self.processes.append(process)
             self._pipes.append(ours)
             self._idle.put(ours)
         self._threads = concurrent.futures.ThreadPoolExecutor(num_workers)
@@ -59,6 +61,8 @@ class Workers:
         self._threads.shutdown(cancel_futures=True)
         for pipe in self._pipes:
             pipe.close()
+        for process in self.processes:
+            process.join()
 
     def draw(
         self, images: Iterable[tuple[int, int, str]]
