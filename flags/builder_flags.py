@@ -5,11 +5,14 @@ from absl import flags
 flags.DEFINE_string(
     "input_dir",
     None,
-    "Folder of the competition's files: the parquet files that --input_glob "
-    "names, train.csv and class_map.csv.",
+    "The competition's files: the parquet files that --input_glob names, "
+    "train.csv and class_map.csv. A folder, gs://bucket/prefix, or Kaggle's "
+    ".zip as it is.",
 )
 flags.DEFINE_string(
-    "output_dir", None, "Folder that the records and dataset_info.json go to."
+    "output_dir",
+    None,
+    "Folder or gs://bucket/prefix that records and dataset_info.json go to.",
 )
 flags.DEFINE_string(
     "input_glob",
@@ -67,10 +70,25 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "seed", 0, "Decides folds and order.", lower_bound=0, upper_bound=2**63 - 1
 )
+flags.DEFINE_string(
+    "spool_dir",
+    None,
+    "Folder on this machine's own disk for work on input and output that is "
+    "not: a zip, gs://, or a mount such as Google Drive. Default: the "
+    "system's temporary folder.",
+)
+flags.DEFINE_enum(
+    "spool",
+    "auto",
+    ["auto", "always"],
+    "auto: copy input files to local disk first, and build there and copy, "
+    "where a folder is not on local disk. always: do so for any folder.",
+)
 flags.DEFINE_bool(
     "overwrite",
     False,
-    "Replace another dataset that lies in --output_dir, once this is built.",
+    "Build even if --output_dir holds a dataset, or an unfinished build; once "
+    "this one is built it takes the other's place.",
 )
 flags.DEFINE_bool(
     "verify",

@@ -13,14 +13,14 @@ import concurrent.futures
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
 
 import numpy as np
 
 from storage import UserError
-from tfrecord_builder import png_encoder, resize, writer
+from tfrecord_builder import parquet_reader, png_encoder, resize, writer
 from tfrecord_builder.parquet_reader import RowRange, Source
 from tfrecord_builder.plan import Plan, PlannedShard, Recipe
+from tfrecord_builder.progress_bar import ProgressBar
 from tfrecord_builder.staging import Staging
 
 _ENCODE_IMAGES = 64  # PNG images a task: 2 MB, which stays in the cache.
@@ -37,7 +37,7 @@ class Builder:
         staging: Staging,
         *,
         num_workers: int,
-        progress: Callable[[int], None],
+        progress: ProgressBar,
     ):
         self._source = source
         self._plan = plan
@@ -50,6 +50,8 @@ class Builder:
         self._path = staging.path
         self._pool = concurrent.futures.ThreadPoolExecutor(num_workers)
         self._progress = progress
+        # Decoding is nine tenths of a raw build, and half of a PNG one.
+        self._read_share = 0.9 if recipe.image_encoding == "raw" else 0.5
         self._first = np.cumsum([0] + [sum(f.groups) for f in source.files])
 
     def write_ranges(self) -> None:
@@ -57,24 +59,37 @@ class Builder:
         done = self._staging.done_ranges()
         if self._recipe.image_encoding == "raw":
             self._make_shards()
+        image_bytes = self._source.height * self._source.width
+        if self._spec:
+            image_bytes += self._recipe.image_bytes
+        most = parquet_reader.RANGE_BYTES // image_bytes
         with concurrent.futures.ThreadPoolExecutor(1) as keeper:
-            writing = None
-            for rows in self._source.ranges():
+            writing, rows_held = None, 0
+            for rows in self._source.ranges(most):
+                count = rows.stop - rows.start
                 if rows in done:
-                    self._progress(rows.stop - rows.start)
+                    self._progress.skip(count)
                     continue
-                images = self._source.read_pixels(rows)
+                if writing and rows_held + count > most:
+                    writing.result()  # No memory for two at once.
+                images = self._source.read_pixels(rows, self._count_read)
                 if writing:
                     writing.result()
                 writing = keeper.submit(self._write_range, rows, images)
+                rows_held = count
                 del images
             if writing:
                 writing.result()
 
-    def finish_shards(self, output: pathlib.Path) -> dict[str, str]:
+    def finish_shards(self, moved_to: pathlib.Path | None) -> dict[str, str]:
         """Returns name -> SHA-256 of all shards, each checked record by record.
 
-        `output` is where shards of an earlier start may lie already.
+        Args:
+            moved_to: Where shards of an earlier start may lie already.
+
+        Raises:
+            UserError: A record is not what was written. The journal is empty
+                then, so that the next start builds everything anew.
         """
         done = self._staging.done_shards()
         png = self._recipe.image_encoding == "png"
@@ -84,7 +99,7 @@ class Builder:
         def finish(shard: PlannedShard) -> tuple[str, str]:
             path = self._path / shard.name
             if shard.name in done and not path.exists():
-                path = output / shard.name
+                path = moved_to / shard.name
             if png and shard.name not in done:
                 self._gather(shard)
             self._check(shard, path)
@@ -97,6 +112,12 @@ class Builder:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+    def _count_read(self, images: float) -> None:
+        self._progress.add(images * self._read_share)
+
+    def _count_written(self, images: float) -> None:
+        self._progress.add(images * (1 - self._read_share))
 
     def _make_shards(self) -> None:
         """Takes the disk space of all raw shards at once."""
@@ -123,7 +144,6 @@ class Builder:
         else:
             offset = self._write_png(images)
         self._staging.range_done(rows, offset)
-        self._progress(len(images))
 
     def _write_raw(self, first: int, images: np.ndarray) -> None:
         """Writes rows from image `first` on to their places in the shards."""
@@ -146,6 +166,7 @@ class Builder:
                     )
             finally:
                 os.close(descriptor)
+            self._count_written(len(part))
 
     def _write_png(self, images: np.ndarray) -> int:
         """Appends a range's PNG images, their sizes in front of them.
@@ -165,6 +186,7 @@ class Builder:
             for part in self._pool.map(png_encoder.encode, parts):
                 file.writelines(part)
                 pngs += [len(png) for png in part]
+                self._count_written(len(part))
             sizes[:] = pngs
         with open(self._path / "images", "r+b") as file:
             file.seek(start)
@@ -203,21 +225,19 @@ class Builder:
 
     def _check(self, shard: PlannedShard, path: pathlib.Path) -> None:
         """Reads a shard back: every record whole, of the image it should be."""
-        records = iter(writer.read_records(path))
-        for image in shard.images.tolist():
+        records = writer.read_records(path)
+        png = self._recipe.image_encoding == "png"
+        for i in shard.images.tolist():
             record = next(records, None)
-            head = self._plan.header(image, self._recipe.image_bytes)
-            if record is None or (
-                self._recipe.image_encoding == "raw"
-                and not record.startswith(head)
-            ):
+            header = self._plan.header(i, self._recipe.image_bytes)
+            if record is None or not (png or record.startswith(header)):
+                self._staging.start_over()
                 raise UserError(
-                    f"{path}: the record of image {self._plan.ids[image]} was "
+                    f"{path}: the record of image {self._plan.ids[i]} was "
                     "damaged after it was written (a crash of the machine, or "
-                    "a failing disk); build again with --overwrite"
+                    "a failing disk); run the same command again, it builds "
+                    "everything anew"
                 )
-        if next(records, b"") != b"":
-            raise UserError(f"{path}: more than {len(shard.images)} records")
 
 
 def check_space(path: pathlib.Path, needed: int) -> None:

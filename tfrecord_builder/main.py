@@ -2,10 +2,8 @@
 
     python tfrecord_builder/main.py --input_dir=DIR --output_dir=RECORDS
 
-This file is short: it reads the flags. What is done is in `run`.
+This file is short, since it reads the flags; what is done is in run.py.
 """
-
-import dataclasses
 
 from absl import flags
 
@@ -28,18 +26,31 @@ def main() -> int:
             "--input_dir: missing; the folder with train_image_data_*.parquet "
             "and train.csv"
         )
-    names = [field.name for field in dataclasses.fields(Recipe)]
-    return run.run(
+    recipe = Recipe(
+        image_height=FLAGS.image_height,
+        image_width=FLAGS.image_width,
+        image_encoding=FLAGS.image_encoding,
+        num_folds=FLAGS.num_folds,
+        unseen_graphemes=FLAGS.unseen_graphemes,
+        shard_mb=FLAGS.shard_mb,
+        seed=FLAGS.seed,
+    )
+    info = run.run(
         FLAGS.input_dir,
         FLAGS.output_dir,
-        Recipe(**{name: getattr(FLAGS, name) for name in names}),
+        recipe,
         input_glob=FLAGS.input_glob,
         labels_csv=FLAGS.labels_csv,
         label_columns=FLAGS.label_columns,
-        source_size=(FLAGS.source_height, FLAGS.source_width),
+        source_height=FLAGS.source_height,
+        source_width=FLAGS.source_width,
         num_workers=FLAGS.num_workers,
+        spool_dir=FLAGS.spool_dir,
+        always_spool=FLAGS.spool == "always",
         overwrite=FLAGS.overwrite,
     )
+    run.tell(info, FLAGS.output_dir)
+    return 0
 
 
 if __name__ == "__main__":

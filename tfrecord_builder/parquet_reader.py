@@ -16,7 +16,7 @@ import dataclasses
 import fnmatch
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from tfrecord_builder import pixels
 # Pixels decoded at once. A block is held three times: as a table, as a matrix
 # of columns, and the next one being read.
 BLOCK_BYTES = 64 << 20
-# Rows of one range: what a row group of 50,210 images needs, in one pass.
+# Pixels of a range: a row group of 50,210 images is read in one pass.
 RANGE_BYTES = 1640 << 20
 _MAX_BLOCK_COLUMNS = 2048
 
@@ -55,36 +55,55 @@ class RowRange:
 
 @dataclasses.dataclass(frozen=True)
 class ParquetFile:
-    """One file: where it lies and the rows of each row group."""
+    """One file: its name, its bytes and the rows of each row group."""
 
     name: str
-    path: pathlib.Path
+    bytes: int
     groups: tuple[int, ...]
 
 
 class Source:
-    """The parquet files of one folder, all with the same pixel columns."""
+    """The parquet files of one folder, all with the same pixel columns.
 
-    def __init__(self, folder: storage.Folder, names: list[str], size):
+    Attributes:
+        folder: Where the files lie; a .zip, too, is a folder.
+        url: The folder's URL or path, as it was given.
+        files: The files in natural order of their names.
+        height: Pixels.
+        width: Pixels.
+    """
+
+    def __init__(
+        self,
+        folder: storage.Folder,
+        names: Sequence[str],
+        spool: storage.Spool,
+        size: Callable[[int, str], tuple[int, int]],
+    ):
+        self.folder = folder
         self.url = folder.url
-        self._paths = [folder.path / name for name in names]
+        self._names = names
+        self._spool = spool
         self._opened: tuple[int, pq.ParquetFile] | None = None
-        files = []
+        sizes = folder.list()
+        files = {}
         # Backwards, so that the first file, which is read next, stays open.
         for i in reversed(range(len(names))):
             parquet = self._open(i)
-            if i == len(names) - 1:
-                columns = _pixel_columns(parquet)
-                self.height, self.width = size(len(columns), names[i])
-            _check_columns(parquet, self.height * self.width, self._paths[i])
+            if not files:
+                count = pixels.count_columns(parquet.schema_arrow)
+                self.height, self.width = size(count, names[i])
+            pixels.check_columns(
+                parquet.schema_arrow, self.height * self.width, self._where(i)
+            )
             metadata = parquet.metadata
             groups = tuple(
                 metadata.row_group(g).num_rows
                 for g in range(metadata.num_row_groups)
             )
-            files.append(ParquetFile(names[i], self._paths[i], groups))
+            files[i] = ParquetFile(names[i], sizes[names[i]], groups)
             del parquet, metadata
-        self.files = tuple(reversed(files))
+        self.files = tuple(files[i] for i in range(len(names)))
 
     @property
     def num_images(self) -> int:
@@ -95,15 +114,14 @@ class Source:
         ids = [self._read_ids(i) for i in reversed(range(len(self.files)))]
         return ids[::-1]
 
-    def ranges(self, max_bytes: int = RANGE_BYTES) -> list[RowRange]:
-        """Cuts all rows into ranges of at most `max_bytes` pixels."""
-        most = max(1, max_bytes // (self.height * self.width))
+    def ranges(self, max_rows: int) -> list[RowRange]:
+        """Cuts all rows into ranges of at most `max_rows`, file by file."""
         ranges = []
         for i, file in enumerate(self.files):
             first = 0
             for group, rows in enumerate(file.groups):
-                parts = -(-rows // most)
-                edges = [rows * k // parts for k in range(parts + 1)]
+                parts = -(-rows // max(1, max_rows))
+                edges = [rows * k // parts for k in range(parts + 1) if parts]
                 ranges += [
                     RowRange(i, group, a, b, first + a)
                     for a, b in zip(edges[:-1], edges[1:], strict=True)
@@ -115,70 +133,100 @@ class Source:
         self, max_bytes: int = 256 << 20
     ) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yields (image ids, [n, H, W] uint8) of all rows in their order."""
-        for i in range(len(self.files)):
-            ids = self._read_ids(i)
-            for rows in self.ranges(max_bytes):
-                if rows.file == i:
-                    stop = rows.first + rows.stop - rows.start
-                    yield ids[rows.first : stop], self.read_pixels(rows)
+        file, ids = -1, []
+        for rows in self.ranges(max_bytes // (self.height * self.width)):
+            if rows.file != file:
+                file, ids = rows.file, self._read_ids(rows.file)
+            stop = rows.first + rows.stop - rows.start
+            yield ids[rows.first : stop], self.read_pixels(rows)
 
-    def read_pixels(self, rows: RowRange) -> np.ndarray:
-        """Returns the images of a range, [n, H, W] uint8."""
-        parquet = self._open(rows.file)
-        where = self._paths[rows.file]
-        count = rows.stop - rows.start
-        out = np.empty((count, self.height * self.width), np.uint8)
-        group_rows = self.files[rows.file].groups[rows.group]
-        step = min(_MAX_BLOCK_COLUMNS, max(64, BLOCK_BYTES // group_rows))
-        starts = range(0, out.shape[1], step)
+    def read_pixels(
+        self,
+        rows: RowRange,
+        progress: Callable[[float], None] = lambda images: None,
+    ) -> np.ndarray:
+        """Returns the images of a range, [n, H, W] uint8.
 
-        def decode(start: int) -> pa.Table:
-            names = [
-                str(i) for i in range(start, min(start + step, out.shape[1]))
-            ]
-            with _readable(where):
-                table = parquet.read_row_group(rows.group, columns=names)
-            return table.slice(rows.start, count).select(names)
-
+        `progress` is told how many images, or parts of images, came in.
+        """
+        count, width = rows.stop - rows.start, self.height * self.width
+        out = np.empty((count, width), np.uint8)
+        step = self._block_columns(rows)
         # The next block is decoded while this one is transposed.
         with concurrent.futures.ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(decode, 0)
-            for start in starts:
+            ahead = reader.submit(self._decode, rows, 0, step)
+            for start in range(0, width, step):
                 table = ahead.result()
-                if start + step < out.shape[1]:
-                    ahead = reader.submit(decode, start + step)
-                columns = pixels.to_columns(table, where, rows.first)
+                if start + step < width:
+                    ahead = reader.submit(
+                        self._decode, rows, start + step, step
+                    )
+                columns = pixels.to_columns(
+                    table, self._where(rows.file), rows.first
+                )
                 del table
-                pixels.transpose(columns, out[:, start : start + len(columns)])
+                pixels.transpose(columns, out[:, start : start + step])
+                progress(count * len(columns) / width)
+                del columns
         return out.reshape(count, self.height, self.width)
+
+    def _block_columns(self, rows: RowRange) -> int:
+        """Returns how many columns to decode at once."""
+        parquet = self._open(rows.file)
+        group_rows = self.files[rows.file].groups[rows.group]
+        value_bytes = pixels.value_bytes(parquet.schema_arrow)
+        step = BLOCK_BYTES // (group_rows * value_bytes)
+        return min(_MAX_BLOCK_COLUMNS, max(64, step))
+
+    def _decode(self, rows: RowRange, start: int, step: int) -> pa.Table:
+        """Reads the pixel columns `start` to `start + step` of a range."""
+        stop = min(start + step, self.height * self.width)
+        names = [str(i) for i in range(start, stop)]
+        with _readable(self._where(rows.file)):
+            table = self._open(rows.file).read_row_group(
+                rows.group, columns=names
+            )
+        if table.column_names != names:
+            table = table.select(names)
+        if table.num_rows == rows.stop - rows.start:
+            return table
+        return table.slice(rows.start, rows.stop - rows.start)
+
+    def _where(self, i: int) -> str:
+        return f"{self.url}/{self._names[i]}"
 
     def _open(self, i: int) -> pq.ParquetFile:
         """Opens a file; the last one stays open (a footer has 5-13 MB)."""
         if self._opened is None or self._opened[0] != i:
             self._opened = None
-            with _readable(self._paths[i]):
-                self._opened = (i, pq.ParquetFile(self._paths[i]))
+            path = self._spool.local_path(self._names[i])
+            with _readable(self._where(i)):
+                self._opened = (i, pq.ParquetFile(path))
         return self._opened[1]
 
     def _read_ids(self, i: int) -> list[str]:
         parquet = self._open(i)
-        with _readable(self._paths[i]):
+        with _readable(self._where(i)):
             column = parquet.read(columns=["image_id"]).column("image_id")
         if column.null_count:
             row = column.is_null().to_pylist().index(True)
-            raise UserError(f"{self._paths[i]}: row {row}: image_id is null")
+            raise UserError(
+                f"{self._where(i)}: row {row}: expected an image_id, got null"
+            )
         return column.cast(pa.string()).to_pylist()
 
 
 def open_source(
-    input_dir,
+    input_dir: str | pathlib.Path,
     glob: str,
     *,
     height: int = 0,
     width: int = 0,
-    guesses: tuple[tuple[int, int], ...] = (),
+    guesses: Sequence[tuple[int, int]] = (),
+    spool_dir: str | pathlib.Path | None = None,
+    always_spool: bool = False,
 ) -> Source:
-    """Opens the parquet files of a folder.
+    """Opens the parquet files of a folder, a .zip or a gs:// prefix.
 
     Args:
         input_dir: The folder.
@@ -187,18 +235,12 @@ def open_source(
         width: Width in pixels.
         guesses: (height, width) pairs; the first with as many pixels as the
             files have pixel columns is taken.
+        spool_dir: Where files are copied to that are not on this machine's
+            own disk; None for a temporary folder.
+        always_spool: Whether to copy those of its own disk, too.
     """
     folder = storage.open_folder(input_dir)
-    if folder.path is None or not folder.path.is_dir():
-        raise UserError(f"{folder.url}: no such folder (--input_dir)")
-    files = folder.list()
-    names = sorted(fnmatch.filter(files, glob), key=_natural)
-    if not names:
-        raise UserError(
-            f"{folder.url}: no file named {glob} in it; it holds "
-            f"{', '.join(sorted(files)[:8]) or 'nothing'}; name others by "
-            "--input_glob"
-        )
+    names = find_files(folder, glob)
 
     def size(columns: int, name: str) -> tuple[int, int]:
         if height and width:
@@ -208,30 +250,27 @@ def open_source(
                 return guess
         raise UserError(
             f"{folder.url}/{name}: {columns} pixel columns, expected "
-            + " or ".join(f"{h} x {w} = {h * w}" for h, w in guesses)
+            + " or ".join(f"{h} x {w} = {h * w}" for h, w in guesses if h * w)
             + "; give the images' size by --source_height and --source_width"
         )
 
-    return Source(folder, names, size)
+    spool = storage.Spool(folder, spool_dir, always=always_spool)
+    return Source(folder, names, spool, size)
 
 
-def _pixel_columns(parquet: pq.ParquetFile) -> set[int]:
-    names = parquet.schema_arrow.names
-    found = {int(name) for name in names if name.isdecimal()}
-    # A column missing from the middle must not look like a smaller image.
-    return set(range(max(found, default=-1) + 1))
-
-
-def _check_columns(parquet: pq.ParquetFile, count: int, where) -> None:
-    names = set(parquet.schema_arrow.names)
-    wanted = ["image_id", *map(str, range(count))]
-    missing = [n for n in wanted if n not in names]
-    if missing:
+def find_files(folder: storage.Folder, glob: str) -> list[str]:
+    """Returns the names that match `glob`, in natural order; at least one."""
+    files = folder.list()
+    if not files and folder.path is not None and not folder.path.is_dir():
+        raise UserError(f"{folder.url}: no such folder (--input_dir)")
+    names = sorted(fnmatch.filter(files, glob), key=_natural)
+    if not names:
         raise UserError(
-            f"{where}: missing column {missing[0]} ({len(missing)} of "
-            f"{len(wanted)} are missing); expected image_id and the pixels 0 "
-            f"to {count - 1}"
+            f"{folder.url}: no file named {glob} in it; it holds "
+            f"{', '.join(sorted(files)[:8]) or 'nothing'}; name others by "
+            "--input_glob"
         )
+    return names
 
 
 def _natural(name: str) -> list:
@@ -240,7 +279,7 @@ def _natural(name: str) -> list:
 
 
 @contextlib.contextmanager
-def _readable(path: pathlib.Path):
+def _readable(where: str):
     """Tells a file that pyarrow cannot read as one clear error."""
     try:
         yield
@@ -248,7 +287,7 @@ def _readable(path: pathlib.Path):
         if isinstance(error, OSError) and error.errno:
             raise  # The disk's or the mount's own error.
         raise UserError(
-            f"{path}: not a whole parquet file ({_first_line(error)}); copy "
+            f"{where}: not a whole parquet file ({_first_line(error)}); copy "
             "or download it again"
         ) from None
 
