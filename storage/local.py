@@ -80,9 +80,12 @@ class LocalFolder:
             return False
 
     def delete(self, name: str) -> None:
-        # Drive's trash counts against the quota, so its bytes go first.
+        # Drive's trash counts against the quota, so its bytes go first. Not
+        # by os.truncate(): rclone's mount gives EIO for it while the file
+        # waits for its upload (rclone 1.60).
         with contextlib.suppress(FileNotFoundError):
-            os.truncate(self.path / name, 0)
+            with open(self.path / name, "r+b") as file:
+                file.truncate(0)
             os.unlink(self.path / name)
 
     def make(self) -> None:
