@@ -6,6 +6,7 @@ Real Bengali graphemes with their labels and frequencies, written by hands
 that are made up: needs no download and no account.
 """
 
+import dataclasses
 import json
 import pathlib
 
@@ -22,15 +23,66 @@ _PIXELS = handwriting.HEIGHT * handwriting.WIDTH
 _SCATTER = 1024  # images put in place at a time
 
 
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What a dataset is to hold.
+
+    Attributes:
+        texts: For "train" and "test", the grapheme of each image.
+        image_files: The parquet files: (name, split, indices of images).
+        small_files: The other files but train.csv: name -> bytes.
+        train_csv: Its bytes.
+        recipe: What the parquet files say that they were drawn from.
+    """
+
+    texts: dict[str, list[str]]
+    image_files: list[tuple[str, str, range]]
+    small_files: dict[str, bytes]
+    train_csv: bytes
+    recipe: str
+
+
 def main() -> int:
     """Draws the dataset, or what is missing of it."""
     folder = _folder(FLAGS.output_dir)
+    font_paths = fonts.find_fonts(FLAGS.font_dir)
+    plan = _make_plan(font_paths)
+    missing = _missing(folder, plan)
+    if missing is None:
+        print(f"{folder} already holds these {FLAGS.num_images:,} images.")
+        return _say_next(folder)
+
+    num_workers = FLAGS.num_workers or workers.count_cores()
+    print(
+        f"Drawing {FLAGS.num_images:,} training and "
+        f"{layout.NUM_TEST_IMAGES} test images of "
+        f"{len(set(plan.texts['train'])):,} graphemes in {len(font_paths)} "
+        f"fonts into {folder} (processes: {num_workers})",
+        flush=True,
+    )
+    there = len(plan.image_files) - len(missing)
+    if there:
+        print(f"Going on: {there} files are there already.", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    layout.remove_partial(folder)
+    for name, data in plan.small_files.items():
+        layout.write_bytes(folder / name, data)
+    with workers.Workers(
+        num_workers=num_workers, font_paths=font_paths, seed=FLAGS.seed
+    ) as pool:
+        _draw_files(folder, missing, plan, pool)
+    layout.write_bytes(folder / layout.TRAIN_CSV, plan.train_csv)
+    print(f"Wrote {FLAGS.num_images:,} images to {folder}.")
+    return _say_next(folder)
+
+
+def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
+    """Deals the images to graphemes and to files."""
     if FLAGS.num_train_files > FLAGS.num_images:
         raise storage.UserError(
             f"--num_train_files={FLAGS.num_train_files} is more than "
             f"--num_images={FLAGS.num_images}: a file would stay empty"
         )
-    font_paths = fonts.find_fonts(FLAGS.font_dir)
     table = graphemes.read_graphemes()
     places = {
         "train": graphemes.deal(
@@ -40,45 +92,25 @@ def main() -> int:
             table, num_images=layout.NUM_TEST_IMAGES, seed=FLAGS.seed
         ),
     }
-    recipe = json.dumps(
-        {
-            "drawing": _DRAWING,
-            "seed": FLAGS.seed,
-            "num_images": FLAGS.num_images,
-            "num_train_files": FLAGS.num_train_files,
-            "fonts": fonts.digest(font_paths),
-        }
+    recipe = {
+        "drawing": _DRAWING,
+        "seed": FLAGS.seed,
+        "num_images": FLAGS.num_images,
+        "num_train_files": FLAGS.num_train_files,
+        "fonts": fonts.digest(font_paths),
+    }
+    return _Plan(
+        texts={
+            split: [table[place].text for place in dealt]
+            for split, dealt in places.items()
+        },
+        image_files=list(
+            layout.image_files(FLAGS.num_images, FLAGS.num_train_files)
+        ),
+        small_files=layout.small_files(),
+        train_csv=layout.train_csv(table, places["train"]),
+        recipe=json.dumps(recipe),
     )
-    files = list(layout.image_files(FLAGS.num_images, FLAGS.num_train_files))
-    small = layout.small_files()
-    train_csv = layout.train_csv(table, places["train"])
-    missing = _missing(folder, files, small, train_csv, recipe)
-    if missing is None:
-        print(f"{folder} already holds these {FLAGS.num_images:,} images.")
-        _say_next(folder)
-        return 0
-
-    num_workers = FLAGS.num_workers or workers.count_cores()
-    print(
-        f"Drawing {FLAGS.num_images:,} training and "
-        f"{layout.NUM_TEST_IMAGES} test images of {len(table):,} graphemes "
-        f"in {len(font_paths)} fonts into {folder} (processes: {num_workers})",
-        flush=True,
-    )
-    if len(missing) < len(files):
-        print(f"Going on: {len(files) - len(missing)} files are there already.")
-    folder.mkdir(parents=True, exist_ok=True)
-    layout.remove_partial(folder)
-    for name, data in small.items():
-        layout.write_bytes(folder / name, data)
-    with workers.Workers(
-        num_workers=num_workers, font_paths=font_paths, seed=FLAGS.seed
-    ) as pool:
-        _draw_files(folder, missing, places, table, pool, recipe)
-    layout.write_bytes(folder / layout.TRAIN_CSV, train_csv)
-    print(f"Wrote {FLAGS.num_images:,} images to {folder}.")
-    _say_next(folder)
-    return 0
 
 
 def _folder(url: str) -> pathlib.Path:
@@ -94,11 +126,7 @@ def _folder(url: str) -> pathlib.Path:
 
 
 def _missing(
-    folder: pathlib.Path,
-    files: list[tuple[str, str, range]],
-    small: dict[str, bytes],
-    train_csv: bytes,
-    recipe: str,
+    folder: pathlib.Path, plan: _Plan
 ) -> list[tuple[str, str, range]] | None:
     """Lists the image files yet to draw; None: the dataset is whole.
 
@@ -106,29 +134,27 @@ def _missing(
         storage.UserError: The folder holds files of another dataset.
     """
     there = layout.dataset_files(folder)
-    texts = {**small, layout.TRAIN_CSV: train_csv}
+    texts = {**plan.small_files, layout.TRAIN_CSV: plan.train_csv}
     for name in there:
         if name in texts:
             ours = (folder / name).read_bytes() == texts[name]
         else:
-            ours = layout.read_recipe(folder / name) == recipe
+            ours = layout.read_recipe(folder / name) == plan.recipe
         if not ours:
             raise storage.UserError(
                 f"{folder} holds another dataset (its {name} is not what "
                 "these flags give); choose another --output_dir, or remove "
                 "that one first"
             )
-    missing = [file for file in files if file[0] not in there]
+    missing = [file for file in plan.image_files if file[0] not in there]
     return missing if missing or set(texts) - set(there) else None
 
 
 def _draw_files(
     folder: pathlib.Path,
     files: list[tuple[str, str, range]],
-    places: dict[str, np.ndarray],
-    table: list[graphemes.Grapheme],
+    plan: _Plan,
     pool: workers.Workers,
-    recipe: str,
 ) -> None:
     """Draws and writes files one after the other.
 
@@ -137,28 +163,27 @@ def _draw_files(
     """
     shown = progress.Progress(sum(len(indices) for _, _, indices in files))
     batches = pool.draw(
-        (int(split == "test"), index, table[places[split][index]].text)
+        [
+            (int(split == "test"), index, plan.texts[split][index])
+            for index in indices
+        ]
         for _, split, indices in files
-        for index in indices
     )
-    surplus = np.empty((0, _PIXELS), np.uint8)
     for name, split, indices in files:
         columns = np.empty((_PIXELS, len(indices)), np.uint8)
         filled = 0
         while filled < len(indices):
-            rows = [surplus]
-            held = len(surplus)
-            while held < min(_SCATTER, len(indices) - filled):
+            rows = []
+            while sum(map(len, rows)) < _SCATTER and (
+                filled + sum(map(len, rows)) < len(indices)
+            ):
                 rows.append(next(batches).reshape(-1, _PIXELS))
-                held += len(rows[-1])
                 shown.advance(len(rows[-1]))
             rows = np.concatenate(rows)
-            taken = min(held, len(indices) - filled)
-            _transpose(rows[:taken], columns[:, filled : filled + taken])
-            surplus = rows[taken:].copy()
-            filled += taken
+            _transpose(rows, columns[:, filled : filled + len(rows)])
+            filled += len(rows)
         ids = [layout.image_id(split, index) for index in indices]
-        layout.write_images(folder / name, ids, columns, recipe)
+        layout.write_images(folder / name, ids, columns, plan.recipe)
         del columns
     shown.finish()
 
@@ -169,11 +194,13 @@ def _transpose(rows: np.ndarray, columns: np.ndarray) -> None:
         columns[start : start + 512] = rows[:, start : start + 512].T
 
 
-def _say_next(folder: pathlib.Path) -> None:
+def _say_next(folder: pathlib.Path) -> int:
+    """Prints the command that takes it from here; returns exit code 0."""
     print(
         f"Next: python tfrecord_builder/main.py --input_dir={folder} "
         "--output_dir=RECORDS"
     )
+    return 0
 
 
 if __name__ == "__main__":

@@ -65,18 +65,23 @@ class Workers:
             process.join()
 
     def draw(
-        self, images: Iterable[tuple[int, int, str]]
+        self, files: Iterable[list[tuple[int, int, str]]]
     ) -> Iterator[np.ndarray]:
         """Draws images, given as (split, index, text), in their order.
 
+        Args:
+            files: The images of one file, of the next, and so on.
+
         Yields:
-            [n, 137, 236] uint8, n <= BATCH, consecutive images.
+            [n, 137, 236] uint8, n <= BATCH, consecutive images of one file.
         """
         pending = collections.deque()
-        for job in _batched(images, BATCH):
-            pending.append(self._threads.submit(self._ask, job))
-            if len(pending) * BATCH >= AHEAD:
-                yield pending.popleft().result()
+        for images in files:
+            for start in range(0, len(images), BATCH):
+                job = images[start : start + BATCH]
+                pending.append(self._threads.submit(self._ask, job))
+                if len(pending) * BATCH >= AHEAD:
+                    yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
 
@@ -94,17 +99,6 @@ class Workers:
         finally:
             self._idle.put(pipe)
         return pixels.reshape(-1, handwriting.HEIGHT, handwriting.WIDTH)
-
-
-def _batched(items: Iterable, size: int) -> Iterator[list]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _serve(pipe: connection.Connection, desk: dict) -> None:

@@ -75,7 +75,7 @@ def test_files_have_the_competitions_layout(dataset):
     folder, result = dataset
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert result.stdout.splitlines() == [
-        "Drawing 5 training and 12 test images of 1,295 graphemes in 5 fonts "
+        "Drawing 5 training and 12 test images of 5 graphemes in 5 fonts "
         f"into {folder} (processes: 1)",
         f"Wrote 5 images to {folder}.",
         f"Next: python tfrecord_builder/main.py --input_dir={folder} "
@@ -336,8 +336,8 @@ def test_workers_keep_the_order(font_paths, monkeypatch):
     monkeypatch.setattr(workers, "BATCH", 3)
     images = [(0, index, "কা") for index in range(10)]
     with workers.Workers(num_workers=2, font_paths=font_paths, seed=5) as pool:
-        batches = list(pool.draw(images))
-    assert [len(batch) for batch in batches] == [3, 3, 3, 1]
+        batches = list(pool.draw([images[:7], images[7:]]))
+    assert [len(batch) for batch in batches] == [3, 3, 1, 3]
     alone = handwriting.Desk(font_paths=font_paths, seed=5)
     expected = np.stack([alone.draw(*image) for image in images])
     assert (np.concatenate(batches) == expected).all()
@@ -348,7 +348,35 @@ def test_a_dead_worker_is_told(font_paths):
         pool.processes[0].kill()
         pool.processes[0].join()
         with pytest.raises(OSError, match="a drawing process died"):
-            list(pool.draw([(0, 0, "ক")]))
+            list(pool.draw([[(0, 0, "ক")]]))
+
+
+def test_a_killed_parent_leaves_no_workers(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        """
+from sample_data import fonts, workers
+if __name__ == "__main__":
+    paths = fonts.find_fonts(None)
+    pool = workers.Workers(num_workers=2, font_paths=paths, seed=0)
+    images = [(0, index, "ka") for index in range(2048)]
+    batches = pool.draw([images, images])
+    next(batches)
+    print("drawing", flush=True)
+    list(batches)
+    input()
+"""
+    )
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout.readline() == "drawing\n"
+    parent.kill()
+    # Its pipe to us stays open for as long as a worker holds a copy of it.
+    parent.communicate(timeout=60)
 
 
 def test_frames_stay_on_their_side():
