@@ -53,6 +53,26 @@ def image_header(image_id: str, keys: bytes, image_bytes: int) -> bytes:
     return _length(_tag(1), len(features) + image_bytes) + features
 
 
+def read_example(record: bytes) -> dict[str, bytes | int]:
+    """Parses one record without TensorFlow.
+
+    Raises:
+        ValueError: It is not what `serialize_example` writes.
+    """
+    ((number, features),) = _fields(record)
+    parsed = {}
+    for _, entry in _fields(features):
+        (_, name), (_, feature) = _fields(entry)
+        ((kind, values),) = _fields(feature)
+        ((_, value),) = _fields(values)
+        parsed[name.decode()] = (
+            _read_varint(value, 0)[0] if kind == 3 else value
+        )
+    if number != 1:
+        raise ValueError(f"field {number} in place of the features")
+    return parsed
+
+
 def parse_examples(serialized, *, info, with_keys: bool = False) -> dict:
     """Parses a batch of records inside a TensorFlow graph.
 
@@ -104,6 +124,29 @@ def _varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+    """Returns the number at `place` and the place behind it."""
+    value = shift = 0
+    while True:
+        value |= (data[place] & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+        if data[place - 1] < 0x80:
+            return value, place
+
+
+def _fields(data: bytes) -> list[tuple[int, bytes]]:
+    """Returns (number, payload) of a message's length-delimited fields."""
+    fields, place = [], 0
+    while place < len(data):
+        tag, place = _read_varint(data, place)
+        length, place = _read_varint(data, place)
+        if tag & 7 != 2 or place + length > len(data):
+            raise ValueError(f"tag {tag} of {length} bytes at byte {place}")
+        fields.append((tag >> 3, data[place : place + length]))
+        place += length
+    return fields
 
 
 def _tag(number: int) -> bytes:

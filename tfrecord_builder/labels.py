@@ -34,6 +34,11 @@ class Labels:
     values: np.ndarray
     graphemes: list[str]
 
+    def of(self, image_id: str) -> tuple[str, list[int]]:
+        """Returns an image's grapheme and labels."""
+        row = self.index[image_id]
+        return self.graphemes[row], self.values[row].tolist()
+
 
 def read_labels(
     folder: Folder,

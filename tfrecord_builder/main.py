@@ -15,12 +15,13 @@ from tfrecord_builder.plan import Recipe
 FLAGS = flags.FLAGS
 
 
-def main() -> int:
-    """Builds or, with --verify, checks a dataset; returns the exit code."""
+def main() -> None:
+    """Builds or, with --verify, checks a dataset."""
     if not FLAGS.output_dir:
         raise storage.UserError("--output_dir: missing; where do records go?")
     if FLAGS.verify:
-        return verify.verify(FLAGS.output_dir)
+        verify.verify(FLAGS.output_dir)
+        return
     if not FLAGS.input_dir:
         raise storage.UserError(
             "--input_dir: missing; the folder with train_image_data_*.parquet "
@@ -50,7 +51,6 @@ def main() -> int:
         overwrite=FLAGS.overwrite,
     )
     run.tell(info, FLAGS.output_dir)
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Nothing here has seen a pixel, the number of files or of workers.
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -130,13 +130,13 @@ def plan_records(ids: Sequence[str], labels: Labels, recipe: Recipe) -> Plan:
     )
 
 
-def source_digest(ids: Sequence[str], labels: Labels, rows: np.ndarray) -> str:
-    """Returns the SHA-256 of all ids and labels, sorted by id."""
+def source_digest(images: Mapping[str, tuple[str, Sequence[int]]]) -> str:
+    """Returns the SHA-256 of id -> (grapheme, labels), in the ids' order."""
     sha = hashlib.sha256()
-    for i in sorted(range(len(ids)), key=lambda i: ids[i]):
-        row = rows[i]
-        fields = [ids[i], labels.graphemes[row], *labels.values[row].tolist()]
-        sha.update("\t".join(map(str, fields)).encode() + b"\n")
+    for image_id in sorted(images):
+        text, values = images[image_id]
+        line = "\t".join([image_id, text, *map(str, values)])
+        sha.update(line.encode() + b"\n")
     return sha.hexdigest()
 
 

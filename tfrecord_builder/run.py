@@ -109,7 +109,7 @@ def run(
         planned = plan.plan_records(ids, table, recipe)
         identity = {
             **dataclasses.asdict(recipe),
-            "labels": plan.source_digest(ids, table, planned.rows),
+            "labels": plan.source_digest({i: table.of(i) for i in ids}),
             "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
         }
         build.begin(identity, overwrite=overwrite, output=destination.moved_to)

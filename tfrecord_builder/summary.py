@@ -24,7 +24,7 @@ def make_info(
         del build[name]
     build["source"] = {
         "images": len(plan.ids),
-        "sha256": planning.source_digest(plan.ids, labels, plan.rows),
+        "sha256": planning.source_digest({i: labels.of(i) for i in plan.ids}),
     }
     png = recipe.image_encoding == "png"
     return dataset_info.DatasetInfo(

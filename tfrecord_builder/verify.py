@@ -1,26 +1,166 @@
-"""Re-reads a whole dataset and tells every difference to dataset_info.json."""
+"""Re-reads a whole dataset and tells every difference to dataset_info.json.
+
+fold0-00000-of-00004.tfrecord  500 records  whole
+fold0-00001-of-00004.tfrecord  500 records  sha256 is 5e…, expected 77…
+"""
+
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import struct
 
 import storage
-from tfrecord_builder import dataset_info, writer
+from storage import UserError
+from tfrecord_builder import dataset_info, example, folds, plan, writer
+from tfrecord_builder.dataset_info import DatasetInfo, Shard
+
+_MOST_PROBLEMS = 3  # Told of one shard.
 
 
-def verify(output_dir: str) -> int:
-    """Prints a line a shard; returns 1 on any difference, else 0."""
+@dataclasses.dataclass
+class Found:
+    """What one shard holds."""
+
+    problems: list[str]
+    ids: list[str]
+    labels: list[tuple[int, ...]]
+    graphemes: list[str]
+
+
+def verify(output_dir: str, *, num_workers: int = 0) -> None:
+    """Prints a line a shard; UserError on any difference. Changes nothing."""
     folder = storage.open_folder(output_dir)
-    info = dataset_info.read_only(folder, folder.list())
-    bad = 0
-    for split in info.splits.values():
-        for shard in split.shards:
-            path = folder.path / shard.name
-            problem = ""
-            if not path.exists():
-                problem = "missing"
-            elif path.stat().st_size != shard.bytes:
-                problem = f"{path.stat().st_size} bytes, not {shard.bytes}"
-            elif writer.digest(path) != shard.sha256:
-                problem = "another sha256"
-            bad += bool(problem)
-            print(f"{shard.name}: {problem or 'whole'}")
-    if bad:
-        raise storage.UserError(f"{output_dir}: {bad} bad shards")
-    return 0
+    files = folder.list()
+    if not files and folder.path is not None and not folder.path.is_dir():
+        raise UserError(f"{output_dir}: no such folder")
+    info = dataset_info.read_only(folder, files)
+    spool = storage.Spool(folder)
+    shards = [(n, s) for n, p in info.splits.items() for s in p.shards]
+    print(f"verifying {len(shards)} shards of {output_dir}", flush=True)
+
+    def check(entry: tuple[str, Shard]) -> Found:
+        split, shard = entry
+        if shard.name not in files:
+            return Found(["it is missing"], [], [], [])
+        path = spool.local_path(shard.name)
+        try:
+            return check_shard(path, split, shard, info)
+        finally:
+            if spool.copies:
+                path.unlink()
+
+    bad, all_found = 0, collections.defaultdict(list)
+    workers = num_workers or os.cpu_count() or 1
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for (split, shard), found in zip(
+            shards, pool.map(check, shards), strict=True
+        ):
+            bad += bool(found.problems)
+            all_found[split].append(found)
+            told = "; ".join(found.problems[:_MOST_PROBLEMS]) or "whole"
+            print(f"{shard.name}  {len(found.ids)} records  {told}", flush=True)
+    problems = [] if bad else check_whole(all_found, info)
+    strangers = [
+        name
+        for name in files
+        if name.endswith(".tfrecord")
+        and name not in {shard.name for _, shard in shards}
+    ]
+    problems += [f"{name} is no shard of it" for name in sorted(strangers)]
+    for problem in problems:
+        print(problem)
+    if bad or problems:
+        raise UserError(
+            f"{output_dir}: {bad} of {len(shards)} shards and "
+            f"{len(problems)} figures of the whole differ from "
+            f"{dataset_info.NAME}; copy the dataset again, or build it again "
+            "with --overwrite"
+        )
+    print(f"{output_dir} is whole: {sum(s.records for _, s in shards)} records")
+
+
+def check_shard(
+    path: pathlib.Path, split: str, shard: Shard, info: DatasetInfo
+) -> Found:
+    """Reads one shard whole and compares it with the information."""
+    found = Found([], [], [], [])
+    size = path.stat().st_size
+    if size != shard.bytes:
+        found.problems.append(f"{size} bytes, expected {shard.bytes}")
+    for number, record in enumerate(writer.read_records(path)):
+        problem = _check_record(record, found, info)
+        if problem:
+            found.problems.append(f"record {number}: {problem}")
+            if record is None:
+                break
+    if len(found.ids) != shard.records:
+        found.problems.append(
+            f"{len(found.ids)} records, expected {shard.records}"
+        )
+    sha256 = writer.digest(path)
+    if sha256 != shard.sha256:
+        found.problems.append(f"sha256 is {sha256}, expected {shard.sha256}")
+    return found
+
+
+def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
+    """Returns what is wrong although every shard is what it should be."""
+    problems = []
+    seen = collections.Counter()
+    source = {}
+    for name, split in info.splits.items():
+        parts = found[name]
+        ids = [i for part in parts for i in part.ids]
+        rows = [row for part in parts for row in part.labels]
+        texts = [text for part in parts for text in part.graphemes]
+        seen.update(ids)
+        source.update(zip(ids, zip(texts, rows, strict=True), strict=True))
+        if len(ids) != split.records:
+            problems.append(
+                f"{name}: {len(ids)} records, expected {split.records}"
+            )
+        for k, output in enumerate(info.outputs):
+            counts = collections.Counter(row[k] for row in rows)
+            expected = split.counts[output.name]
+            if [counts[c] for c in range(len(expected))] != list(expected):
+                problems.append(f"{name}: other counts of {output.name}")
+        order = [(folds.place(info.build["seed"], i), i) for i in ids]
+        if order != sorted(order):
+            problems.append(f"{name}: its records are in another order")
+    doubled = [i for i, count in seen.items() if count > 1]
+    if doubled:
+        problems.append(f"image {doubled[0]} is there twice")
+    if plan.source_digest(source) != info.build["source"]["sha256"]:
+        problems.append("the ids and labels have another digest")
+    return problems
+
+
+def _check_record(
+    record: bytes | None, found: Found, info: DatasetInfo
+) -> str | None:
+    """Adds a record to `found`; returns what is wrong with it."""
+    if record is None:
+        return "its checksum is wrong, or the file ends in it"
+    try:
+        features = example.read_example(record)
+        image_id = features["image_id"].decode()
+        grapheme = features["grapheme"].decode()
+        labels = tuple(int(features[o.name]) for o in info.outputs)
+        image = features["image"]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return f"no example of this dataset ({error!r})"
+    found.ids.append(image_id)
+    found.labels.append(labels)
+    found.graphemes.append(grapheme)
+    for output, label in zip(info.outputs, labels, strict=True):
+        if not 0 <= label < len(output.classes):
+            return f"{output.name} is {label} of {len(output.classes)} classes"
+    if info.image.encoding == "png":
+        size = struct.unpack(">II", image[16:24])
+        if size != (info.image.width, info.image.height):
+            return f"a PNG of {size[1]} x {size[0]}"
+    elif len(image) != info.image.height * info.image.width:
+        return f"an image of {len(image)} bytes"
+    return None

@@ -1,0 +1,147 @@
+"""Measures the builder against the floor and against the usual recipes.
+
+    python benchmarks/builder.py --input_dir=DIR [--rows=ours_raw,write_floor]
+
+DIR holds one train_image_data_*.parquet of 137 x 236 images, and train.csv and
+class_map.csv. Without it 10,000 images are drawn by sample_data. Every row is
+whole processes, start-up included; peak memory is the RSS of the process and
+all below it, summed, read from /proc every 20 ms. Needs pandas for the recipes.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import app, flags
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROWS = {
+    "read_floor": "(a) pyarrow + to_tensor",
+    "write_floor": "(b) the same + write the bytes",
+    "ours_raw": "(c) the builder, raw",
+    "ours_png": "(d) the builder, PNG",
+    "png_recipe": "(e) pandas, encode_png, Example",
+    "int64_recipe": "(f) int64 list + GZIP",
+}
+_SAMPLE_SECONDS = 0.02
+
+FLAGS = flags.FLAGS
+_INPUT = flags.DEFINE_string("input_dir", None, "See the file's head.")
+_ROWS = flags.DEFINE_list("rows", list(ROWS), f"Which of {', '.join(ROWS)}.")
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Takes the fastest.", 1)
+_WORKERS = flags.DEFINE_integer("num_workers", 0, "For the builder.", 0)
+_SCRATCH = flags.DEFINE_string("scratch_dir", None, "Where to write.")
+
+
+@dataclasses.dataclass
+class Result:
+    images: int
+    seconds: float
+    cpu_seconds: float
+    bytes: int
+    rss: int
+
+    @property
+    def speed(self) -> float:
+        return self.images / self.seconds
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    with tempfile.TemporaryDirectory(dir=_SCRATCH.value) as scratch:
+        scratch = pathlib.Path(scratch)
+        folder = pathlib.Path(_INPUT.value or draw(scratch / "input"))
+        (parquet,) = folder.glob("train_image_data_*.parquet")
+        parquet.read_bytes()  # Every row finds it in the page cache.
+        results: dict[str, Result] = {}
+        for _ in range(_REPEATS.value):  # All rows meet the same weather.
+            for name in _ROWS.value:
+                result = measure(name, folder, parquet, scratch / "output")
+                best = results.get(name)
+                if best is None or result.seconds < best.seconds:
+                    results[name] = result
+        report(results)
+
+
+def draw(folder: pathlib.Path) -> pathlib.Path:
+    """Draws 10,000 images with the project's own command."""
+    command = [sys.executable, ROOT / "sample_data" / "main.py"]
+    command += [f"--output_dir={folder}", "--num_images=10000"]
+    subprocess.run([*command, "--num_train_files=1"], check=True, cwd=ROOT)
+    return folder
+
+
+def measure(name: str, folder, parquet, output: pathlib.Path) -> Result:
+    """Runs one row as a process and watches it."""
+    if name.startswith("ours"):
+        command = [ROOT / "tfrecord_builder" / "main.py"]
+        command += [f"--input_dir={folder}", f"--output_dir={output}"]
+        command += [f"--image_encoding={name.removeprefix('ours_')}"]
+        command += [f"--num_workers={_WORKERS.value}"]
+    else:
+        command = [ROOT / "benchmarks" / "builder_peers.py", name]
+        command += [parquet, folder / "train.csv", output]
+    log = output.with_suffix(".log")
+    with open(log, "w") as sink:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)], stdout=sink, stderr=sink
+        )
+        rss, cpu = 0, 0.0
+        while process.poll() is None:
+            now, cpu_now = sample(process.pid)
+            rss, cpu = max(rss, now), max(cpu, cpu_now)
+            time.sleep(_SAMPLE_SECONDS)
+        seconds = time.monotonic() - start
+    text = log.read_text()
+    if process.returncode:
+        raise RuntimeError(f"{name} failed:\n{text}")
+    words = text.split()
+    images = int(words[words.index("images") - 1])
+    size = sum(
+        file.stat().st_size
+        for file in [output, *output.glob("*.tfrecord")]
+        if file.is_file()
+    )
+    shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+    return Result(images, seconds, cpu, size, rss)
+
+
+def sample(pid: int) -> tuple[int, float]:
+    """Returns (RSS in bytes, CPU seconds) of a process and all below it."""
+    rss, cpu, todo = 0, 0.0, [pid]
+    while todo:
+        folder = pathlib.Path("/proc") / str(todo.pop())
+        try:
+            rss += int((folder / "statm").read_text().split()[1]) * 4096
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            cpu += (int(fields[11]) + int(fields[12])) / 100
+            for task in (folder / "task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue  # It has ended.
+    return rss, cpu
+
+
+def report(results: dict[str, Result]) -> None:
+    peers = ("write_floor", "png_recipe", "int64_recipe")
+    peers = [name for name in peers if name in results]
+    print(
+        "| row | images/s | seconds | CPU s | MB | peak RSS MB |"
+        + "".join(f" x {ROWS[n][:3]} |" for n in peers)
+    )
+    print("|" + "---|" * (6 + len(peers)))
+    for name, r in results.items():
+        print(
+            f"| {ROWS[name]} | {r.speed:.0f} | {r.seconds:.1f} | "
+            f"{r.cpu_seconds:.1f} | {r.bytes / 1e6:.0f} | {r.rss / 1e6:.0f} |"
+            + "".join(f" {r.speed / results[n].speed:.2f} |" for n in peers)
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
