@@ -61,7 +61,7 @@ flags.DEFINE_string(
     "backbone",
     "small",
     "The net: small (for a CPU), efficientnet_v2_b0, efficientnet_v2_s, "
-    "resnet18_v2, resnet50_v2, densenet121.",
+    "resnet18_v2, resnet50_v2, densenet121; tiny, to try things out.",
 )
 flags.DEFINE_integer(
     "input_height",

@@ -103,7 +103,22 @@ def _small(filters, blocks):
     return build
 
 
+def _tiny(images):
+    """Two convolutions without normalisation: for trying things out."""
+    for index, width in enumerate((8, 16)):
+        images = keras.layers.Conv2D(
+            width,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            name=f"conv{index}",
+        )(images)
+    return images
+
+
 BACKBONES: Mapping[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
+    "tiny": _tiny,
     "small": _small([32, 48, 96, 192], [1, 1, 1]),
     "efficientnet_v2_b0": _efficientnet_v2(
         [1, 2, 2, 3, 5, 8],

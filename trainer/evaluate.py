@@ -107,5 +107,10 @@ def write(path: str, scores: dict) -> None:
     os.replace(temporary, path)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command; never returns."""
     command.run(main, evaluate_flags, user_errors=(storage.UserError,))
+
+
+if __name__ == "__main__":
+    run()

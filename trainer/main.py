@@ -185,5 +185,10 @@ def make_step(stream, core_args, weights, devices):
     return step_, run_state.RunState(step_.variables())
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command; never returns."""
     command.run(main, trainer_flags, user_errors=(storage.UserError,))
+
+
+if __name__ == "__main__":
+    run()

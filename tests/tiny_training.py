@@ -1,0 +1,110 @@
+"""A train step on tiny records, for tests of the step and the loop."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from tfrecord_builder import dataset_info
+from trainer import (
+    augment,
+    input_pipeline,
+    model,
+    order,
+    run_state,
+    schedule,
+    step,
+)
+
+
+@dataclasses.dataclass
+class Tiny:
+    step: step.Step
+    stream: input_pipeline.TrainStream
+    state: run_state.RunState
+
+
+def make(
+    records,
+    *,
+    strategy=None,
+    backbone="small",
+    batch_size=8,
+    dropout=0.2,
+    policy="float32",
+    steps=20,
+    rate=None,
+    xla=False,
+) -> Tiny:
+    """Returns a step over fold1 and fold2, as main puts one together."""
+    strategy = strategy or tf.distribute.get_strategy()
+    info = dataset_info.read(records)
+    folds = ("fold1", "fold2")
+    shards = [s for fold in folds for s in info.splits[fold].shards]
+    stream = input_pipeline.TrainStream(
+        info=info,
+        paths=input_pipeline.shard_paths(info, str(records), folds),
+        order=order.Order(
+            [s.records for s in shards],
+            batch_size=batch_size,
+            shards_per_window=2,
+            seed=1,
+        ),
+        draws=len(augment.DRAWS),
+    )
+    core_args = {
+        "backbone": backbone,
+        "height": info.image.height,
+        "width": info.image.width,
+        "outputs": {o.name: len(o.classes) for o in info.outputs},
+        "dropout": dropout,
+    }
+    with strategy.scope():
+        core = model.build_core(**core_args, policy=policy)
+        ema_core = model.build_core(**core_args, policy=policy)
+        made = step.Step(
+            strategy=strategy,
+            core=core,
+            ema_core=ema_core,
+            optimizer=step.make_optimizer(core, weight_decay=0.01),
+            schedule=rate
+            or schedule.WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
+            augmentation=augment.Augmentation(mix_group=2),
+            output_weights={o.name: 1.0 for o in info.outputs},
+            label_smoothing=0.0,
+            ema_decay=0.9,
+            batch_size=batch_size,
+            xla=xla,
+            loss_scale=step.make_loss_scale(policy),
+        )
+    return Tiny(made, stream, run_state.RunState(made.variables()))
+
+
+def take(tiny: Tiny, counts, *, first_step=0, change=None):
+    """Takes loops of `counts` steps; returns losses and finite flags.
+
+    Args:
+        tiny: What make() returned.
+        counts: Steps of each loop.
+        first_step: Where to start.
+        change: Maps the dataset, to plant something into it.
+    """
+    strategy = tiny.step.strategy
+    last = first_step + sum(counts)
+
+    def dataset(context):
+        found = tiny.stream.dataset(
+            first_step, last, replicas=context.num_replicas_in_sync
+        )
+        return change(found) if change else found
+
+    iterator = iter(strategy.distribute_datasets_from_function(dataset))
+    loop = tiny.step.make_loop()
+    losses, finite, at = [], [], first_step
+    for count in counts:
+        new_losses, new_finite = loop(
+            iterator, tf.constant(at, tf.int64), tf.constant(count)
+        )
+        losses += new_losses.numpy().tolist()
+        finite += new_finite.numpy().tolist()
+        at += count
+    return losses, finite
