@@ -17,11 +17,12 @@ from absl import logging
 
 import storage
 from storage import UserError, mounts
-from tfrecord_builder import dataset_info
+from tfrecord_builder import dataset_info, staging
 
 LOG_NAME = "build_log.json"
-_STAGING = ".build"
 _SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
+# What a kill within Folder.replace leaves.
+_TEMPORARY = re.compile(r"\.(dataset_info|build_log)\.json\.\w+\.tmp")
 _COPIES_AT_ONCE = 8
 
 
@@ -44,7 +45,7 @@ class Destination:
             self.work = spool / f"tfrecord_builder-{name}"
             self.moved_to = None
         else:
-            self.work = path / _STAGING
+            self.work = path / staging.NAME
             self.moved_to = path
 
     def find_whole(self, log: dict) -> dataset_info.DatasetInfo | None:
@@ -102,7 +103,8 @@ class Destination:
         """
         self.folder.delete(dataset_info.NAME)
         for name in self.folder.list():
-            if _SHARD_NAME.fullmatch(name) and name not in digests:
+            stale = _SHARD_NAME.fullmatch(name) and name not in digests
+            if stale or _TEMPORARY.fullmatch(name):
                 self.folder.delete(name)
         bring = self._move if self.moved_to else self._copy
         sizes = bring(digests)

@@ -22,6 +22,7 @@ import shutil
 from storage import UserError
 from tfrecord_builder.parquet_reader import RowRange
 
+NAME = ".build"
 INPUT = "input"
 
 
