@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 import tempfile
+import threading
 
 from absl import logging
 
@@ -37,6 +38,8 @@ class Spool:
         self._folder = folder
         self._path = pathlib.Path(path) if path else None
         self._temporary: tempfile.TemporaryDirectory | None = None
+        self._sizes: dict[str, int] = {}
+        self._lock = threading.Lock()
         self.copies = (
             always or folder.path is None or mounts.is_mount(folder.path)
         )
@@ -45,11 +48,13 @@ class Spool:
         """Returns a path on local disk of a file, copied if need be."""
         if not self.copies:
             return self._folder.path / name
-        if self._path is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="spool-")
-            self._path = pathlib.Path(self._temporary.name)
+        with self._lock:  # Several threads may want their first file.
+            if self._path is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="spool-")
+                self._path = pathlib.Path(self._temporary.name)
+            self._sizes = self._sizes or self._folder.list()
         path = self._path / name
-        size = self._folder.list()[name]
+        size = self._sizes[name]
         if path.exists() and path.stat().st_size == size:
             return path
         self._path.mkdir(parents=True, exist_ok=True)
