@@ -42,7 +42,7 @@ say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
 # notes, which no setting of TensorFlow 2.21 silences.
 keep() {
   tee "$demo/log/$1.txt" |
-    grep --line-buffered -Ev '^(I0000 |WARNING: All log messages before absl)'
+    { grep --line-buffered -Ev '^(I0000 |WARNING: All log messages before absl)' || true; }
 }
 
 # Shows a command as a user would type it, runs it, keeps its output.
