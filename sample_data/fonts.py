@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 import storage
 
 BODY = 56  # pixels from headline to baseline in a field
-REACH = 11  # pixels; distances beyond are cut
+REACH = 9  # pixels; distances beyond are cut
 _MARGIN = REACH + 1
 _CANVAS = (12 * BODY, 6 * BODY)
 _ORIGIN = (2 * BODY, 3 * BODY)
@@ -117,7 +117,7 @@ class Fields:
         near = path[top : top + BODY // 5, columns[0] : columns[-1] + 1]
         straight = (near[1:] | near[:-1]).mean(1).max()
         return Field(
-            distance=_STEPS[squared_distances(path)],
+            distance=_STEPS.take(squared_distances(path)),
             baseline=baseline,
             left=int(columns[0]),
             right=int(columns[-1]),
@@ -184,7 +184,7 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     Returns:
         [h, w] bool; gaps are shorter than a pen's width.
     """
-    depth = _DEPTHS[squared_distances(~ink)]
+    depth = _DEPTHS.take(squared_distances(~ink))
     slope_y = np.zeros_like(depth)
     slope_x = np.zeros_like(depth)
     slope_y[1:-1] = depth[2:] - depth[:-2]
@@ -208,15 +208,18 @@ def squared_distances(mask: np.ndarray) -> np.ndarray:
     start = np.where(mask, 0, REACH * REACH).astype(np.uint8)
     squares = start.copy()
     _spread(start, squares)
+    # Turned in memory too: shifting whole rows is twice as fast.
+    squares = np.ascontiguousarray(squares.T)
     nearest = squares.copy()
-    _spread(squares.T, nearest.T)
-    return nearest
+    _spread(squares, nearest)
+    return np.ascontiguousarray(nearest.T)
 
 
 def _spread(start: np.ndarray, nearest: np.ndarray) -> None:
     """Lowers `nearest` to what `start` allows along the first axis."""
+    step = np.empty_like(start)
     for shift in range(1, REACH):
-        # At most 121 + 100: no overflow.
-        step = start + np.uint8(shift * shift)
+        # At most 81 + 64: no overflow.
+        np.add(start, np.uint8(shift * shift), out=step)
         np.minimum(nearest[shift:], step[:-shift], out=nearest[shift:])
         np.minimum(nearest[:-shift], step[shift:], out=nearest[:-shift])

@@ -186,10 +186,13 @@ def _lay_path(
     # Now to pixels of the field, from its middle and its headline.
     x *= np.float32(1 / place.scale_x)
     y *= np.float32(1 / place.scale_y)
-    over = np.minimum(y, 0)
-    under = np.maximum(y - np.float32(fonts.BODY), 0)
-    y += over * np.float32(1 / place.above - 1)
-    y += under * np.float32(1 / place.below - 1)
+    upper = None
+    if field.top < field.baseline - fonts.BODY:
+        upper = np.minimum(y, 0)
+        y += upper * np.float32(1 / place.above - 1)
+    if field.bottom > field.baseline:
+        under = np.maximum(y - np.float32(fonts.BODY), 0)
+        y += under * np.float32(1 / place.below - 1)
     half = (field.right - field.left) / 2
     distance = _sample(
         field.distance,
@@ -207,7 +210,9 @@ def _lay_path(
         np.minimum(distance, np.sqrt(y, out=y), out=distance)
     distance *= np.float32((place.scale_x + place.scale_y) / 2)
     # A stretch upward would broaden the strokes that run across.
-    distance[over < 0] *= np.float32((1 + place.above) / 2)
+    if upper is not None:
+        broad = np.float32((place.above - 1) / 2)
+        distance += distance * (upper < 0) * broad
     return distance
 
 

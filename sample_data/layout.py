@@ -94,7 +94,11 @@ def write_images(
         recipe: What the images were drawn from; see read_recipe.
     """
     names = ["image_id", *map(str, range(len(columns)))]
-    arrays = [pa.array(ids), *map(pa.array, columns)]
+    pixels = pa.py_buffer(columns)
+    arrays = [pa.array(ids)]
+    for start in range(0, columns.size, len(ids)):
+        view = pixels.slice(start, len(ids))
+        arrays.append(pa.Array.from_buffers(pa.uint8(), len(ids), [None, view]))
     table = pa.Table.from_arrays(arrays, names=names)
     table = table.replace_schema_metadata({_RECIPE: recipe})
     partial = path.with_name(path.name + _PARTIAL)

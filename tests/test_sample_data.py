@@ -303,8 +303,8 @@ def test_distances_are_exact():
     squares = fonts.squared_distances(mask)
     assert squares[4, 6] == 0
     assert squares[0, 3] == 4 * 4 + 3 * 3
-    assert squares[8, 16] == 4 * 4 + 10 * 10
-    assert squares[8, 17] == squares[4, 29] == 11 * 11  # cut
+    assert squares[8, 14] == 4 * 4 + 8 * 8
+    assert squares[8, 15] == squares[4, 29] == 9 * 9  # cut
 
 
 def test_an_image_hangs_on_seed_split_and_index_alone(desk, font_paths):
