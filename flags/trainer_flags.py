@@ -21,6 +21,8 @@ FREE = frozenset(
         "backup_every_steps",
         "backup_settle_minutes",
         "max_minutes",
+        # These decide about steps that change nothing.
+        "on_nan",
         "restart",
         "verbosity",
     }
@@ -232,8 +234,18 @@ flags.DEFINE_float(
     "no limit.",
     lower_bound=0,
 )
+flags.DEFINE_enum(
+    "on_nan",
+    "stop",
+    ["stop", "rollback"],
+    "What to do at a step whose loss or gradients are not finite: stop before "
+    "it changes anything, or go back to the last backup and pass over that "
+    "step's batch.",
+)
 flags.DEFINE_bool(
     "restart",
     False,
-    "Start over, though the backup folder holds another run or this one.",
+    "Start over, though the backup folder holds another run or this one. Its "
+    "last backup is kept until the new run has its own. Give it once: the "
+    "same command with it starts over again.",
 )

@@ -3,7 +3,6 @@
 A zip without compression: NAME.npy for each array, document.json for the rest.
 """
 
-import io
 import json
 import os
 import zipfile
@@ -33,15 +32,15 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
 
     Raises:
         zipfile.BadZipFile, KeyError, ValueError: Not such a file, or damaged
-            (every entry carries a CRC-32).
+            (every entry carries a CRC-32), or an entry holds Python objects.
     """
+    arrays = {}
     with zipfile.ZipFile(path) as archive:
         document = json.loads(archive.read(_DOCUMENT))
-        arrays = {
-            name.removesuffix(".npy"): np.lib.format.read_array(
-                io.BytesIO(archive.read(name)), allow_pickle=False
-            )
-            for name in archive.namelist()
-            if name.endswith(".npy")
-        }
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as file:
+                    arrays[name.removesuffix(".npy")] = (
+                        np.lib.format.read_array(file, allow_pickle=False)
+                    )
     return arrays, document

@@ -9,9 +9,7 @@ training waits only for the variables to be copied.
         folder -> read back -> manifest -> delete what is no longer needed
 """
 
-import collections
 import json
-import pathlib
 import threading
 import time
 
@@ -19,88 +17,85 @@ import keras
 from absl import logging
 
 import storage
-from trainer import archive, generations, lease, mount, run_state
+from trainer import backup_folder, run_state
 
-_ATTEMPTS = 3
-_FIRST_WAIT_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 900.0  # For the last save; a mount may hang forever.
+_UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
     """Saves a run as it goes, and takes it up again where it was.
 
+    Nothing is written before on_train_begin.
+
     Args:
-        backup_dir: Folder that outlives this machine.
+        folder: Where to.
         state: The run; restored on_train_begin, saved from then on.
-        identity: What makes it this run: flags and data, JSON values.
-        local_dir: Folder on this machine's own disk for the archives.
         every_seconds: Seconds between two saves; 0: not by time.
         every_steps: Steps between two saves; 0: not by steps.
-        settle_minutes: Age at which a generation has surely arrived.
         restart: Whether to start over, whatever the folder holds.
+        chief: Whether this process is the one that writes. The others of a
+            run on several machines only restore.
 
-    Raises:
-        storage.UserError: The folder is on a mount that is not there.
+    Attributes:
+        saves: Saves that succeeded.
+        failures: Saves that failed.
+        copy_seconds: Time that training waited for the variables' copies.
     """
 
     def __init__(
         self,
-        backup_dir: str,
+        folder: backup_folder.BackupFolder,
         *,
         state: run_state.RunState,
-        identity: dict,
-        local_dir: pathlib.Path,
-        every_seconds: float,
-        every_steps: int,
-        settle_minutes: float,
-        restart: bool,
+        every_seconds: float = 0.0,
+        every_steps: int = 0,
+        restart: bool = False,
+        chief: bool = True,
     ):
-        super().__init__(str(backup_dir), delete_checkpoint=False)
-        self.folder = storage.open_folder(backup_dir)
-        self.guard = mount.MountGuard(self.folder)
-        self.lease = lease.Lease(self.folder)
+        super().__init__(folder.url, delete_checkpoint=False)
+        self.folder = folder
         self.state = state
-        self.identity = identity
-        self.local_dir = local_dir
         self.every_seconds = every_seconds
         self.every_steps = every_steps
-        self.settle_seconds = 60.0 * settle_minutes
         self.restart = restart
-        self.saved_step = -1
-        self.failures = 0
-        self.seconds = collections.Counter()  # By part of a save.
-        self._due = time.monotonic()
-        self._thread = None
-        self._beat = None
-        self._stop = threading.Event()
+        self.chief = chief
+        self.saves = self.failures = 0
+        self.copy_seconds = 0.0
+        self._longest_save = 0.0
+        self._saved = None
+        self._due = float("inf")
+        self._thread: threading.Thread | None = None
 
     def on_train_begin(self, logs=None):
         """Restores the newest generation that is whole, if there is one."""
         del logs
-        self.refuse_other_run()
-        self.folder.make()
-        self.guard.remember()
-        self.lease.take()
-        self.state.leg = self.lease.leg
-        self.local_dir.mkdir(parents=True, exist_ok=True)
-        if self.guard.shares_disk_with(self.local_dir):
-            logging.warning(
-                "The backups in %s lie on this machine's own disk and die "
-                "with it: give a --backup_dir on Drive or gs:// to survive a "
-                "reset",
-                self.folder.url,
-            )
+        if self.chief:
+            self.folder.take()
+            self.state.leg = self.folder.leg
         if not self.restart:
-            self._restore()
+            self.restore()
+        else:
+            logging.warning(
+                "--restart: starting over. Leave it out when you run the "
+                "command again, or it starts over again"
+            )
         self._due = time.monotonic() + self.every_seconds
-        self._beat = threading.Thread(target=self._renew_lease, daemon=True)
-        self._beat.start()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves if a save is due and none is under way."""
+        """Saves if a save is due and none is under way.
+
+        Raises:
+            storage.UserError: Another trainer has taken the folder over.
+        """
         del batch, logs
-        step = self.state.step
+        if self.folder.lost_to:
+            raise storage.UserError(
+                f"{self.folder.url} was taken over by {self.folder.lost_to}: "
+                "this trainer stops, and leaves the run to the other"
+            )
         by_time = self.every_seconds and time.monotonic() >= self._due
-        by_step = self.every_steps and step % self.every_steps == 0
+        by_step = self.every_steps and self.state.step % self.every_steps == 0
         if (by_time or by_step) and not self._busy():
             self.save()
 
@@ -117,165 +112,87 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         return self
 
     def __exit__(self, *_):
-        """Gives the folder back, if it was taken."""
+        """Waits for the save under way and gives the folder back."""
         self.wait()
-        if self._beat is None:
-            return
-        self._stop.set()
-        self._beat.join()
-        try:
-            self.lease.release()
-        except OSError as error:
-            logging.warning("The lease could not be given back: %s", error)
+        self.folder.release()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the run is stored just as it is now, by whoever stores."""
+        return not self.chief or self._saved == self._place()
+
+    @property
+    def reserve_seconds(self) -> float:
+        """How long before a time limit the last save has to begin."""
+        upload = 0.0
+        if self.folder.on_mount:
+            upload = self.folder.archive_bytes / _UPLOAD_BYTES_PER_SECOND
+        return 2.0 * max(self._longest_save, 2.0) + upload
 
     def save(self) -> None:
         """Copies the state and saves it in the background."""
         self.wait()
         self._due = time.monotonic() + self.every_seconds
-        if self.state.step == self.saved_step:
+        if not self.chief or self.folder.lost_to or self.is_saved:
             return
         began = time.monotonic()
         arrays, document = self.state.arrays(), self.state.document()
         document = json.loads(json.dumps(document))
-        self.seconds["copy"] += time.monotonic() - began
+        self.copy_seconds += time.monotonic() - began
         self._thread = threading.Thread(
-            target=self._save, args=(arrays, document), daemon=True
+            target=self._save,
+            args=(arrays, document, self._place()),
+            daemon=True,
         )
         self._thread.start()
 
     def wait(self) -> None:
         """Waits for the save under way, if there is one."""
-        if self._thread is not None:
-            began = time.monotonic()
-            self._thread.join()
-            self.seconds["wait"] += time.monotonic() - began
-            self._thread = None
-
-    def refuse_other_run(self) -> None:
-        """Refuses a folder whose newest generation is of another run.
-
-        Raises:
-            storage.UserError: Names the flags that differ.
-        """
-        if self.restart:
+        if self._thread is None:
             return
-        for _, manifest, _ in generations.newest_first(self.folder):
-            if manifest is None:
-                continue
-            if manifest["format"] != generations.FORMAT:
-                raise storage.UserError(
-                    f"{self.folder.url} holds a backup of format "
-                    f"{manifest['format']}, expected {generations.FORMAT}: "
-                    "use the version that wrote it, or --restart"
-                )
-            refuse_difference(
-                manifest["identity"], self.identity, self.folder.url
+        self._thread.join(_LONGEST_WAIT_SECONDS)
+        if self._thread.is_alive():
+            logging.error(
+                "BACKUP FAILED: %s has not answered for %.0f minutes",
+                self.folder.url,
+                _LONGEST_WAIT_SECONDS / 60,
             )
-            return
+        self._thread = None
 
-    def _restore(self):
-        path = self.local_dir / "restore.zip"
-        for generation, manifest, why in generations.newest_first(self.folder):
-            if manifest is None:
-                logging.warning("Passed over %s: %s", generation.stem, why)
-                continue
-            try:
-                generations.fetch(self.folder, generation, manifest, path)
-                self.state.restore(*archive.read(path))
-            except (ValueError, KeyError, OSError) as error:
-                logging.warning("Passed over %s: %s", generation.stem, error)
-                continue
-            finally:
-                path.unlink(missing_ok=True)
-            self.saved_step = generation.step
-            logging.info(
-                "RESUMED at step %d (backup of leg %d; this is leg %d)",
-                generation.step,
-                generation.leg,
-                self.lease.leg,
-            )
-            return
+    def restore(self) -> bool:
+        """Goes (back) to the newest generation that is whole, if any."""
+        self.wait()
+        if not self.folder.restore(self.state):
+            return False
+        self._saved = self._place()
+        return True
+
+    def _place(self):
+        return (
+            self.state.step,
+            len(self.state.history),
+            len(self.state.bad_steps),
+        )
 
     def _busy(self):
         return self._thread is not None and self._thread.is_alive()
 
-    def _save(self, arrays, document):
+    def _save(self, arrays, document, place):
         """Runs on the background thread; never raises."""
-        path = self.local_dir / "save.zip"
-        step, began = document["step"], time.monotonic()
+        began = time.monotonic()
         try:
-            archive.write(path, arrays, document)
-            self._store(path, step)
-            self.saved_step = step
-        except OSError as error:
+            self.folder.store(arrays, document)
+            self._saved = place
+            self.saves += 1
+        except Exception as error:  # Training goes on, whatever failed here.
             self.failures += 1
             logging.error(
-                "BACKUP FAILED at step %d: %s. Training goes on; the next "
+                "BACKUP FAILED at step %d: %s: %s. Training goes on; the next "
                 "one is tried in time. Failures so far: %d",
-                step,
+                document["step"],
+                type(error).__name__,
                 error,
                 self.failures,
             )
-        finally:
-            path.unlink(missing_ok=True)
-            self.seconds["save"] += time.monotonic() - began
-
-    def _store(self, path, step):
-        for attempt in range(_ATTEMPTS):
-            generation = generations.Generation(self.lease.leg, step, attempt)
-            try:
-                self.guard.check()
-                generations.write(
-                    self.folder, generation, path, identity=self.identity
-                )
-                break
-            except OSError as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                wait = _FIRST_WAIT_SECONDS * 4**attempt
-                logging.warning(
-                    "Backup at step %d: %s; tried again in %.0f s",
-                    step,
-                    error,
-                    wait,
-                )
-                self._discard(generation)
-                time.sleep(wait)
-        generations.prune(
-            self.folder,
-            leg=self.lease.leg,
-            settle_seconds=self.settle_seconds,
-        )
-
-    def _discard(self, generation):
-        try:
-            generations.delete(self.folder, generation)
-        except OSError as error:
-            logging.warning("%s stays: %s", generation.archive, error)
-
-    def _renew_lease(self):
-        while not self._stop.wait(lease.RENEW_SECONDS):
-            try:
-                self.guard.check()
-                self.lease.renew()
-            except OSError as error:
-                logging.warning("The lease was not renewed: %s", error)
-
-
-def refuse_difference(old: dict, new: dict, where: str) -> None:
-    """Refuses to go on with a run under another identity.
-
-    Raises:
-        storage.UserError: Names what differs, with both values.
-    """
-    changed = [
-        f"{name} (was {old.get(name)!r}, now {new.get(name)!r})"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    ]
-    if changed:
-        raise storage.UserError(
-            f"{where} holds another run, which differs in "
-            f"{', '.join(changed)}: give the old values, another "
-            "--backup_dir, or --restart to start over"
-        )
+        seconds = time.monotonic() - began
+        self._longest_save = max(self._longest_save, seconds)

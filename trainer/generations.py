@@ -1,12 +1,13 @@
 """The generations of a backup: an archive each, and a manifest written last.
 
-  backup-0002-000001500-0.zip   leg 2, step 1500, first attempt
-  backup-0002-000001500-0.json  its manifest: sha256, bytes, identity, ...
+  backup-0002-000001500-007-3f9a.zip   leg 2, step 1500, 8th try of that leg
+  backup-0002-000001500-007-3f9a.json  its manifest: sha256, bytes, run, ...
 
-A name is never used twice, since a mount such as Drive may show an old file
-under it. Without its manifest an archive is nothing; a manifest is believed
-only if the archive's size and digest agree. A higher leg always goes before a
-lower one, so that what a killed leg uploads late is never chosen.
+A name is never used twice, by no machine (that is what the last, random part
+is for), since a mount such as Drive may show an old file under it. Without its
+manifest an archive is nothing; a manifest is believed only if the archive's
+size and digest agree. A higher leg always goes before a lower one, so that
+what a killed leg uploads late is never chosen.
 """
 
 import dataclasses
@@ -15,13 +16,13 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import time
-from collections.abc import Iterator
 
 import storage
 
 FORMAT = 1
-_NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d+)\.(zip|json)")
+_NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -31,6 +32,7 @@ class Generation:
     leg: int
     step: int
     attempt: int
+    token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(2))
 
     @property
     def archive(self) -> str:
@@ -42,155 +44,217 @@ class Generation:
 
     @property
     def stem(self) -> str:
-        return f"backup-{self.leg:04d}-{self.step:09d}-{self.attempt}"
+        return (
+            f"backup-{self.leg:04d}-{self.step:09d}-{self.attempt:03d}-"
+            f"{self.token}"
+        )
 
 
-def parse(name: str) -> tuple[Generation, str] | None:
-    """Returns the generation and "zip" or "json" of a file's name."""
-    match = _NAME.fullmatch(name)
-    if not match:
-        return None
-    return Generation(*map(int, match.groups()[:3])), match.group(4)
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A generation that a folder holds.
 
-
-def listing(folder: storage.Folder) -> dict[Generation, dict[str, int]]:
-    """Returns, by generation, the bytes of its "zip" and "json" files."""
-    found = {}
-    for name, size in folder.list().items():
-        parsed = parse(name)
-        if parsed:
-            found.setdefault(parsed[0], {})[parsed[1]] = size
-    return found
-
-
-def newest_first(
-    folder: storage.Folder,
-) -> Iterator[tuple[Generation, dict | None, str]]:
-    """Yields every generation, newest first, with its manifest.
-
-    The manifest is None for one that cannot be used; the last value then
-    says why. The archive's digest is not yet checked.
+    Attributes:
+        generation: Which.
+        manifest: None if it cannot be used.
+        why: Why it cannot.
+        error: What kept it from being read; it may be whole.
     """
-    for generation, files in sorted(listing(folder).items(), reverse=True):
-        if "json" not in files:
-            yield generation, None, "it has no manifest"
-            continue
-        if "zip" not in files:
-            yield generation, None, "its archive is missing"
-            continue
-        try:
-            manifest = json.loads(folder.read_bytes(generation.manifest))
-            expected = manifest["bytes"]
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            yield generation, None, f"its manifest is damaged ({error!r})"
-            continue
-        if files["zip"] != expected:
-            yield (
-                generation,
-                None,
-                f"its archive has {files['zip']} bytes, expected {expected}",
-            )
-            continue
-        yield generation, manifest, ""
+
+    generation: Generation
+    manifest: dict | None
+    why: str = ""
+    error: OSError | None = None
 
 
-def write(
-    folder: storage.Folder,
-    generation: Generation,
-    path: pathlib.Path,
-    *,
-    identity: dict,
-) -> dict:
-    """Copies an archive in, reads it back, and writes its manifest last.
+class Generations:
+    """The generations in one folder.
+
+    A manifest is read once and then remembered: nothing is ever written over,
+    and reading a file that still waits for its upload makes a write-back
+    mount (rclone) wait from the start again.
 
     Args:
-        folder: Where to.
-        generation: Its place; no file of that name may be there yet.
-        path: The archive on local disk.
-        identity: What run it belongs to.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        OSError: The folder failed, or what it gives back is not what was
-            written.
+        folder: Where they are.
     """
-    digest = sha256(path)
-    folder.upload(path, generation.archive)
-    back = path.with_suffix(".back")
-    try:
-        folder.download(generation.archive, back)
-        if sha256(back) != digest:
-            raise OSError(
-                f"{folder.url}/{generation.archive} does not read back as "
-                "it was written"
+
+    def __init__(self, folder: storage.Folder):
+        self.folder = folder
+        self._manifests: dict[Generation, dict] = {}
+        self._damaged: dict[Generation, str] = {}
+        self._first_seen: dict[Generation, float] = {}
+
+    def listing(self) -> dict[Generation, dict[str, int]]:
+        """Returns, by generation, the bytes of its "zip" and "json" files."""
+        found = {}
+        for name, size in self.folder.list().items():
+            match = _NAME.fullmatch(name)
+            if match:
+                leg, step, attempt, token, kind = match.groups()
+                generation = Generation(
+                    int(leg), int(step), int(attempt), token
+                )
+                found.setdefault(generation, {})[kind] = size
+        for generation in found:
+            self._first_seen.setdefault(generation, time.monotonic())
+        return found
+
+    def newest_first(self) -> list[Found]:
+        """Returns every generation; the archives' digests are not checked."""
+        return [
+            self._look(generation, files)
+            for generation, files in sorted(
+                self.listing().items(), reverse=True
             )
-    finally:
-        back.unlink(missing_ok=True)
-    manifest = {
-        "format": FORMAT,
-        "archive": generation.archive,
-        "sha256": digest,
-        "bytes": path.stat().st_size,
-        "leg": generation.leg,
-        "step": generation.step,
-        "written": time.time(),
-        "identity": identity,
-    }
-    data = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
-    folder.write_once(generation.manifest, data)
+        ]
+
+    def write(
+        self,
+        generation: Generation,
+        path: pathlib.Path,
+        *,
+        run: int,
+        identity: dict,
+    ) -> None:
+        """Copies an archive in, reads it back, and writes its manifest last.
+
+        Args:
+            generation: Its place; no file of that name may be there yet.
+            path: The archive on local disk; its manifest is made beside it.
+            run: The leg in which the run began that it belongs to.
+            identity: What makes it that run.
+
+        Raises:
+            OSError: The folder failed, or what it gives back is not what was
+                written.
+        """
+        manifest = {
+            "format": FORMAT,
+            "archive": generation.archive,
+            "sha256": sha256(path),
+            "bytes": path.stat().st_size,
+            "leg": generation.leg,
+            "step": generation.step,
+            "run": run,
+            "written": time.time(),
+            "identity": identity,
+        }
+        self.folder.upload(path, generation.archive)
+        if not self.folder.same(path, generation.archive):
+            raise OSError(
+                f"{self.folder.url}/{generation.archive} does not read back "
+                "as it was written"
+            )
+        local = path.with_suffix(".json")
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        local.write_text(text + "\n", encoding="utf-8")
+        # Straight to its name: half of it is no JSON, so no rename is needed.
+        self.folder.upload(local, generation.manifest)
+        local.unlink()
+        self._manifests[generation] = manifest
+
+    def fetch(self, found: Found, path: pathlib.Path) -> None:
+        """Copies an archive out.
+
+        Raises:
+            ValueError: Its digest is not the manifest's.
+        """
+        self.folder.download(found.generation.archive, path)
+        if sha256(path) != found.manifest["sha256"]:
+            path.unlink()
+            why = "its archive's sha256 is not its manifest's"
+            self._damaged[found.generation] = why
+            raise ValueError(why)
+
+    def prune(
+        self,
+        *,
+        leg: int,
+        run: int,
+        known: set[Generation],
+        settle_seconds: float,
+    ) -> None:
+        """Deletes generations, keeping at most four.
+
+        Of this run are kept the newest two, the newest that has settled and
+        the oldest that has not: a mount may still be uploading the latest
+        when the machine dies, so none goes before a later one has had time to
+        arrive. Of another run, before a --restart, the newest is kept until
+        one of this run has settled.
+
+        Args:
+            leg: This leg; what a higher one wrote is left alone.
+            run: The leg in which this run began.
+            known: Generations of lower legs that were there when this leg
+                began. Others of theirs came late and go.
+            settle_seconds: Age at which a generation has surely arrived.
+        """
+        found = [f for f in self.newest_first() if f.generation.leg <= leg]
+        whole = [
+            f
+            for f in found
+            if f.manifest and (f.generation.leg == leg or f.generation in known)
+        ]
+        mine = [f for f in whole if f.manifest.get("run") == run]
+        others = [f for f in whole if f not in mine]
+        settled = [f for f in mine if self._age(f) >= settle_seconds]
+        unsettled = [f for f in mine if f not in settled]
+        kept = mine[:2] + settled[:1] + unsettled[-1:]
+        if not settled:
+            kept += others[:1]
+        for f in found:
+            if f not in kept and not f.error:
+                self.delete(f.generation)
+
+    def delete(self, generation: Generation) -> None:
+        """Deletes a generation, its manifest first."""
+        self.folder.delete(generation.manifest)
+        self.folder.delete(generation.archive)
+
+    def _look(self, generation, files):
+        if generation in self._damaged:
+            return Found(generation, None, self._damaged[generation])
+        if "json" not in files:
+            return Found(generation, None, "it has no manifest")
+        if "zip" not in files:
+            return Found(generation, None, "its archive is missing")
+        if generation not in self._manifests:
+            try:
+                data = self.folder.read_bytes(generation.manifest)
+                self._manifests[generation] = _parse(data)
+            except storage.UserError:
+                raise
+            except (OSError, ValueError) as error:
+                why = f"its manifest: {error}"
+                failed = error if isinstance(error, OSError) else None
+                return Found(generation, None, why, failed)
+        manifest = self._manifests[generation]
+        expected = manifest.get("bytes", files["zip"])
+        if files["zip"] != expected:
+            why = f"its archive has {files['zip']} bytes, expected {expected}"
+            return Found(generation, None, why)
+        return Found(generation, manifest)
+
+    def _age(self, found):
+        """Returns seconds; another machine's clock may be ahead of ours."""
+        seen = time.monotonic() - self._first_seen[found.generation]
+        return max(seen, time.time() - found.manifest.get("written", 0.0))
+
+
+def _parse(data):
+    """Returns a manifest; of another format, only that is sure."""
+    manifest = json.loads(data)
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise ValueError("it is not a manifest")
+    if manifest["format"] == FORMAT:
+        needed = {"sha256", "bytes", "run", "written", "identity"}
+        missing = sorted(needed - manifest.keys())
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
     return manifest
-
-
-def fetch(
-    folder: storage.Folder,
-    generation: Generation,
-    manifest: dict,
-    path: pathlib.Path,
-) -> None:
-    """Copies an archive out.
-
-    Raises:
-        ValueError: Its digest is not the manifest's.
-    """
-    folder.download(generation.archive, path)
-    if sha256(path) != manifest["sha256"]:
-        raise ValueError("its archive's sha256 is not its manifest's")
-
-
-def prune(folder: storage.Folder, *, leg: int, settle_seconds: float) -> None:
-    """Deletes generations, keeping at most four.
-
-    Kept are the newest two, the newest that has settled and the oldest that
-    has not: a mount may still be uploading the latest when the machine dies,
-    so none goes before a later one has had time to arrive. Archives of lower
-    legs without a manifest go, too: their writers are dead.
-    """
-    whole = [g for g, manifest, _ in newest_first(folder) if manifest]
-    now = time.time()
-    settled = [g for g in whole if now - _written(folder, g) >= settle_seconds]
-    unsettled = [g for g in whole if g not in settled]
-    kept = {*whole[:2], *settled[:1], *unsettled[-1:]}
-    for generation in listing(folder):
-        if generation in kept:
-            continue
-        if generation not in whole and generation.leg >= leg:
-            continue
-        delete(folder, generation)
-
-
-def delete(folder: storage.Folder, generation: Generation) -> None:
-    """Deletes a generation, its manifest first."""
-    folder.delete(generation.manifest)
-    folder.delete(generation.archive)
 
 
 def sha256(path: str | os.PathLike) -> str:
     """Returns the hex sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _written(folder, generation):
-    return json.loads(folder.read_bytes(generation.manifest))["written"]

@@ -68,3 +68,27 @@ def output_weights(
     if not sum(found.values()):
         raise storage.UserError("--output_weights: all weights are 0")
     return found
+
+
+def refuse_difference(old: dict, new: dict, where: str) -> None:
+    """Refuses to go on with a run under another identity.
+
+    Raises:
+        storage.UserError: Names what differs, with both values.
+    """
+    changed = [
+        f"--{name} (was {old.get(name)!r}, now {new.get(name)!r})"
+        for name in sorted({*old, *new} - {"dataset"})
+        if old.get(name) != new.get(name)
+    ]
+    if old.get("dataset") != new.get("dataset"):
+        changed.append(
+            "the dataset in --data_dir (dataset_info.json had the digest "
+            f"{old.get('dataset')}, now has {new.get('dataset')})"
+        )
+    if changed:
+        raise storage.UserError(
+            f"{where} holds another run, which differs in "
+            f"{', '.join(changed)}: give the old values, another "
+            "--backup_dir, or --restart to start over"
+        )

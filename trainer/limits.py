@@ -6,7 +6,15 @@ import signal
 import sys
 import time
 
+import storage
+
+
+class StopError(Exception):
+    """Leaves work that a signal or the time limit interrupts."""
+
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LARGEST_RESERVE = 0.2  # Of the whole time.
 
 
 class Limits:
@@ -14,17 +22,17 @@ class Limits:
 
     Within `with limits:` the first SIGTERM or Ctrl-C only makes reached()
     true, so that the step under way is finished and saved; a second one acts
-    at once.
+    at once. After stop_at_once() the first one, too, raises StopError.
 
     Args:
         minutes: How long after the start of the process to stop; 0: never.
     """
 
     def __init__(self, *, minutes: float = 0.0):
-        self.deadline = float("inf")
-        if minutes:
-            self.deadline = time.monotonic() - _process_age() + 60.0 * minutes
+        self.seconds = 60.0 * minutes or float("inf")
+        self.began = time.monotonic() - _process_age()
         self.signal = None
+        self._at_once = False
         self._before = {}
 
     def __enter__(self):
@@ -34,16 +42,42 @@ class Limits:
     def __exit__(self, *_):
         self._restore()
 
-    def reached(self) -> bool:
-        """Returns whether training is to stop."""
-        return self.signal is not None or time.monotonic() >= self.deadline
+    def reached(self, *, reserve: float = 0.0) -> bool:
+        """Returns whether training is to stop.
 
-    def leave(self, step: int, total_steps: int) -> int:
-        """Says that the run is not at its end; returns the exit code."""
+        Args:
+            reserve: Seconds that the last save needs before the deadline.
+        """
+        reserve = min(reserve, _LARGEST_RESERVE * self.seconds)
+        age = time.monotonic() - self.began
+        return self.signal is not None or age >= self.seconds - reserve
+
+    def stop_at_once(self) -> None:
+        """From now on nothing is lost by a stop: a signal raises StopError.
+
+        Raises:
+            StopError: A signal has come already.
+        """
+        self._at_once = True
+        if self.signal:
+            raise StopError
+
+    def leave(self, step: int, total_steps: int, *, saved: bool) -> int:
+        """Says that the run is not at its end; returns the exit code.
+
+        Raises:
+            storage.UserError: The time is over and the run is not saved.
+        """
+        said = f"unfinished: step {step} of {total_steps}"
+        if not saved and not self.signal:
+            raise storage.UserError(
+                f"{said}, which could not be backed up (see above): run the "
+                "same command to go on from the last backup"
+            )
         why = f"{signal.Signals(self.signal).name}: " if self.signal else ""
         print(
-            f"{why}unfinished: step {step} of {total_steps}, run the same "
-            "command to go on",
+            f"{why}{said}, run the same command to go on"
+            f"{'' if saved else ' FROM AN EARLIER BACKUP: the last failed'}",
             file=sys.stderr if self.signal else sys.stdout,
             flush=True,
         )
@@ -53,6 +87,8 @@ class Limits:
         del frame
         self.signal = number
         self._restore()
+        if self._at_once:
+            raise StopError
 
     def _restore(self):
         for number, handler in self._before.items():

@@ -16,6 +16,7 @@ from tfrecord_builder import dataset_info
 from trainer import (
     augment,
     backup,
+    backup_folder,
     distribution,
     final,
     finish,
@@ -45,16 +46,27 @@ def main() -> int:
         FLAGS.output_weights, info, strict=FLAGS["output_weights"].present
     )
     backup_dir = FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup"))
-    if not FLAGS.restart and final.restore_finished(
-        backup_dir, pathlib.Path(FLAGS.workdir), identity=who
-    ):
-        return 0
+    # Only looks: what is refused is refused before anything is written.
+    folder = backup_folder.BackupFolder(
+        backup_dir,
+        identity=who,
+        local_dir=pathlib.Path(FLAGS.workdir, "staging"),
+        settle_seconds=60.0 * FLAGS.backup_settle_minutes,
+    )
+    if not FLAGS.restart:
+        folder.refuse_other_run()
+        if final.restore_finished(
+            backup_dir, pathlib.Path(FLAGS.workdir), identity=who
+        ):
+            return 0
     devices = distribution.choose(
         accelerator=FLAGS.accelerator,
         virtual_devices=FLAGS.virtual_devices,
         precision=FLAGS.precision,
     )
     logging.info("Devices: %s", devices.description)
+    if devices.is_chief:
+        folder.lease.refuse_if_held_here()
     stream, splits = make_data(info, devices.replicas)
     core_args = {
         "backbone": FLAGS.backbone,
@@ -67,8 +79,16 @@ def main() -> int:
     with devices.strategy.scope():
         step_, state = make_step(stream, core_args, weights, devices)
     limits = limits_lib.Limits(minutes=FLAGS.max_minutes)
-    left = workdir.Workdir(FLAGS.workdir)
-    left.write_text("flags.txt", identity.flagfile(key_flags))
+    left = workdir.Workdir(FLAGS.workdir, chief=devices.is_chief)
+    folder.local_dir = left.path / "staging"
+    backup_ = backup.BackupAndRestore(
+        folder,
+        state=state,
+        every_seconds=FLAGS.backup_every_seconds,
+        every_steps=FLAGS.backup_every_steps,
+        restart=FLAGS.restart,
+        chief=devices.is_chief,
+    )
     judge_args = {
         "info": info,
         "data_dir": FLAGS.data_dir,
@@ -85,35 +105,42 @@ def main() -> int:
         limits=limits,
         steps_per_loop=FLAGS.steps_per_loop,
         parallel_calls=FLAGS.num_parallel_calls,
-        on_epoch=lambda: left.show(state.history, state.speed),
-    )
-    backup_ = backup.BackupAndRestore(
-        backup_dir,
-        state=state,
-        identity=who,
-        local_dir=left.path / "staging",
-        every_seconds=FLAGS.backup_every_seconds,
-        every_steps=FLAGS.backup_every_steps,
-        settle_minutes=FLAGS.backup_settle_minutes,
-        restart=FLAGS.restart,
+        cut_every=FLAGS.backup_every_steps,
+        reserve_seconds=lambda: backup_.reserve_seconds,
+        go_back=backup_.restore if FLAGS.on_nan == "rollback" else None,
+        on_epoch=lambda: left.show(
+            state, flagfile=identity.flagfile(key_flags)
+        ),
     )
     with limits, backup_:
-        if not training.run([backup_], devices=devices.description):
+        try:
+            if training.run([backup_], devices=devices.description):
+                limits.stop_at_once()
+                with devices.strategy.scope():
+                    best = finish.build_best(state, core_args=core_args)
+                finish.hand_over(
+                    left,
+                    state,
+                    best,
+                    judge.Judge(devices.strategy, best, **judge_args),
+                    splits=splits,
+                    info=info,
+                    output_weights=weights,
+                )
+                if devices.is_chief:
+                    final.save(
+                        backup_dir, left.path, identity=who, leg=state.leg
+                    )
+                return 0
+        except train.BadStepError:
             left.write_json("summary.json", finish.summarise(state))
-            return limits.leave(state.step, training.total_steps)
-        with devices.strategy.scope():
-            best = finish.build_best(state, core_args=core_args)
-        finish.hand_over(
-            left,
-            state,
-            best,
-            judge.Judge(devices.strategy, best, **judge_args),
-            splits=splits,
-            info=info,
-            output_weights=weights,
+            raise
+        except limits_lib.StopError:
+            pass
+        left.write_json("summary.json", finish.summarise(state))
+        return limits.leave(
+            state.step, training.total_steps, saved=backup_.is_saved
         )
-        final.save(backup_dir, left.path, identity=who, leg=state.leg)
-    return 0
 
 
 def make_data(info, replicas):

@@ -5,8 +5,11 @@ mid-run. Writing on would fill a bare folder on the machine's own disk, which
 looks like a backup and dies with the machine.
 """
 
+import json
 import os
 import pathlib
+
+from absl import logging
 
 import storage
 
@@ -14,46 +17,88 @@ _MOUNTPOINTS = ("/content/drive", "/content/gdrive")
 
 
 class MountGuard:
-    """Remembers the device that a local folder lies on.
+    """Knows the mount that a local folder lies on.
 
     Args:
         folder: The backup folder, not yet created.
+        note: File on this machine's own disk that remembers the mount, for
+            the next start with the same workdir.
 
     Raises:
-        storage.UserError: It lies under a known mountpoint that is not
-            mounted.
+        storage.UserError: The folder lies on a mount that is not there.
     """
 
-    def __init__(self, folder: storage.Folder):
-        self.path = folder.path
-        self._device = None
-        if self.path is None:
+    def __init__(self, folder: storage.Folder, note: pathlib.Path):
+        self.path = None
+        if folder.path is None:
             return
-        path = pathlib.Path(os.path.abspath(self.path))
-        for mountpoint in map(pathlib.Path, _MOUNTPOINTS):
-            inside = path == mountpoint or mountpoint in path.parents
-            if inside and not os.path.ismount(mountpoint):
-                raise storage.UserError(
-                    f"--backup_dir={self.path} lies on {mountpoint}, which is "
-                    "not mounted: run google.colab.drive.mount("
-                    f"'{mountpoint}') first"
-                )
+        self.path = pathlib.Path(os.path.abspath(folder.path))
+        self.note = note
+        self._device = None
+        self._mountpoint = None
+        for mountpoint in (*_MOUNTPOINTS, self._noted()):
+            if mountpoint:
+                self._refuse_unmounted(pathlib.Path(mountpoint))
 
     def remember(self) -> None:
-        """Takes the device the folder lies on now as the right one."""
-        if self.path is not None:
-            self._device = os.stat(self.path).st_dev
-
-    def check(self) -> None:
-        """Raises OSError if the folder is gone or lies on another device."""
+        """Takes the mount the folder lies on now as the right one."""
         if self.path is None:
             return
-        if os.stat(self.path).st_dev != self._device:
-            raise OSError(
-                f"{self.path} is no longer on the file system it was on at "
-                "the start: is it still mounted?"
-            )
+        self._device = os.stat(self.path).st_dev
+        self._mountpoint = _mountpoint(self.path)
+        text = json.dumps([str(self.path), str(self._mountpoint)])
+        self.note.write_text(text, encoding="utf-8")
+
+    def check(self) -> None:
+        """Raises OSError if the folder is gone or lies on another device.
+
+        The same mountpoint mounted anew is taken for what it was.
+        """
+        if self.path is None:
+            return
+        device = os.stat(self.path).st_dev
+        if device == self._device:
+            return
+        if (
+            self._mountpoint != pathlib.Path(self._mountpoint.anchor)
+            and os.path.ismount(self._mountpoint)
+            and os.stat(self._mountpoint).st_dev == device
+        ):
+            logging.warning("%s was mounted anew", self._mountpoint)
+            self._device = device
+            return
+        raise OSError(
+            f"{self.path} is no longer on the file system it was on at the "
+            "start: is it still mounted?"
+        )
 
     def shares_disk_with(self, other: str | os.PathLike) -> bool:
         """Whether the folder dies with the disk that `other` lies on."""
         return self.path is not None and os.stat(other).st_dev == self._device
+
+    def _refuse_unmounted(self, mountpoint):
+        inside = mountpoint in (self.path, *self.path.parents)
+        if inside and not os.path.ismount(mountpoint):
+            hint = (
+                f"run google.colab.drive.mount('{mountpoint}') first"
+                if str(mountpoint) in _MOUNTPOINTS
+                else "mount it first"
+            )
+            raise storage.UserError(
+                f"--backup_dir={self.path} lies on {mountpoint}, which is "
+                f"not mounted: {hint}"
+            )
+
+    def _noted(self):
+        """Returns the mountpoint that an earlier start found, or None."""
+        try:
+            path, mountpoint = json.loads(self.note.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return mountpoint if path == str(self.path) else None
+
+
+def _mountpoint(path):
+    while not os.path.ismount(path):
+        path = path.parent
+    return path

@@ -31,6 +31,8 @@ class RunState:
         best: Weights of the epoch with the best score, by name.
         legs: A row for each start of the command, this one last.
         speed: A row of timings for each evaluated epoch.
+        bad_steps: A row for each step that was not finite: step, loss, image
+            ids, and whether it is passed over.
         leg: Number of this start, from 1; set by what restores the state.
     """
 
@@ -41,7 +43,13 @@ class RunState:
     best: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     legs: list[dict] = dataclasses.field(default_factory=list)
     speed: list[dict] = dataclasses.field(default_factory=list)
+    bad_steps: list[dict] = dataclasses.field(default_factory=list)
     leg: int = 1
+
+    @property
+    def passed_over(self) -> list[int]:
+        """The steps that change nothing, ascending."""
+        return sorted(b["step"] for b in self.bad_steps if b["passed_over"])
 
     def begin_leg(self, devices: str) -> None:
         """Adds a row for this start, which computes on `devices`."""
@@ -51,8 +59,10 @@ class RunState:
                 "devices": devices,
                 "first_step": self.step,
                 "last_step": self.step,
+                # Of all loops but the first, which compiles.
                 "images": 0,
                 "seconds": 0.0,
+                "first_loop_seconds": None,
             }
         )
 
@@ -69,6 +79,7 @@ class RunState:
             "history": self.history,
             "legs": self.legs,
             "speed": self.speed,
+            "bad_steps": self.bad_steps,
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
@@ -99,6 +110,7 @@ class RunState:
         self.history = document["history"]
         self.legs = document["legs"]
         self.speed = document["speed"]
+        self.bad_steps = document["bad_steps"]
 
     def digest(self) -> str:
         """Returns the sha256 over every variable by name, and the step."""
@@ -124,4 +136,6 @@ def name_variables(
 
 def to_numpy(variable: tf.Variable | keras.Variable) -> np.ndarray:
     """Returns a copy of a variable's value on its first device."""
-    return np.array(variable.numpy())
+    if isinstance(variable, keras.Variable):
+        variable = variable.value
+    return variable.numpy()  # TensorFlow copies.

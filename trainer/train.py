@@ -18,20 +18,24 @@ import tensorflow as tf
 from absl import logging
 
 import storage
-from trainer import input_pipeline, judge, metrics, progress, run_state
+from trainer import (
+    input_pipeline,
+    judge,
+    metrics,
+    plateau,
+    progress,
+    run_state,
+)
 from trainer import limits as limits_lib
 from trainer import step as step_lib
 
 _LOOP_SECONDS = 1.0
 _LONGEST_LOOP = 200
+_MOST_PASSED_OVER = 10
 
 
 class BadStepError(storage.UserError):
-    """A step whose loss or gradients are not finite."""
-
-
-class _StopError(Exception):
-    """Leaves an evaluation that a limit interrupts."""
+    """A step whose loss or gradients are not finite, or explode."""
 
 
 @dataclasses.dataclass
@@ -51,6 +55,12 @@ class Training:
         steps_per_loop: Steps between two looks of the host; 0: about a
             second's.
         parallel_calls: Threads of the input pipeline; 0: as many as help.
+        stop_after: Epochs without a gain after which the run is over; 0: the
+            run takes all its epochs.
+        cut_every: A loop ends at each multiple of so many steps; 0: at none.
+        reserve_seconds: How long before the time limit to stop.
+        go_back: Goes back to the last backup, if there is one; None: a bad
+            step ends the leg. Else the step is passed over after that.
         on_epoch: Called after each evaluated epoch, and once at the start.
     """
 
@@ -64,6 +74,10 @@ class Training:
     limits: limits_lib.Limits
     steps_per_loop: int = 0
     parallel_calls: int = 0
+    stop_after: int = 0
+    cut_every: int = 0
+    reserve_seconds: Callable[[], float] = lambda: 0.0
+    go_back: Callable[[], bool] | None = None
     on_epoch: Callable[[], None] = lambda: None
 
     @property
@@ -94,8 +108,9 @@ class Training:
         self._say_start()
         self.on_epoch()
         try:
-            self._run(callbacks)
-        except (_StopError, BadStepError) as error:
+            while not self._run(callbacks):
+                self._go_back()
+        except (limits_lib.StopError, BadStepError) as error:
             # Both leave a whole state; any other error may not.
             callbacks.on_train_end()
             if isinstance(error, BadStepError):
@@ -105,6 +120,7 @@ class Training:
         return True
 
     def _run(self, callbacks):
+        """Runs to the end, or to a bad step; returns whether it is the end."""
         state, spe = self.state, self.steps_per_epoch
         loop, iterator = self.step.make_loop(), None
         shown = progress.Progress(
@@ -121,28 +137,53 @@ class Training:
                 self.on_epoch()
                 shown.pause(state.step)
                 continue
-            if state.step == self.total_steps:
-                return
-            if self.limits.reached():
-                raise _StopError
+            if state.step == self.total_steps or plateau.is_over(
+                state.history, patience=self.stop_after
+            ):
+                return True
+            self._stop_at_limit()
             if iterator is None:
                 iterator = iter(self._distributed_stream())
-            count = min(length, (epoch + 1) * spe - state.step)
+            if state.step in state.passed_over:
+                next(iterator)
+                state.step += 1
+                continue
             began = time.monotonic()
-            self._take_steps(loop, iterator, count)
+            count = min(length, self._steps_to_cut())
+            if not self._take_steps(loop, iterator, count):
+                return False
             seconds = time.monotonic() - began
             callbacks.on_train_batch_end((state.step - 1) % spe)
             shown.update(
                 state.step,
                 f"epoch {epoch + 1}/{self.epochs} step {state.step}/"
-                f"{self.total_steps} loss "
-                f"{state.loss_sum / (state.step - epoch * spe):.4f}",
+                f"{self.total_steps} loss {self._mean_loss():.4f}",
             )
             if not self.steps_per_loop:
                 length = _next_length(length, seconds)
 
+    def _stop_at_limit(self):
+        if self.limits.reached(reserve=self.reserve_seconds()):
+            raise limits_lib.StopError
+
+    def _steps_to_cut(self):
+        """Returns the steps up to the next one that a loop must end at."""
+        step, epoch = self.state.step, len(self.state.history)
+        cuts = [(epoch + 1) * self.steps_per_epoch]
+        cuts += [s for s in self.state.passed_over if s > step]
+        if self.cut_every:
+            cuts.append((step // self.cut_every + 1) * self.cut_every)
+        return min(cuts) - step
+
+    def _mean_loss(self):
+        """Returns the mean loss of the epoch's steps so far."""
+        first = len(self.state.history) * self.steps_per_epoch
+        passed = sum(s >= first for s in self.state.passed_over)
+        passed -= sum(s >= self.state.step for s in self.state.passed_over)
+        return self.state.loss_sum / max(1, self.state.step - first - passed)
+
     def _take_steps(self, loop, iterator, count):
-        """Takes `count` steps and counts them."""
+        """Takes `count` steps and counts them; returns whether all are good."""
         state, began = self.state, time.monotonic()
         losses, finite = loop(
             iterator,
@@ -155,15 +196,66 @@ class Training:
         for loss in losses[:good]:
             state.loss_sum += float(loss)
         state.step += good
-        leg = state.legs[-1]
+        leg, seconds = state.legs[-1], time.monotonic() - began
         leg["last_step"] = state.step
-        leg["images"] += good * self.stream.order.batch_size
-        leg["seconds"] += time.monotonic() - began
+        if leg["first_loop_seconds"] is None:
+            leg["first_loop_seconds"] = seconds
+        else:
+            leg["images"] += good * self.stream.order.batch_size
+            leg["seconds"] += seconds
         if good < count:
+            self._note_bad_step(float(losses[good]))
+        return good == count
+
+    def _note_bad_step(self, loss):
+        """Adds the step that the state is at to the bad ones."""
+        step = self.state.step
+        bad = {
+            "step": step,
+            "loss": str(loss),
+            "image_ids": self._image_ids(step),
+            "passed_over": self.go_back is not None,
+        }
+        known = [b for b in self.state.bad_steps if b["step"] != step]
+        self.state.bad_steps = [*known, bad]
+        said = (
+            f"step {step} has the loss {loss} or gradients that are not "
+            f"finite. Its images: {', '.join(bad['image_ids'])}"
+        )
+        if self.go_back is None:
             raise BadStepError(
-                f"the loss of step {state.step} is {losses[good]}: lower "
-                "--learning_rate or raise --warmup_epochs"
+                f"{said}. The state is as before it: look at the images, "
+                "lower --learning_rate or raise --warmup_epochs (--restart), "
+                "or pass over the batch with --on_nan=rollback"
             )
+        logging.error("%s", said)
+        if len(self.state.passed_over) > _MOST_PASSED_OVER:
+            raise BadStepError(
+                f"more than {_MOST_PASSED_OVER} steps are not finite, the "
+                f"last one is {step}: lower --learning_rate or raise "
+                "--warmup_epochs (--restart)"
+            )
+
+    def _go_back(self):
+        """Goes back to the last backup; what is known since stays known."""
+        state = self.state
+        legs, bad_steps, before = state.legs, state.bad_steps, state.step
+        found = self.go_back()
+        state.legs, state.bad_steps = legs, bad_steps
+        logging.warning(
+            "Went back %s from step %d; passing over steps %s",
+            f"to the backup at step {state.step}" if found else "nowhere",
+            before,
+            ", ".join(map(str, state.passed_over)),
+        )
+
+    def _image_ids(self, step):
+        batches = self.stream.dataset(step, step + 1, with_keys=True)
+        return [
+            image_id.decode()
+            for batch in batches.as_numpy_iterator()
+            for image_id in batch["image_id"]
+        ]
 
     def _evaluate(self, epoch):
         """Judges the epoch that is done and adds its row to the history."""
@@ -171,13 +263,12 @@ class Training:
 
         def on_batch(images):
             del images
-            if self.limits.signal:
-                raise _StopError
+            self._stop_at_limit()
 
         row = {
             "epoch": epoch + 1,
             "step": state.step,
-            "loss": state.loss_sum / self.steps_per_epoch,
+            "loss": self._mean_loss(),
             "score": None,
         }
         for name, splits in self.splits.items():

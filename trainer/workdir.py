@@ -14,25 +14,33 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 
 import tensorflow as tf
 
+from trainer import run_state
+
 
 class Workdir:
-    """The files of one run.
+    """The files of one run. Nothing is made before something is written.
 
     Args:
-        path: The folder; it is created.
+        path: The folder.
+        chief: Whether this process is the one that writes. What the others of
+            a run on several machines write is thrown away.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, *, chief: bool = True):
         self.path = pathlib.Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not chief:
+            self._scratch = tempfile.TemporaryDirectory()
+            self.path = pathlib.Path(self._scratch.name)
         self._events = None
         self._shown = 0
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file whole: temporary name, fsync, rename."""
+        self.path.mkdir(parents=True, exist_ok=True)
         temporary = self.path / f".{name}.tmp"
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             file.write(text)
@@ -45,8 +53,10 @@ class Workdir:
         text = json.dumps(value, indent=1, ensure_ascii=False)
         self.write_text(name, text + "\n")
 
-    def show(self, history: list[dict], speed: list[dict]) -> None:
-        """Writes the tables and the events of all epochs so far."""
+    def show(self, state: run_state.RunState, *, flagfile: str) -> None:
+        """Writes the flags, and the tables and events of all epochs so far."""
+        history, speed = state.history, state.speed
+        self.write_text("flags.txt", flagfile)
         self.write_text("metrics.csv", to_csv(history))
         self.write_text("speed.csv", to_csv(speed))
         folder = self.path / "tensorboard"
