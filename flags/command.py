@@ -23,6 +23,7 @@ def run(
         user_errors: Exception types told as `error: …` with exit code 1.
             OSError is always one of them: a file, disk or mount failed.
     """
+    logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     for module in flag_modules:
         flags.adopt_module_key_flags(module)
 
@@ -44,9 +45,7 @@ def run(
 
 
 def _log_plainly() -> None:
-    """Logs information too, as a time and a line."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.INFO)
+    """Logs a time and a line."""
     logging.get_absl_handler().setFormatter(_Formatter())
 
 

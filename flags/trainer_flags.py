@@ -62,8 +62,9 @@ flags.DEFINE_integer(
 flags.DEFINE_string(
     "backbone",
     "small",
-    "The net: small (for a CPU), efficientnet_v2_b0, efficientnet_v2_s, "
-    "resnet18_v2, resnet50_v2, densenet121; tiny, to try things out.",
+    "The net: small and resnet9 (for a CPU), efficientnet_v2_b0, "
+    "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121; tiny, to try "
+    "things out.",
 )
 flags.DEFINE_integer(
     "input_height",
@@ -77,6 +78,12 @@ flags.DEFINE_integer(
     0,
     "Columns the backbone sees. 0: the stored size.",
     lower_bound=0,
+)
+flags.DEFINE_bool(
+    "crop",
+    True,
+    "Crop each image to its ink (dark on light paper) before it is resized; "
+    "part of the model. --nocrop squeezes the whole image into the size.",
 )
 flags.DEFINE_float(
     "dropout",
@@ -103,10 +110,16 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "seed", 0, "Seed of weights, order and augmentation.", lower_bound=0
 )
+flags.DEFINE_enum(
+    "optimizer",
+    "muon",
+    ["muon", "adamw"],
+    "muon: orthogonalized updates for convolution kernels, AdamW for the rest.",
+)
 flags.DEFINE_float(
     "learning_rate",
     2e-3,
-    "Peak of the learning rate of AdamW: linear warm-up, then a cosine.",
+    "Peak of the learning rate: linear warm-up, then a cosine.",
     lower_bound=0,
 )
 flags.DEFINE_float(
@@ -115,7 +128,7 @@ flags.DEFINE_float(
 flags.DEFINE_float(
     "weight_decay",
     0.02,
-    "Decoupled weight decay of AdamW (not on biases and norms).",
+    "Decoupled weight decay (not on biases and norms).",
     lower_bound=0,
 )
 flags.DEFINE_float(

@@ -9,7 +9,9 @@ from trainer import (
     augment,
     input_pipeline,
     model,
+    optimizers,
     order,
+    preprocessing,
     run_state,
     schedule,
     step,
@@ -59,13 +61,16 @@ def make(
         "dropout": dropout,
     }
     with strategy.scope():
-        core = model.build_core(**core_args, policy=policy)
-        ema_core = model.build_core(**core_args, policy=policy)
+        core, ema_core = (
+            model.build_core(**core_args, policy=policy, fused=True)
+            for _ in range(2)
+        )
         made = step.Step(
             strategy=strategy,
             core=core,
             ema_core=ema_core,
-            optimizer=step.make_optimizer(core, weight_decay=0.01),
+            optimizer=optimizers.make("muon", core, weight_decay=0.01),
+            preprocess=preprocessing.Preprocessing(12, 16, crop=True),
             schedule=rate
             or schedule.WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
             augmentation=augment.Augmentation(mix_group=2),

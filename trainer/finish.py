@@ -9,7 +9,15 @@ import tensorflow as tf
 from absl import logging
 
 from tfrecord_builder import dataset_info
-from trainer import judge, metrics, model, model_file, run_state, workdir
+from trainer import (
+    judge,
+    metrics,
+    model,
+    model_file,
+    preprocessing,
+    run_state,
+    workdir,
+)
 
 
 def build_best(state: run_state.RunState, *, core_args: dict) -> keras.Model:
@@ -27,6 +35,7 @@ def hand_over(
     core: keras.Model,
     judge_: judge.Judge,
     *,
+    preprocess: preprocessing.Preprocessing,
     splits: Mapping[str, tuple[str, ...]],
     info: dataset_info.DatasetInfo,
     output_weights: dict[str, float],
@@ -38,6 +47,7 @@ def hand_over(
         state: The run.
         core: What build_best returned.
         judge_: Runs that core.
+        preprocess: What the core was trained behind.
         splits: What is judged, by name.
         info: The dataset.
         output_weights: By output, its weight in the score.
@@ -51,6 +61,7 @@ def hand_over(
         )
     served = model.build_served(
         core,
+        preprocess=preprocess,
         image_shape=(info.image.height, info.image.width),
         calibration=calibration,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info
-from trainer import input_pipeline, model
+from trainer import input_pipeline
 
 
 class Judge:
@@ -15,8 +15,8 @@ class Judge:
 
     Args:
         strategy: Spreads the batches.
-        net: A core (trainer/model.py): it is given preprocessed images; or a
-            model that takes the uint8 images as they are.
+        net: From what `preprocess` returns to a dict of [P, C] logits.
+        preprocess: Applied to the [P, H, W, 1] uint8 images.
         info: The dataset.
         data_dir: Folder of its shards.
         batch_size: Global batch size, a multiple of the replicas.
@@ -27,6 +27,7 @@ class Judge:
         strategy: tf.distribute.Strategy,
         net: keras.Model,
         *,
+        preprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
         info: dataset_info.DatasetInfo,
         data_dir: str,
         batch_size: int,
@@ -38,10 +39,7 @@ class Judge:
         names = [output.name for output in info.outputs]
 
         def replica(features):
-            images = features["image"]
-            if net.input.dtype != "uint8":
-                images = model.preprocess(images, *net.input_shape[1:3])
-            logits = net(images, training=False)
+            logits = net(preprocess(features["image"]), training=False)
             labels = {name: features[name] for name in names}
             return labels, dict(logits), features["valid"]
 

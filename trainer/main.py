@@ -24,7 +24,9 @@ from trainer import (
     input_pipeline,
     judge,
     model,
+    optimizers,
     order,
+    preprocessing,
     run_state,
     schedule,
     step,
@@ -68,16 +70,23 @@ def main() -> int:
     if devices.is_chief:
         folder.lease.refuse_if_held_here()
     stream, splits = make_data(info, devices.replicas)
+    preprocess = preprocessing.Preprocessing(
+        height=FLAGS.input_height or info.image.height,
+        width=FLAGS.input_width or info.image.width,
+        crop=FLAGS.crop,
+    )
     core_args = {
         "backbone": FLAGS.backbone,
-        "height": FLAGS.input_height or info.image.height,
-        "width": FLAGS.input_width or info.image.width,
+        "height": preprocess.height,
+        "width": preprocess.width,
         "outputs": {o.name: len(o.classes) for o in info.outputs},
         "dropout": FLAGS.dropout,
         "seed": FLAGS.seed,
     }
     with devices.strategy.scope():
-        step_, state = make_step(stream, core_args, weights, devices)
+        step_, state = make_step(
+            stream, core_args, preprocess, weights, devices
+        )
     limits = limits_lib.Limits(minutes=FLAGS.max_minutes)
     left = workdir.Workdir(FLAGS.workdir, chief=devices.is_chief)
     folder.local_dir = left.path / "staging"
@@ -90,6 +99,7 @@ def main() -> int:
         chief=devices.is_chief,
     )
     judge_args = {
+        "preprocess": preprocess,
         "info": info,
         "data_dir": FLAGS.data_dir,
         "batch_size": FLAGS.global_batch_size,
@@ -123,6 +133,7 @@ def main() -> int:
                     state,
                     best,
                     judge.Judge(devices.strategy, best, **judge_args),
+                    preprocess=preprocess,
                     splits=splits,
                     info=info,
                     output_weights=weights,
@@ -178,17 +189,22 @@ def make_data(info, replicas):
     return stream, splits
 
 
-def make_step(stream, core_args, weights, devices):
+def make_step(stream, core_args, preprocess, weights, devices):
     """Returns the train step and the state of the run at step 0."""
     policy = devices.precision
-    core = model.build_core(**core_args, policy=policy)
-    ema_core = model.build_core(**core_args, policy=policy)
+    core, ema_core = (
+        model.build_core(**core_args, policy=policy, fused=True)
+        for _ in range(2)
+    )
     spe = stream.order.steps_per_epoch
     step_ = step.Step(
         strategy=devices.strategy,
         core=core,
         ema_core=ema_core,
-        optimizer=step.make_optimizer(core, weight_decay=FLAGS.weight_decay),
+        optimizer=optimizers.make(
+            FLAGS.optimizer, core, weight_decay=FLAGS.weight_decay
+        ),
+        preprocess=preprocess,
         schedule=schedule.WarmupCosine(
             peak=FLAGS.learning_rate,
             steps=FLAGS.epochs * spe,

@@ -13,41 +13,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from trainer import backbones
-
-
-def preprocess(images, height: int, width: int):
-    """Returns ink in [0, 1] (0 is the paper) at the size the backbone sees.
-
-    The resize is two matrix products with triangle filters as wide as the
-    reduction (what Pillow and tf.image call antialiased bilinear): they are
-    exact, alike on every device and exporter, and cheap.
-
-    Args:
-        images: [B, H, W, 1] uint8 in [0, 255], tensor or KerasTensor.
-        height: Rows of the result.
-        width: Columns of the result.
-
-    Returns:
-        [B, height, width, 1] float32 in [0, 1].
-    """
-    ops = keras.ops
-    ink = 1.0 - ops.cast(images[..., 0], "float32") / 255.0
-    if height != ink.shape[1]:
-        ink = ops.matmul(resize_matrix(ink.shape[1], height), ink)
-    if width != ink.shape[2]:
-        ink = ops.matmul(ink, resize_matrix(ink.shape[2], width).T)
-    return ops.expand_dims(ink, -1)
-
-
-def resize_matrix(source: int, target: int) -> np.ndarray:
-    """Returns [target, source] float32 weights of an antialiased resize."""
-    scale = source / target
-    centre = (np.arange(target)[:, None] + 0.5) * scale - 0.5
-    distance = np.abs(np.arange(source)[None, :] - centre) / max(scale, 1.0)
-    weights = np.maximum(0.0, 1.0 - distance)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
+from trainer import backbones, preprocessing
 
 
 def build_core(
@@ -57,8 +23,9 @@ def build_core(
     width: int,
     outputs: Mapping[str, int],
     dropout: float,
-    policy: str = "float32",
     seed: int = 0,
+    policy: str = "float32",
+    fused: bool = False,
 ) -> keras.Model:
     """Builds the net that is trained.
 
@@ -68,8 +35,10 @@ def build_core(
         width: Columns the backbone sees.
         outputs: By output, its number of classes.
         dropout: Share of the pooled features dropped in training.
-        policy: Keras dtype policy of the backbone; the heads are float32.
         seed: Seed of the initial weights and of dropout.
+        policy: Keras dtype policy of the backbone; the heads are float32.
+        fused: Whether to use layers that are faster in training, but that
+            only this project can load.
 
     Returns:
         A model from [B, height, width, 1] float32 ink to a dict of logits
@@ -79,7 +48,7 @@ def build_core(
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((height, width, 1), name="ink")
     with _dtype_policy(policy):
-        features = backbones.feature_map(backbone, inputs)
+        features = backbones.feature_map(backbone, inputs, fused=fused)
         pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     pooled = keras.layers.Dropout(
         dropout, seed=seed, dtype="float32", name="dropout"
@@ -94,6 +63,7 @@ def build_core(
 def build_served(
     core: keras.Model,
     *,
+    preprocess: preprocessing.Preprocessing,
     image_shape: Sequence[int],
     calibration: Mapping[str, Sequence[float]],
 ) -> keras.Model:
@@ -101,6 +71,7 @@ def build_served(
 
     Args:
         core: What build_core returned under the float32 policy.
+        preprocess: What the core was trained behind.
         image_shape: Height and width of the stored images.
         calibration: By output, what is added to its logits, a number a class.
 
@@ -108,7 +79,7 @@ def build_served(
         A model from uint8 [B, H, W, 1] to a dict of calibrated logits.
     """
     images = keras.Input((*image_shape, 1), dtype="uint8", name="image")
-    logits = core(preprocess(images, *core.input_shape[1:3]))
+    logits = core(preprocess(images))
     calibrated = {
         name: keras.ops.add(value, np.float32(calibration[name]))
         for name, value in logits.items()

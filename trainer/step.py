@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import keras
 import tensorflow as tf
 
-from trainer import augment, losses, model, run_state
+from trainer import augment, losses, run_state
 
 _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
@@ -32,6 +32,7 @@ class Step:
         core: The net that is trained.
         ema_core: The same net, holding the moving average of its weights.
         optimizer: Built on the core's trainable variables.
+        preprocess: From the stored images to the core's input.
         schedule: Learning rate of a step.
         augmentation: Changes images and labels, by drawn numbers.
         output_weights: By output, its share in the loss.
@@ -47,6 +48,7 @@ class Step:
     core: keras.Model
     ema_core: keras.Model
     optimizer: keras.optimizers.Optimizer
+    preprocess: Callable[[tf.Tensor], tf.Tensor]
     schedule: Callable[[tf.Tensor], tf.Tensor]
     augmentation: augment.Augmentation
     output_weights: Mapping[str, float]
@@ -112,9 +114,7 @@ class Step:
 
     def _gradients(self, trainable, state, features, scale):
         """One replica's share of the step; reads and writes no variable."""
-        images = model.preprocess(
-            features["image"], *self.core.input_shape[1:3]
-        )
+        images = self.preprocess(features["image"])
         labels = {
             name: tf.one_hot(features[name], logits.shape[-1])
             for name, logits in self.core.output.items()
@@ -197,18 +197,6 @@ class Step:
             tf.where(updated, grown, tf.stack([scale / 2.0, 0.0]))
         )
         return updated | (tf.math.is_finite(loss) & (scale > 1.0))
-
-
-def make_optimizer(
-    core: keras.Model, *, weight_decay: float
-) -> keras.optimizers.Optimizer:
-    """Returns AdamW for a core, without decay of biases and norms."""
-    optimizer = keras.optimizers.AdamW(
-        learning_rate=0.0, weight_decay=weight_decay
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(core.trainable_variables)
-    return optimizer
 
 
 def make_loss_scale(policy: str) -> tf.Variable | None:

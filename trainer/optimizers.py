@@ -1,0 +1,72 @@
+"""The optimizers that --optimizer names."""
+
+import keras
+from keras import ops
+
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+_ITERATIONS = 5
+_MOMENTUM = 0.95
+_RMS = 0.2
+
+
+class Muon(keras.optimizers.AdamW):
+    """Muon for convolution kernels, AdamW for everything else.
+
+    A kernel's momentum, as a matrix of inputs by outputs, is replaced by the
+    nearest orthogonal matrix, approximated by Newton-Schulz iterations (Jordan
+    et al. 2024, github.com/KellerJordan/Muon). The update is scaled to the
+    size of an AdamW update, so that one learning rate and one weight decay
+    serve both (Liu et al. 2025, arXiv 2502.16982). keras.optimizers.Muon
+    leaves out everything that is not a matrix already, kernels included.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        if not _is_kernel(variable):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self._momentums[self._get_variable_index(variable)]
+        self.assign(
+            momentum, ops.add(ops.multiply(momentum, _MOMENTUM), gradient)
+        )
+        # Nesterov's momentum: a look ahead.
+        update = ops.add(gradient, ops.multiply(momentum, _MOMENTUM))
+        matrix = ops.reshape(update, (-1, variable.shape[-1]))
+        scale = _RMS * max(matrix.shape) ** 0.5
+        update = ops.reshape(orthogonalize(matrix), variable.shape)
+        rate = ops.cast(learning_rate, variable.dtype) * scale
+        self.assign_sub(variable, ops.multiply(update, rate))
+
+
+def orthogonalize(matrix):
+    """Returns about U V^T of a matrix U S V^T, [M, N] float32."""
+    a, b, c = _NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = ops.transpose(matrix) if tall else matrix
+    x = x / (ops.norm(x) + 1e-7)
+    for _ in range(_ITERATIONS):
+        square = ops.matmul(x, ops.transpose(x))
+        polynomial = b * square + c * ops.matmul(square, square)
+        x = a * x + ops.matmul(polynomial, x)
+    return ops.transpose(x) if tall else x
+
+
+def _is_kernel(variable):
+    """Whether it is a convolution kernel that mixes channels, no stem's."""
+    return len(variable.shape) == 4 and min(variable.shape[2:]) > 4
+
+
+def make(
+    name: str, core: keras.Model, *, weight_decay: float
+) -> keras.optimizers.Optimizer:
+    """Returns an optimizer built on a core's trainable variables.
+
+    Args:
+        name: "muon" or "adamw".
+        core: The net.
+        weight_decay: Decoupled; biases and norms are left alone.
+    """
+    kind = {"muon": Muon, "adamw": keras.optimizers.AdamW}[name]
+    optimizer = kind(learning_rate=0.0, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(core.trainable_variables)
+    return optimizer

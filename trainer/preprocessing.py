@@ -1,0 +1,117 @@
+"""From a stored image to what the backbone sees: ink, cropped and resized.
+
+It is part of the model that is handed over, in keras.ops alone, and the same
+function runs on the device before augmentation in training.
+"""
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+_BORDER = 3  # Pixels at the scan's edge that cannot make a box larger.
+_MARGIN = 4.0  # Pixels of paper left around the ink.
+_LEAST_INK = 2  # Inked pixels that a row or a column of the box has.
+_CONTRAST = 0.3  # Of the darkest ink over the mean: what counts as ink.
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """Turns uint8 images into the backbone's input.
+
+    Attributes:
+        height: Rows the backbone sees.
+        width: Columns the backbone sees.
+        crop: Whether each image is cropped to its ink first, its proportions
+            kept; else the whole image is squeezed into the size.
+    """
+
+    height: int
+    width: int
+    crop: bool = False
+
+    def __call__(self, images):
+        """Returns ink in [0, 1] (0 is the paper) at the backbone's size.
+
+        The resize is two matrix products with triangle filters as wide as the
+        reduction (what Pillow and tf.image call antialiased bilinear): they
+        are alike on every device and exporter, and cheap.
+
+        Args:
+            images: [B, H, W, 1] uint8 in [0, 255], tensor or KerasTensor.
+
+        Returns:
+            [B, height, width, 1] float32 in [0, 1].
+        """
+        ink = 1.0 - ops.cast(images[..., 0], "float32") / 255.0
+        if self.crop:
+            rows, columns = self._crop_matrices(ink)
+        else:
+            rows = resize_matrix(ink.shape[1], self.height)
+            columns = resize_matrix(ink.shape[2], self.width)
+        ink = ops.matmul(ops.matmul(rows, ink), ops.swapaxes(columns, -1, -2))
+        return ops.expand_dims(ink, -1)
+
+    def _crop_matrices(self, ink):
+        """Returns [B, height, H] and [B, width, W] weights of each crop."""
+        top, bottom, left, right = ink_box(ink)
+        scale = ops.maximum(
+            (bottom - top) / self.height, (right - left) / self.width
+        )
+        return (
+            _crop_matrix((top + bottom) / 2, scale, ink.shape[1], self.height),
+            _crop_matrix((left + right) / 2, scale, ink.shape[2], self.width),
+        )
+
+
+def ink_box(ink):
+    """Returns the box around each image's ink, with a margin.
+
+    Args:
+        ink: [B, H, W] float32 in [0, 1].
+
+    Returns:
+        top, bottom, left, right: [B] float32 edges in pixels. The whole image
+        where there is too little ink.
+    """
+    mean = ops.mean(ink, axis=(1, 2), keepdims=True)
+    darkest = ops.max(ink, axis=(1, 2), keepdims=True)
+    inked = ops.cast(ink > mean + _CONTRAST * (darkest - mean), "float32")
+    frame = np.zeros(ink.shape[1:], np.float32)
+    frame[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1.0
+    inked = inked * frame
+    top, bottom = _extent(ops.sum(inked, axis=2))
+    left, right = _extent(ops.sum(inked, axis=1))
+    return top, bottom, left, right
+
+
+def _extent(counts):
+    """Returns the first and last places [B] of [B, N] that hold ink."""
+    size = counts.shape[1]
+    held = ops.cast(counts >= _LEAST_INK, "float32")
+    place = np.arange(size, dtype=np.float32)
+    first = ops.min((1.0 - held) * size + place, axis=1) - _MARGIN
+    last = ops.max(held * (place + 1.0), axis=1) + _MARGIN
+    empty = first > last
+    return ops.where(empty, 0.0, first), ops.where(empty, float(size), last)
+
+
+def _crop_matrix(centre, scale, source, target):
+    """Returns [B, target, source] weights; what lies outside is paper."""
+    steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
+    scale = ops.reshape(scale, (-1, 1, 1))
+    place = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5
+    width = ops.maximum(scale, 1.0)
+    pixels = np.arange(source, dtype=np.float32)
+    distance = ops.abs(place - pixels) / width
+    return ops.maximum(1.0 - distance, 0.0) / width
+
+
+def resize_matrix(source: int, target: int) -> np.ndarray:
+    """Returns [target, source] float32 weights of an antialiased resize."""
+    scale = source / target
+    centre = (np.arange(target)[:, None] + 0.5) * scale - 0.5
+    distance = np.abs(np.arange(source)[None, :] - centre) / max(scale, 1.0)
+    weights = np.maximum(0.0, 1.0 - distance)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
