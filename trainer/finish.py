@@ -10,6 +10,7 @@ from absl import logging
 
 from tfrecord_builder import dataset_info
 from trainer import (
+    calibrate,
     judge,
     metrics,
     model,
@@ -52,13 +53,21 @@ def hand_over(
         info: The dataset.
         output_weights: By output, its weight in the score.
     """
+    scored = {name: judge_(members) for name, members in splits.items()}
     calibration = {o.name: [0.0] * len(o.classes) for o in info.outputs}
-    judged = {}
-    for name, members in splits.items():
-        labels, logits = judge_(members)
-        judged[name] = metrics.judge_calibrated(
+    fitted = None
+    if "validation" in scored:
+        calibration, fitted = calibrate.fit(
+            *scored["validation"],
+            _training_counts(info, splits["validation"]),
+        )
+        fitted["score"] = metrics.score(fitted["recall"], output_weights)
+    judged = {
+        name: metrics.judge_calibrated(
             labels, logits, calibration, output_weights
         )
+        for name, (labels, logits) in scored.items()
+    }
     served = model.build_served(
         core,
         preprocess=preprocess,
@@ -76,6 +85,7 @@ def hand_over(
         | {
             "finished": True,
             "judged": judged,
+            "calibration": fitted,
             "parameters": core.count_params(),
         }
         | judged.get("validation", {}),
@@ -87,13 +97,29 @@ def hand_over(
             if value is not None
         )
         logging.info(
-            "Score on %s (%d images): %.4f (%s)",
+            "Score on %s (%d images): %.4f, %.4f before calibration (%s)",
             name,
             figures["images"],
             figures["score"],
+            figures["score_uncalibrated"],
             recalls,
         )
     logging.info("Wrote %s, and summary.json beside it", path)
+
+
+def _training_counts(info, held_out):
+    """Returns, by output, the examples of each class in the other folds."""
+    return {
+        output.name: np.sum(
+            [
+                info.splits[fold].counts[output.name]
+                for fold in info.folds
+                if fold not in held_out
+            ],
+            axis=0,
+        )
+        for output in info.outputs
+    }
 
 
 def summarise(state: run_state.RunState) -> dict:
