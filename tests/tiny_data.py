@@ -7,6 +7,7 @@ Images show a pattern of their labels, so that a tiny net can learn them.
 """
 
 import csv
+import math
 import pathlib
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def draw_labels(num_images: int, *, outputs=None, seed=0) -> np.ndarray:
 
 def write_parquet(path, ids, images, *, row_group_size=None, **options):
     """Writes images [N, H, W] uint8 in columns '0', '1', … of pixels."""
-    pixels = images.reshape(len(ids), -1)
+    pixels = images.reshape(len(ids), math.prod(images.shape[1:]))
     columns = [pa.array(np.ascontiguousarray(c)) for c in pixels.T]
     names = ["image_id", *map(str, range(pixels.shape[1]))]
     table = pa.table([pa.array(list(ids), pa.string()), *columns], names=names)
