@@ -11,8 +11,9 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "input_dir",
     None,
-    "Folder of the parquet files to predict. Where sample_submission.csv lies "
-    "beside them, its rows and their order are those of the output.",
+    "Folder, .zip or gs://bucket/prefix of the parquet files to predict. "
+    "Where sample_submission.csv lies beside them, its rows and their order "
+    "are those of the output.",
     required=True,
 )
 flags.DEFINE_string(

@@ -180,10 +180,14 @@ def test_command_writes_the_competitions_order(folder):
 
 
 def test_mistake_is_one_line_and_leaves_no_file(folder):
-    (folder / "sample_submission.csv").write_text("row_id\na_root\na_vowel\n")
+    """Also: the input is a .zip, as Kaggle delivers it."""
+    with zipfile.ZipFile(folder / "input.zip", "w") as archive:
+        for path in folder.glob("*.parquet"):
+            archive.write(path, path.name)
+        archive.writestr("sample_submission.csv", "row_id\na_root\na_vowel\n")
     done = predict(
         f"--model={folder}/model.keras",
-        f"--input_dir={folder}",
+        f"--input_dir={folder}/input.zip",
         f"--output={folder}/submission.csv",
     )
     assert done.returncode == 1

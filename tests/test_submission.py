@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+import storage
 from storage import UserError
 from trainer import submission
 
@@ -109,6 +110,7 @@ def test_order_is_read_beside_the_parquet_files(tmp_path):
     def source(*ids: list[str]):
         return types.SimpleNamespace(
             url=str(tmp_path),
+            folder=storage.open_folder(tmp_path),
             files=[types.SimpleNamespace(name="t_0.parquet")],
             read_ids=lambda: ids,
         )

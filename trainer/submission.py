@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from absl import logging
 
-import storage
 from storage import UserError
 from tfrecord_builder import parquet_reader
 
@@ -97,12 +96,13 @@ def read_order(
             f"{source.url}: the parquet files ({source.files[0].name}, …) "
             "have no row; expected an image a row"
         )
-    folder = storage.open_folder(source.url)
     where = f"{source.url}/{SAMPLE}"
-    if SAMPLE not in folder.list():
+    if SAMPLE not in source.folder.list():
         logging.info("There is no %s: rows in the images' order", where)
         return None
-    order = parse_order(folder.read_bytes(SAMPLE), outputs=outputs, where=where)
+    order = parse_order(
+        source.folder.read_bytes(SAMPLE), outputs=outputs, where=where
+    )
     check_order(order, image_ids, outputs=outputs, where=where)
     return order
 
