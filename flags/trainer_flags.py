@@ -15,6 +15,7 @@ FREE = frozenset(
         "virtual_devices",
         "precision",
         "xla",
+        "max_per_replica_batch",
         "steps_per_loop",
         "num_parallel_calls",
         "backup_every_seconds",
@@ -23,6 +24,7 @@ FREE = frozenset(
         "max_minutes",
         # These decide about steps that change nothing.
         "on_nan",
+        "max_loss",
         "restart",
         "verbosity",
     }
@@ -131,6 +133,28 @@ flags.DEFINE_float(
     "Decoupled weight decay (not on biases and norms).",
     lower_bound=0,
 )
+flags.DEFINE_integer(
+    "plateau_epochs",
+    0,
+    "Lower the learning rate each time so many epochs have passed without a "
+    "better validation score (without a validation fold: a lower loss); 0: "
+    "never.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "plateau_factor",
+    0.5,
+    "What the learning rate is then multiplied by.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_integer(
+    "early_stopping_epochs",
+    0,
+    "End the run when so many epochs have passed without a better score; 0: "
+    "never.",
+    lower_bound=0,
+)
 flags.DEFINE_float(
     "label_smoothing",
     0.05,
@@ -207,6 +231,14 @@ flags.DEFINE_enum(
     "auto: bfloat16 on TPUs and new GPUs, float16 on older ones, float32 on "
     "a CPU.",
 )
+flags.DEFINE_integer(
+    "max_per_replica_batch",
+    0,
+    "Examples that a replica computes at a time; more are computed in parts, "
+    "one after another, and their gradients summed. Batch normalisation then "
+    "sees the parts. 0: no limit.",
+    lower_bound=0,
+)
 flags.DEFINE_bool("xla", False, "Compile the replica step with XLA.")
 flags.DEFINE_integer(
     "steps_per_loop",
@@ -245,6 +277,13 @@ flags.DEFINE_float(
     0.0,
     "Stop in good order this many minutes after the start, with a backup; 0: "
     "no limit.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "max_loss",
+    1000.0,
+    "A step with a greater loss is treated as one that is not finite; 0: no "
+    "limit.",
     lower_bound=0,
 )
 flags.DEFINE_enum(

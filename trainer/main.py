@@ -6,6 +6,7 @@ Run the same command again after a reset: it goes on from the last backup, on
 whatever accelerator it finds, and ends where an uninterrupted run would have.
 """
 
+import functools
 import pathlib
 
 from absl import flags, logging
@@ -26,6 +27,7 @@ from trainer import (
     model,
     optimizers,
     order,
+    plateau,
     preprocessing,
     run_state,
     schedule,
@@ -115,6 +117,12 @@ def main() -> int:
         limits=limits,
         steps_per_loop=FLAGS.steps_per_loop,
         parallel_calls=FLAGS.num_parallel_calls,
+        stop_after=FLAGS.early_stopping_epochs,
+        rate_factor=functools.partial(
+            plateau.rate_factor,
+            patience=FLAGS.plateau_epochs,
+            factor=FLAGS.plateau_factor,
+        ),
         cut_every=FLAGS.backup_every_steps,
         reserve_seconds=lambda: backup_.reserve_seconds,
         go_back=backup_.restore if FLAGS.on_nan == "rollback" else None,
@@ -222,6 +230,12 @@ def make_step(stream, core_args, preprocess, weights, devices):
         label_smoothing=FLAGS.label_smoothing,
         ema_decay=FLAGS.ema_decay,
         batch_size=FLAGS.global_batch_size,
+        parts=step.count_parts(
+            FLAGS.global_batch_size // devices.replicas,
+            limit=FLAGS.max_per_replica_batch,
+            mix_group=FLAGS.mix_group,
+        ),
+        max_loss=FLAGS.max_loss or float("inf"),
         xla=FLAGS.xla,
         loss_scale=step.make_loss_scale(policy),
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 import keras
 import tensorflow as tf
 
+from storage import UserError
 from trainer import augment, losses, run_state
 
 _SUM = tf.distribute.ReduceOp.SUM
@@ -39,6 +40,9 @@ class Step:
         label_smoothing: In [0, 1).
         ema_decay: Decay of the moving average a step, after its warm-up.
         batch_size: Global batch size.
+        parts: Parts that a replica's share of the batch is computed in, one
+            after another, for want of memory.
+        max_loss: A step with a greater loss is not taken.
         xla: Whether XLA compiles the gradients.
         loss_scale: [2] float32 variable (scale, finite steps since it
             changed) with mixed_float16, else None.
@@ -55,6 +59,8 @@ class Step:
     label_smoothing: float
     ema_decay: float
     batch_size: int
+    parts: int = 1
+    max_loss: float = float("inf")
     xla: bool = False
     loss_scale: tf.Variable | None = None
 
@@ -70,11 +76,13 @@ class Step:
         return named
 
     def make_loop(self) -> Callable:
-        """Returns loop(iterator, first_step, count), a tf.function.
+        """Returns loop(iterator, first_step, count, factor), a tf.function.
 
-        It takes `count` steps and returns their losses, [count] float32, and
-        whether each was finite, [count] bool. At the first step that is not,
-        it stops before it changes anything; what follows is 0 and False.
+        It takes `count` steps, at `factor` (a tensor; None: 1) times the
+        schedule's learning rate, and returns their losses, [count] float32,
+        and whether each was finite, [count] bool. At the first step that is
+        not, or whose loss is too great, it stops before it changes anything;
+        what follows is 0 and False.
         """
         gradients = tf.function(self._gradients, jit_compile=self.xla or None)
 
@@ -89,7 +97,7 @@ class Step:
             return gradients(*weights, features, scale)
 
         @tf.function(reduce_retracing=True)
-        def loop(iterator, first_step, count):
+        def loop(iterator, first_step, count, factor=None):
             step_losses = tf.TensorArray(tf.float32, size=count)
             finite = tf.TensorArray(tf.bool, size=count)
             ok, index = tf.constant(True), tf.constant(0)
@@ -100,11 +108,16 @@ class Step:
                 )
                 loss = self.strategy.reduce(_SUM, loss, axis=None)
                 bad = self.strategy.reduce(_SUM, bad, axis=None)
-                if bad == 0:
+                fine = tf.math.is_finite(loss) & (loss <= self.max_loss)
+                updated = fine & (bad == 0)
+                if updated:
                     step = first_step + tf.cast(index, tf.int64)
-                    self.optimizer.learning_rate = self.schedule(step)
+                    rate = self.schedule(step)
+                    if factor is not None:
+                        rate *= factor
+                    self.optimizer.learning_rate = rate
                     self.strategy.run(self._update, args=(grads, state))
-                ok = self._rescale(bad == 0, loss)
+                ok = self._rescale(updated, fine)
                 step_losses = step_losses.write(index, loss)
                 finite = finite.write(index, ok)
                 index += 1
@@ -114,6 +127,42 @@ class Step:
 
     def _gradients(self, trainable, state, features, scale):
         """One replica's share of the step; reads and writes no variable."""
+        if self.parts == 1:
+            grads, state, loss = self._part(trainable, state, features, scale)
+        else:
+            grads, state, loss = self._in_parts(
+                trainable, state, features, scale
+            )
+        squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
+        bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
+        return grads, state, loss, bad
+
+    def _in_parts(self, trainable, state, features, scale):
+        """Sums the gradients of one part after another."""
+        size = features["image"].shape[0] // self.parts
+
+        def add(index, sums, state, loss):
+            part = {
+                name: tf.slice(
+                    value,
+                    [index * size] + [0] * (value.shape.rank - 1),
+                    [size, *value.shape[1:]],
+                )
+                for name, value in features.items()
+            }
+            grads, state, more = self._part(trainable, state, part, scale)
+            sums = [a + b for a, b in zip(sums, grads, strict=True)]
+            return index + 1, sums, state, loss + more
+
+        return tf.while_loop(
+            lambda index, *_: index < self.parts,
+            add,
+            [tf.constant(0), [tf.zeros_like(w) for w in trainable], state, 0.0],
+            parallel_iterations=1,
+        )[1:]
+
+    def _part(self, trainable, state, features, scale):
+        """Returns the gradients, the new state and the loss of examples."""
         images = self.preprocess(features["image"])
         labels = {
             name: tf.one_hot(features[name], logits.shape[-1])
@@ -134,9 +183,7 @@ class Step:
             loss = tf.reduce_sum(loss) / self.batch_size
             scaled = loss * scale
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
-        squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
-        bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
-        return grads, new_state, loss, bad
+        return grads, new_state, loss
 
     def _update(self, grads, state):
         """Changes the variables; runs on every replica."""
@@ -179,7 +226,7 @@ class Step:
     def _scale(self):
         return 1.0 if self.loss_scale is None else self.loss_scale[0]
 
-    def _rescale(self, updated, loss):
+    def _rescale(self, updated, fine):
         """Adapts the loss scale; returns whether training may go on.
 
         With mixed_float16 a finite loss with infinite gradients only means
@@ -196,7 +243,7 @@ class Step:
         self.loss_scale.assign(
             tf.where(updated, grown, tf.stack([scale / 2.0, 0.0]))
         )
-        return updated | (tf.math.is_finite(loss) & (scale > 1.0))
+        return updated | (fine & (scale > 1.0))
 
 
 def make_loss_scale(policy: str) -> tf.Variable | None:
@@ -204,3 +251,29 @@ def make_loss_scale(policy: str) -> tf.Variable | None:
     if policy != "mixed_float16":
         return None
     return tf.Variable([_SCALE_START, 0.0], trainable=False, name="loss_scale")
+
+
+def count_parts(batch: int, *, limit: int, mix_group: int) -> int:
+    """Returns how many parts a replica's share of the batch is computed in.
+
+    Args:
+        batch: A replica's share, a multiple of `mix_group`.
+        limit: Examples that a part may have; 0: any number.
+        mix_group: Examples that stay together.
+
+    Raises:
+        UserError: The limit is less than a group.
+    """
+    if not limit or batch <= limit:
+        return 1
+    if limit < mix_group:
+        raise UserError(
+            f"--max_per_replica_batch={limit} is less than one group of "
+            f"--mix_group={mix_group} examples: give {mix_group} or more"
+        )
+    groups = batch // mix_group
+    return next(
+        parts
+        for parts in range(2, groups + 1)
+        if groups % parts == 0 and batch // parts <= limit
+    )

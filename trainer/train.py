@@ -57,6 +57,7 @@ class Training:
         parallel_calls: Threads of the input pipeline; 0: as many as help.
         stop_after: Epochs without a gain after which the run is over; 0: the
             run takes all its epochs.
+        rate_factor: What the learning rate is multiplied by, of the history.
         cut_every: A loop ends at each multiple of so many steps; 0: at none.
         reserve_seconds: How long before the time limit to stop.
         go_back: Goes back to the last backup, if there is one; None: a bad
@@ -75,6 +76,7 @@ class Training:
     steps_per_loop: int = 0
     parallel_calls: int = 0
     stop_after: int = 0
+    rate_factor: Callable[[list[dict]], float] = lambda history: 1.0
     cut_every: int = 0
     reserve_seconds: Callable[[], float] = lambda: 0.0
     go_back: Callable[[], bool] | None = None
@@ -154,6 +156,8 @@ class Training:
                 return False
             seconds = time.monotonic() - began
             callbacks.on_train_batch_end((state.step - 1) % spe)
+            if state.legs[-1]["seconds"] == 0:
+                shown.pause(state.step)  # The first loop compiled.
             shown.update(
                 state.step,
                 f"epoch {epoch + 1}/{self.epochs} step {state.step}/"
@@ -189,6 +193,7 @@ class Training:
             iterator,
             tf.constant(state.step, tf.int64),
             tf.constant(count, tf.int32),
+            tf.constant(self.rate_factor(state.history), tf.float32),
         )
         losses, finite = losses.numpy(), finite.numpy()
         good = int(np.sum(finite))

@@ -1,0 +1,103 @@
+"""A mounted file system that behaves as Google Drive does: it uploads later.
+
+rclone's FUSE mount with write-back: what is written lies in a cache on this
+machine's disk for a while before it reaches the backing store, and is lost
+with the cache. Needs /dev/fuse and `apt-get install rclone fuse3`.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+
+def why_not() -> str | None:
+    """Returns what this machine lacks for a mount; None if nothing."""
+    if not os.path.exists("/dev/fuse"):
+        return "no /dev/fuse"
+    missing = [t for t in ("rclone", "fusermount3") if not shutil.which(t)]
+    return f"no {' and no '.join(missing)}" if missing else None
+
+
+class DriveMount:
+    """A mount of `folder/store` on `folder/mnt`.
+
+    Args:
+        folder: Folder of its own.
+        write_back: Seconds between the last use of a file and its upload.
+    """
+
+    def __init__(self, folder: str | os.PathLike, *, write_back: float = 1.0):
+        folder = pathlib.Path(folder).resolve()
+        self.store = folder / "store"
+        self.path = folder / "mnt"
+        self.write_back = write_back
+        self._cache = folder / "cache"
+        self._log = folder / "rclone.log"
+        self._process = None
+        self.store.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(exist_ok=True)
+
+    def __enter__(self):
+        self.mount()
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self.unmount()
+
+    def mount(self) -> None:
+        """Mounts it and waits until it is there."""
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "rclone",
+                    "mount",
+                    f":local:{self.store}",
+                    str(self.path),
+                    f"--cache-dir={self._cache}",
+                    "--vfs-cache-mode=writes",
+                    f"--vfs-write-back={self.write_back:.3f}s",
+                    # Drive tells its clients of changes; this backend cannot.
+                    "--dir-cache-time=1s",
+                ],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        end = time.monotonic() + 30
+        while not os.path.ismount(self.path):
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise OSError(f"rclone did not mount: see {self._log}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kills the mount's process: files on it give Errno 107 from now on."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def unmount(self) -> None:
+        """Takes the dead mount away, as a bare folder remains."""
+        subprocess.run(
+            ["fusermount3", "-uz", str(self.path)],
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def reset(self) -> None:
+        """Loses this machine: what had not been uploaded is gone."""
+        self.kill()
+        self.unmount()
+        shutil.rmtree(self._cache, ignore_errors=True)
+
+    def waiting(self) -> int:
+        """Returns how many files wait for their upload."""
+        count = 0
+        for path in (self._cache / "vfsMeta").rglob("*"):
+            if path.is_file():
+                text = path.read_text(errors="replace")
+                count += '"Dirty":true' in text.replace(" ", "")
+        return count
