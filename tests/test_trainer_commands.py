@@ -1,0 +1,219 @@
+"""The trainer's commands as a user meets them: a run, and each mistake."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import commands
+import keras
+import numpy as np
+import pytest
+import tiny_data
+
+from tfrecord_builder import dataset_info
+
+SMALL = (
+    "--backbone=tiny",
+    "--epochs=2",
+    "--global_batch_size=8",
+    "--mix_group=2",
+    "--backup_every_steps=2",
+)
+
+
+@pytest.fixture(scope="module")
+def train():
+    """Runs trainer/main.py on small nets: train(records, workdir, *flags)."""
+    command = commands.Command("trainer.main")
+    yield lambda records, workdir, *flags: command(
+        f"--data_dir={records}", f"--workdir={workdir}", *SMALL, *flags
+    )
+    command.close()
+
+
+@pytest.fixture(scope="module")
+def evaluate():
+    command = commands.Command("trainer.evaluate")
+    yield command
+    command.close()
+
+
+@pytest.fixture(scope="module")
+def trained(train, tiny_records, tmp_path_factory):
+    """A finished run on the tiny records."""
+    workdir = tmp_path_factory.mktemp("trained") / "run"
+    done = train(tiny_records, workdir)
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def test_a_run_leaves_what_it_promises(trained, tiny_records):
+    names = {p.name for p in trained.iterdir()}
+    assert {
+        "flags.txt",
+        "metrics.csv",
+        "model.keras",
+        "speed.csv",
+        "summary.json",
+        "tensorboard",
+    } <= names
+    with open(trained / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:4] == ["epoch", "step", "loss", "score"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert [row["step"] for row in rows] == ["5", "10"]
+    summary = json.loads((trained / "summary.json").read_text())
+    assert summary["finished"] is True
+    assert summary["step"] == 10
+    best = max(float(row["score"]) for row in rows)
+    assert summary["score_uncalibrated"] == pytest.approx(best)
+    info = dataset_info.read(tiny_records)
+    assert summary["judged"]["validation"]["images"] == (
+        info.splits["fold0"].records
+    )
+
+
+def test_evaluate_repeats_the_score_of_the_run(
+    trained, evaluate, tiny_records, tmp_path
+):
+    output = tmp_path / "scores.json"
+    arguments = (
+        f"--model={trained}/model.keras",
+        f"--data_dir={tiny_records}",
+        f"--output={output}",
+    )
+    assert evaluate(*arguments, "--split=fold0").returncode == 0
+    scores = json.loads(output.read_text())
+    summary = json.loads((trained / "summary.json").read_text())
+    assert scores["split"] == "fold0"
+    for name in ("score", "score_uncalibrated", "recall", "recall_per_class"):
+        assert scores[name] == summary["judged"]["validation"][name]
+    assert evaluate(*arguments, "--split=all").returncode == 0
+    assert json.loads(output.read_text())["images"] == 60
+
+
+def test_the_model_takes_stored_images_and_names_its_logits(trained):
+    model = keras.models.load_model(trained / "model.keras")
+    logits = model(np.full((2, 12, 16, 1), 200, np.uint8))
+    assert {k: v.shape for k, v in logits.items()} == {
+        name: (2, classes) for name, classes in tiny_data.OUTPUTS.items()
+    }
+
+
+def test_a_finished_run_says_so_and_restores_its_workdir(
+    trained, train, tiny_records, tmp_path
+):
+    backup = tmp_path / "backup"
+    shutil.copytree(trained / "backup", backup)
+    fresh = tmp_path / "fresh"
+    done = train(tiny_records, fresh, f"--backup_dir={backup}")
+    assert done.returncode == 0
+    assert "finished" in done.stdout + done.stderr
+    for name in ("model.keras", "summary.json", "metrics.csv"):
+        assert (fresh / name).read_bytes() == (trained / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--backbone=smal"], "--backbone=smal is not known; choose one of "),
+        (["--validation_fold=9"], "has fold0, fold1, fold2"),
+        (["--global_batch_size=9"], "multiple of 2; use 8 or 10"),
+        (["--global_batch_size=48"], "hold 40 records"),
+        (["--output_weights=root:2"], "name of grapheme_root, vowel_dia"),
+        (["--output_weights=grapheme_root:x"], "got 'grapheme_root:x'"),
+        (["--accelerator=gpu"], "TensorFlow sees no GPU"),
+        (["--backup_dir=/content/drive/MyDrive/b"], "is not mounted"),
+        (["--backup_dir=ftp://b"], "got the scheme ftp://"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(
+    train, tiny_records, tmp_path, flags, expected
+):
+    workdir = tmp_path / "run"
+    done = train(tiny_records, workdir, *flags)
+    assert done.returncode == 1
+    assert done.error.startswith("error: ")
+    assert expected in done.error
+    assert not (workdir / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"),
+    [
+        (shutil.rmtree, "no such folder"),
+        (lambda d: (d / dataset_info.NAME).unlink(), "not a finished dataset"),
+        (lambda d: first_shard(d).unlink(), "is missing, expected"),
+        (lambda d: first_shard(d).write_bytes(b"x"), "has 1 bytes, expected"),
+    ],
+)
+def test_records_that_are_not_whole_are_one_line(
+    train, tiny_records, tmp_path, harm, expected
+):
+    records = tmp_path / "records"
+    shutil.copytree(tiny_records, records)
+    harm(records)
+    done = train(records, tmp_path / "run")
+    assert done.returncode == 1
+    assert expected in done.error
+    assert not (tmp_path / "run").exists()
+
+
+def first_shard(folder):
+    return sorted(folder.glob("*.tfrecord"))[0]
+
+
+def test_another_run_is_refused_by_the_flag_that_differs(
+    trained, train, tiny_records, tmp_path
+):
+    backup = tmp_path / "backup"
+    shutil.copytree(trained / "backup", backup)
+    before = sorted(p.name for p in backup.iterdir())
+    flags = (f"--backup_dir={backup}", "--learning_rate=0.5")
+    done = train(tiny_records, tmp_path / "run", *flags)
+    assert done.returncode == 1
+    for part in ("learning_rate", "0.002", "0.5"):
+        assert part in done.error
+    assert sorted(p.name for p in backup.iterdir()) == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluate_refuses_what_does_not_fit(
+    trained, evaluate, tiny_records, tmp_path
+):
+    def run(**changed):
+        values = {
+            "model": trained / "model.keras",
+            "data_dir": tiny_records,
+            "split": "fold0",
+            "output": tmp_path / "scores.json",
+        } | changed
+        flags = [f"--{name}={value}" for name, value in values.items()]
+        done = evaluate(*flags)
+        assert done.returncode == 1
+        assert not (tmp_path / "scores.json").exists()
+        return done.error
+
+    assert "fold0, fold1, fold2; all takes" in run(split="unseen")
+    assert "no model at" in run(model=tmp_path / "none.keras")
+    tiny_data.write_dataset(
+        tmp_path / "other", outputs=tiny_data.OUTPUTS | {"vowel_diacritic": 2}
+    )
+    other = tiny_data.build_records(tmp_path / "other", tmp_path / "records")
+    assert "vowel_diacritic differ" in run(data_dir=other)
+
+
+def test_help_and_a_mistyped_flag_teach(train, tiny_records, tmp_path):
+    told = subprocess.run(
+        [sys.executable, commands.ROOT / "trainer" / "main.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "--backup_dir" in told.stdout
+    assert "Run the same command again after a reset" in told.stdout
+    wrong = train(tiny_records, tmp_path, "--epoch=3")
+    assert wrong.returncode == 1
+    assert "Did you mean: epochs" in wrong.stderr
