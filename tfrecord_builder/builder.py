@@ -1,12 +1,11 @@
 """Builds the shards: ranges of rows in, records at their places out.
 
-    read a range ──► encode ──► raw: write records in place ──► journal
-                                PNG: write the range's images ─► journal
+    read a range ──► raw: write its records in place ──► journal
+                     PNG: encode it into the spool ────► journal
     finish a shard: (PNG: gather its records) ─► check, digest ─► journal
 
-The next range is read while this one is written. A raw record's place is known
-before its pixels are, so it is written once; a PNG's size is not, so the
-images of a range wait in a file of their own until the shard is gathered.
+The next range is read while this one is written, if memory allows. A raw
+record's place is known before its pixels are, so it is written once.
 """
 
 import concurrent.futures
@@ -17,13 +16,12 @@ import shutil
 import numpy as np
 
 from storage import UserError
-from tfrecord_builder import parquet_reader, png_encoder, resize, writer
+from tfrecord_builder import parquet_reader, resize, writer
 from tfrecord_builder.parquet_reader import RowRange, Source
 from tfrecord_builder.plan import Plan, PlannedShard, Recipe
+from tfrecord_builder.png_spool import PngSpool
 from tfrecord_builder.progress_bar import ProgressBar
 from tfrecord_builder.staging import Staging
-
-_ENCODE_IMAGES = 64  # PNG images a task: 2 MB, which stays in the cache.
 
 
 class Builder:
@@ -49,6 +47,7 @@ class Builder:
         self._staging = staging
         self._path = staging.path
         self._pool = concurrent.futures.ThreadPoolExecutor(num_workers)
+        self._spool = PngSpool(self._path / "images", self._pool)
         self._progress = progress
         # Decoding is nine tenths of a raw build, and half of a PNG one.
         self._read_share = 0.9 if recipe.image_encoding == "raw" else 0.5
@@ -94,7 +93,17 @@ class Builder:
         done = self._staging.done_shards()
         png = self._recipe.image_encoding == "png"
         if png and len(done) < len(self._plan.shards):
-            self._find_pngs()
+            self._spool.find(
+                {
+                    self._first[rows.file] + rows.first: (
+                        rows.stop - rows.start,
+                        offset,
+                    )
+                    for rows, offset in self._staging.done_ranges().items()
+                },
+                len(self._plan.ids),
+            )
+            check_space(self._path, self._spool.num_bytes)
 
         def finish(shard: PlannedShard) -> tuple[str, str]:
             path = self._path / shard.name
@@ -142,7 +151,7 @@ class Builder:
         if self._recipe.image_encoding == "raw":
             self._write_raw(first, images.reshape(len(images), -1))
         else:
-            offset = self._write_png(images)
+            offset = self._spool.write(images, self._count_written)
         self._staging.range_done(rows, offset)
 
     def _write_raw(self, first: int, images: np.ndarray) -> None:
@@ -152,7 +161,9 @@ class Builder:
         order = np.lexsort((plan.offsets[here], plan.shard_of[here]))
         shards = plan.shard_of[here][order]
         starts = np.flatnonzero(np.r_[True, shards[1:] != shards[:-1]])
-        for part in np.split(order, starts[1:]):
+
+        def write(part: np.ndarray) -> None:
+            """Writes the images of one shard, front to back."""
             shard = plan.shards[plan.shard_of[first + part[0]]]
             descriptor = os.open(self._path / shard.name, os.O_WRONLY)
             try:
@@ -168,59 +179,17 @@ class Builder:
                 os.close(descriptor)
             self._count_written(len(part))
 
-    def _write_png(self, images: np.ndarray) -> int:
-        """Appends a range's PNG images, their sizes in front of them.
-
-        Returns:
-            Where in the file of images they begin.
-        """
-        parts = [
-            images[i : i + _ENCODE_IMAGES]
-            for i in range(0, len(images), _ENCODE_IMAGES)
-        ]
-        sizes = np.zeros(len(images), np.int64)
-        with open(self._path / "images", "ab") as file:
-            start = file.tell()
-            file.write(sizes.tobytes())
-            pngs = []
-            for part in self._pool.map(png_encoder.encode, parts):
-                file.writelines(part)
-                pngs += [len(png) for png in part]
-                self._count_written(len(part))
-            sizes[:] = pngs
-        with open(self._path / "images", "r+b") as file:
-            file.seek(start)
-            file.write(sizes.tobytes())
-        return start
-
-    def _find_pngs(self) -> None:
-        """Finds every image in the file of images."""
-        count = len(self._plan.ids)
-        self._png_at = np.zeros(count, np.int64)
-        self._png_sizes = np.zeros(count, np.int64)
-        with open(self._path / "images", "rb") as file:
-            for rows, start in self._staging.done_ranges().items():
-                images = rows.stop - rows.start
-                file.seek(start)
-                sizes = np.frombuffer(file.read(8 * images), np.int64)
-                ends = start + sizes.nbytes + np.cumsum(sizes)
-                first = self._first[rows.file] + rows.first
-                self._png_sizes[first : first + images] = sizes
-                self._png_at[first : first + images] = ends - sizes
+        for _ in self._pool.map(write, np.split(order, starts[1:])):
+            pass
 
     def _gather(self, shard: PlannedShard) -> None:
-        """Writes a PNG shard from the file of images."""
+        """Writes a PNG shard from the spool."""
         temp = self._path / f"{shard.name}.new"
-        descriptor = os.open(self._path / "images", os.O_RDONLY)
-        try:
-            with open(temp, "wb") as file:
-                for i in shard.images.tolist():
-                    size = int(self._png_sizes[i])
-                    png = os.pread(descriptor, size, int(self._png_at[i]))
-                    header = self._plan.header(i, size)
-                    file.writelines(writer.frame(header, png))
-        finally:
-            os.close(descriptor)
+        with open(temp, "wb") as file, self._spool.reader() as read:
+            for i in shard.images.tolist():
+                png = read(i)
+                header = self._plan.header(i, len(png))
+                file.writelines(writer.frame(header, png))
         os.replace(temp, self._path / shard.name)
 
     def _check(self, shard: PlannedShard, path: pathlib.Path) -> None:

@@ -55,26 +55,34 @@ def make_info(
 
 
 def fold_table(info: dataset_info.DatasetInfo) -> str:
-    """Returns a table: a line a split, its images and each output's classes.
+    """Returns a line a split, its images and each output's smallest class.
 
-    A class that a split has no image of counts as its smallest one, 0.
+    A class that a split has no image of is its smallest one, of 0.
     """
-    header = ["split", "images", "shards", "graphemes"]
-    header += [f"{o.name}: classes, smallest" for o in info.outputs]
-    lines = [header]
+    lines = [["split", "images", "shards"]]
+    lines[0] += [f"smallest {output.name}" for output in info.outputs]
     for name, split in info.splits.items():
-        where = "unseen" if name == dataset_info.UNSEEN else "folds"
-        graphemes = sum(g.split == where for g in info.graphemes)
-        line = [name, split.records, len(split.shards), graphemes]
+        line = [name, str(split.records), str(len(split.shards))]
         for output in info.outputs:
             counts = split.counts[output.name]
-            line.append(f"{sum(c > 0 for c in counts)}, {min(counts)}")
-        lines.append([str(cell) for cell in line])
+            if name == dataset_info.UNSEEN:
+                held = sum(count > 0 for count in counts)
+                line.append(f"{held} of {len(counts)} classes")
+            else:
+                least = min(range(len(counts)), key=lambda c: counts[c])
+                line.append(f"{counts[least]} ({output.classes[least]})")
+        lines.append(line)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
+    table = [
         "  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True))
         for line in lines
-    )
+    ]
+    unseen = [g for g in info.graphemes if g.split == dataset_info.UNSEEN]
+    seen = len(info.graphemes) - len(unseen)
+    table.append(f"{seen} graphemes in the folds, {len(unseen)} unseen")
+    if unseen:
+        table.append("unseen: " + " ".join(g.text for g in unseen))
+    return "\n".join(table)
 
 
 def _counts(column: np.ndarray, classes: tuple[str, ...]) -> tuple[int, ...]:
