@@ -48,7 +48,8 @@ MOMENTS = {
 
 def main() -> int:
     args = parse_args()
-    folder = pathlib.Path(args.output_dir)
+    args.data_dir = os.path.abspath(args.data_dir)
+    folder = pathlib.Path(args.output_dir).resolve()
     folder.mkdir(parents=True)
     began = time.monotonic()
     calm = Run(args, folder / "calm", folder / "calm" / "backup")

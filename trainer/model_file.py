@@ -8,6 +8,7 @@ the outputs in the score, and the calibration that is already in the logits.
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import keras
@@ -44,13 +45,37 @@ def make_card(
 def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
     """Writes the model with its card: temporary name, fsync, rename."""
     path = pathlib.Path(path)
+    saved = path.with_name(f".{path.stem}.saved.keras")
     temporary = path.with_name(f".{path.stem}.tmp.keras")
-    model.save(temporary)
-    with zipfile.ZipFile(temporary, "a") as archive:
-        archive.writestr(CARD, json.dumps(card, ensure_ascii=False))
+    model.save(saved)
+    with (
+        zipfile.ZipFile(saved) as source,
+        zipfile.ZipFile(temporary, "w") as sink,
+    ):
+        for entry in source.infolist():
+            data = source.read(entry)
+            if entry.filename == "config.json":
+                data = _renumber_shared_objects(data.decode()).encode()
+            sink.writestr(entry, data)
+        sink.writestr(CARD, json.dumps(card, ensure_ascii=False))
+    saved.unlink()
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def _renumber_shared_objects(config: str) -> str:
+    """Returns a config that does not depend on where objects lay in memory.
+
+    Keras 3.15 numbers shared objects by Python's id(), so that the same model
+    has another config in each process.
+    """
+    numbers: dict[str, int] = {}
+
+    def number(match):
+        return match[1] + str(numbers.setdefault(match[2], len(numbers)))
+
+    return re.sub(r'("shared_object_id": )(\d+)', number, config)
 
 
 def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
