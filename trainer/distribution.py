@@ -58,6 +58,7 @@ def choose(
     Raises:
         UserError: The accelerator that was asked for is not there.
     """
+    tf.get_logger().setLevel("WARNING")  # It tells of every attempt.
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -70,14 +71,16 @@ def choose(
         kind, strategy = _single_machine(accelerator, gpus)
     if precision == "auto":
         precision = _precision(kind, gpus)
-    name = _names(kind, gpus)
+    spread = type(strategy).__name__
+    if strategy is tf.distribute.get_strategy():
+        spread = "no tf.distribute strategy"
     return Devices(
         strategy=strategy,
         kind=kind,
         precision=precision,
         description=(
-            f"{strategy.num_replicas_in_sync} x {name}, "
-            f"{type(strategy).__name__}, {precision}"
+            f"{strategy.num_replicas_in_sync} x {_names(kind, gpus)}, "
+            f"{spread}, {precision}"
         ),
     )
 
@@ -139,17 +142,12 @@ def _single_machine(accelerator, gpus):
 
 def _tpu():
     """Returns a TPUStrategy, None where there is no TPU."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")  # It tells of every attempt.
     try:
         # Without a TPU the resolver constructs; initialising it fails.
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.NotFoundError):
         return None
-    finally:
-        logger.setLevel(level)
     return tf.distribute.TPUStrategy(resolver)
 
 

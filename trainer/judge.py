@@ -41,7 +41,8 @@ class Judge:
         def replica(features):
             logits = net(preprocess(features["image"]), training=False)
             labels = {name: features[name] for name in names}
-            return labels, dict(logits), features["valid"]
+            # Workers cannot gather booleans.
+            return labels, dict(logits), tf.cast(features["valid"], tf.int32)
 
         @tf.function
         def batch(features):
@@ -84,7 +85,7 @@ class Judge:
         labels, logits, images = [], [], 0
         for features in dataset:
             batch_labels, batch_logits, valid = self._batch(features)
-            valid = valid.numpy()
+            valid = valid.numpy() > 0
             labels.append(
                 {k: v.numpy()[valid] for k, v in batch_labels.items()}
             )

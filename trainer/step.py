@@ -86,7 +86,14 @@ class Step:
         """
         gradients = tf.function(self._gradients, jit_compile=self.xla or None)
 
+        size = self.batch_size // self.strategy.num_replicas_in_sync
+
         def replica_gradients(features, scale):
+            # Iterators of several workers forget the size of a batch.
+            features = {
+                name: tf.ensure_shape(value, [size, *value.shape[1:]])
+                for name, value in features.items()
+            }
             weights = [
                 [tf.convert_to_tensor(v.value) for v in variables]
                 for variables in (
