@@ -21,12 +21,11 @@ def datasets(draw):
         st.lists(
             st.text(
                 st.characters(
-                    exclude_categories=["Cs", "Cc", "Zl", "Zp"],
-                    exclude_characters='"',
+                    exclude_categories=["Cs"], exclude_characters="\0\r"
                 ),
                 min_size=1,
                 max_size=12,
-            ).filter(lambda text: text == text.strip()),
+            ),
             min_size=count,
             max_size=count,
             unique=True,

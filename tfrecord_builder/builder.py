@@ -119,7 +119,10 @@ class Builder:
 
         return dict(self._pool.map(finish, self._plan.shards))
 
-    def close(self) -> None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
         self._pool.shutdown(cancel_futures=True)
 
     def _count_read(self, images: float) -> None:

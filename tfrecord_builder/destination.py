@@ -5,6 +5,7 @@ renamed. A mount or gs://: it grows under --spool_dir, and shards are copied;
 one that is there already with the same bytes is not copied again.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,7 +18,7 @@ from absl import logging
 
 import storage
 from storage import UserError, mounts
-from tfrecord_builder import dataset_info, staging
+from tfrecord_builder import dataset_info, lease, staging
 
 LOG_NAME = "build_log.json"
 _SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
@@ -80,6 +81,24 @@ class Destination:
                 "another --output_dir, or add --overwrite"
             )
         return dataset_info.read(url)
+
+    def lease(
+        self, identity: dict, *, overwrite: bool
+    ) -> contextlib.AbstractContextManager:
+        """Returns what keeps other machines out while it is entered."""
+        if self.moved_to:
+            return contextlib.nullcontext()
+        text = json.dumps(identity, sort_keys=True).encode()
+        build = hashlib.sha256(text).hexdigest()
+        return lease.Lease(self.folder, build, overwrite=overwrite)
+
+    def clean(self) -> None:
+        """Removes what a build leaves that is killed after its last step."""
+        if self.work.exists():
+            with staging.Staging(self.work, self.folder.url) as left:
+                left.remove()
+        if lease.NAME in self.folder.list():
+            self.folder.delete(lease.NAME)
 
     def commit(
         self,

@@ -56,7 +56,6 @@ def deal(
     Returns:
         [N] int64: a fold from 0 on, or `num_folds` for unseen.
     """
-    keys = places(seed, ids)
     splits = np.full(len(ids), num_folds, np.int64)
     unseen = choose_unseen(
         labels,
@@ -65,15 +64,15 @@ def deal(
         fraction=unseen_fraction,
         min_images=num_folds,
     )
-    seen = np.array([i for i in range(len(ids)) if not unseen[i]], np.int64)
+    seen = np.flatnonzero(~unseen)
     if len(seen) < num_folds:
         raise UserError(
             f"{len(seen)} images cannot fill {num_folds} folds; lower "
             "--num_folds"
         )
+    rows, keys = labels.tolist(), places(seed, ids).tolist()
     pack = sorted(
-        seen.tolist(),
-        key=lambda i: (tuple(labels[i]), graphemes[i], keys[i], ids[i]),
+        seen.tolist(), key=lambda i: (rows[i], graphemes[i], keys[i], ids[i])
     )
     splits[pack] = np.arange(len(pack)) % num_folds
     return splits

@@ -6,6 +6,7 @@ Train_0,15,9,5,ক্ট্রো
 
 import csv
 import dataclasses
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -106,7 +107,8 @@ def _read_csv(folder: Folder, name: str) -> tuple[list[str], list[list[str]]]:
     try:
         # utf-8-sig: spreadsheet programs put a byte order mark in front.
         text = data.decode("utf-8-sig")
-        rows = [row for row in csv.reader(text.splitlines()) if row]
+        lines = io.StringIO(text, newline="")
+        rows = [row for row in csv.reader(lines) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{where}: not a csv file in UTF-8: {error}") from None
     if not rows:

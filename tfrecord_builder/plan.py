@@ -105,7 +105,7 @@ def plan_records(ids: Sequence[str], labels: Labels, recipe: Recipe) -> Plan:
     splits = [f"fold{k}" for k in range(recipe.num_folds)]
     if (split_of == recipe.num_folds).any():
         splits.append("unseen")
-    hashes = folds.places(recipe.seed, ids)
+    hashes = folds.places(recipe.seed, ids).tolist()
     order = np.array(
         sorted(range(len(ids)), key=lambda i: (hashes[i], ids[i])), np.int64
     )

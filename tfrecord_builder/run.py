@@ -6,12 +6,14 @@
 4. Bring the shards to their place, dataset_info.json last; remove the rest.
 """
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import os
+import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from absl import logging
@@ -72,9 +74,7 @@ def run(
     if not overwrite:
         whole = destination.find_whole(log)
         if whole:
-            if destination.work.exists():  # Killed after the last step but one.
-                with staging.Staging(destination.work, output_dir) as left:
-                    left.remove()
+            destination.clean()
             print(f"{output_dir} is whole already; nothing to do")
             return whole
 
@@ -112,34 +112,30 @@ def run(
             "labels": plan.source_digest({i: table.of(i) for i in ids}),
             "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
         }
-        build.begin(identity, overwrite=overwrite, output=destination.moved_to)
-        try:
-            with ProgressBar(len(ids), source.height * source.width) as bar:
-                builder = Builder(
+        with (
+            _disk_full_told(destination.work),
+            destination.lease(identity, overwrite=overwrite),
+        ):
+            build.begin(
+                identity, overwrite=overwrite, output=destination.moved_to
+            )
+            with (
+                ProgressBar(len(ids), source.height * source.width) as bar,
+                Builder(
                     source,
                     planned,
                     recipe,
                     build,
                     num_workers=num_workers,
                     progress=bar,
-                )
-                try:
-                    builder.write_ranges()
-                    digests = builder.finish_shards(destination.moved_to)
-                finally:
-                    builder.close()
+                ) as builder,
+            ):
+                builder.write_ranges()
+                digests = builder.finish_shards(destination.moved_to)
             info = summary.make_info(source, table, planned, recipe)
             destination.folder.make()
             log["seconds"] = round(time.monotonic() - started, 1)
             info = destination.commit(info, digests, log)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(
-                    f"{error.filename or destination.work}: the disk is full; "
-                    "make space and run the same command again: it goes on "
-                    "from where it stood"
-                ) from None
-            raise
         build.remove()
     return info
 
@@ -151,6 +147,19 @@ def tell(info: dataset_info.DatasetInfo, output_dir: str) -> None:
         f"next: python trainer/main.py --data_dir={output_dir} "
         "--workdir=WORKDIR --backup_dir=BACKUP"
     )
+
+
+@contextlib.contextmanager
+def _disk_full_told(place: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{error.filename or place}: the disk is full; make space and run "
+            "the same command again: it goes on from where it stood"
+        ) from None
 
 
 def _fingerprint(
