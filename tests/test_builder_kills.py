@@ -10,8 +10,8 @@ import sys
 import pytest
 import tiny_data
 
-from storage import local
-from tfrecord_builder import dataset_info, plan, staging, verify
+from storage import UserError, local
+from tfrecord_builder import builder, dataset_info, plan, staging, verify
 from tfrecord_builder import run as building
 
 RECIPE = plan.Recipe(
@@ -233,3 +233,30 @@ def test_no_worker_outlives_a_killed_builder(source, tmp_path):
                 continue
     assert process.returncode == 0
     assert seen == set()
+
+
+@pytest.mark.parametrize("damage", ["zeros", "swapped"])
+def test_records_lost_in_a_crash_of_the_machine(
+    source, tmp_path, monkeypatch, damage
+):
+    """The journal reached the disk, what it tells of did not."""
+    output, expected = tmp_path / "out", tmp_path / "expected"
+    size = {"source_height": 12, "source_width": 16}
+    building.run(str(source), str(expected), RECIPE, **size)
+    with monkeypatch.context() as patch:
+        # Stops when all ranges are in the journal, and no shard is.
+        patch.setattr(builder.writer, "digest", {}.__getitem__)
+        with pytest.raises(KeyError):
+            building.run(str(source), str(output), RECIPE, **size)
+    first, second = sorted((output / staging.NAME).glob("*.tfrecord"))[:2]
+    if damage == "zeros":
+        first.write_bytes(bytes(first.stat().st_size))
+    else:
+        data = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(data)
+    with pytest.raises(UserError, match="was damaged after it was written"):
+        building.run(str(source), str(output), RECIPE, **size)
+    assert not (output / dataset_info.NAME).exists()
+    building.run(str(source), str(output), RECIPE, **size)
+    assert read_files(output) == read_files(expected)
