@@ -36,6 +36,7 @@ def make(
     steps=20,
     rate=None,
     xla=False,
+    size=None,
 ) -> Tiny:
     """Returns a step over fold1 and fold2, as main puts one together."""
     strategy = strategy or tf.distribute.get_strategy()
@@ -53,10 +54,11 @@ def make(
         ),
         draws=len(augment.DRAWS),
     )
+    height, width = size or (info.image.height, info.image.width)
     core_args = {
         "backbone": backbone,
-        "height": info.image.height,
-        "width": info.image.width,
+        "height": height,
+        "width": width,
         "outputs": {o.name: len(o.classes) for o in info.outputs},
         "dropout": dropout,
     }
@@ -70,7 +72,7 @@ def make(
             core=core,
             ema_core=ema_core,
             optimizer=optimizers.make("muon", core, weight_decay=0.01),
-            preprocess=preprocessing.Preprocessing(12, 16, crop=True),
+            preprocess=preprocessing.Preprocessing(height, width, crop=True),
             schedule=rate
             or schedule.WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
             augmentation=augment.Augmentation(mix_group=2),
