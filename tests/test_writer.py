@@ -44,9 +44,30 @@ def test_write_at_writes_all_of_it(tmp_path, monkeypatch):
         os, "pwrite", lambda f, data, at: pwrite(f, data[:3], at)
     )
     descriptor = os.open(path, os.O_WRONLY)
-    writer.write_at(descriptor, [b"abc", b"defg", b"h"], 2)
+    writer.write_at(descriptor, [(2, [b"abc", b"defg", b"h"])])
     os.close(descriptor)
     assert path.read_bytes() == b"..abcdefgh.."
+
+
+def test_neighbours_share_a_system_call(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"." * 20)
+    calls = []
+    pwritev = os.pwritev
+
+    def record(descriptor, buffers, place):
+        calls.append((place, len(buffers)))
+        return pwritev(descriptor, buffers, place)
+
+    monkeypatch.setattr(os, "pwritev", record)
+    monkeypatch.setattr(writer, "_MOST_BUFFERS", 4)
+    records = [(1, [b"ab", b"c"]), (4, [b"d"]), (5, [b"e", b"f"])]
+    records += [(9, [b"g", np.array([104, 105], np.uint8)]), (13, [b"j"])]
+    descriptor = os.open(path, os.O_WRONLY)
+    writer.write_at(descriptor, records)
+    os.close(descriptor)
+    assert path.read_bytes() == b".abcdef..ghi.j......"
+    assert calls == [(1, 3), (5, 2), (9, 2), (13, 1)]
 
 
 @pytest.mark.parametrize("place", range(0, 60, 3))

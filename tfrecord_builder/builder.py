@@ -169,21 +169,20 @@ class Builder:
         here = slice(first, first + len(images))
         order = np.lexsort((plan.offsets[here], plan.shard_of[here]))
         shards = plan.shard_of[here][order]
+        offsets = plan.offsets[here].tolist()
         starts = np.flatnonzero(np.r_[True, shards[1:] != shards[:-1]])
+
+        def record(row: int) -> tuple[int, list]:
+            image = images[row]
+            header = plan.header(first + row, image.nbytes)
+            return offsets[row], writer.frame(header, image)
 
         def write(part: np.ndarray) -> None:
             """Writes the images of one shard, front to back."""
             shard = plan.shards[plan.shard_of[first + part[0]]]
             descriptor = os.open(self._path / shard.name, os.O_WRONLY)
             try:
-                for row in part.tolist():
-                    image = images[row]
-                    header = plan.header(first + row, image.nbytes)
-                    writer.write_at(
-                        descriptor,
-                        writer.frame(header, image),
-                        plan.offsets[first + row],
-                    )
+                writer.write_at(descriptor, map(record, part.tolist()))
             finally:
                 os.close(descriptor)
             self._count_written(len(part))

@@ -10,6 +10,7 @@ first pixel (`image_header`) is known from ids and labels alone. That is how a
 record has its place in a shard before the pixels are read.
 """
 
+import functools
 from collections.abc import Sequence
 
 # Features that are not labels; no label column can bear such a name.
@@ -42,15 +43,22 @@ def serialize_keys(
 
 def image_header(image_id: str, keys: bytes, image_bytes: int) -> bytes:
     """Returns all of a record up to its image of `image_bytes` bytes."""
-    image_tail = _length(_tag(1), image_bytes)
-    image_tail = _length(_tag(1), len(image_tail) + image_bytes) + image_tail
-    image_tail = _length(_tag(2), len(image_tail) + image_bytes) + image_tail
-    image_tail = _field(1, b"image") + image_tail
-    image_tail = _length(_tag(1), len(image_tail) + image_bytes) + image_tail
     features = (
-        _feature("image_id", _bytes_list(image_id.encode())) + keys + image_tail
+        _feature("image_id", _bytes_list(image_id.encode()))
+        + keys
+        + _image_start(image_bytes)
     )
     return _length(_tag(1), len(features) + image_bytes) + features
+
+
+@functools.lru_cache(1024)
+def _image_start(image_bytes: int) -> bytes:
+    """Returns the entry "image" up to its `image_bytes` bytes of value."""
+    start = b""
+    for number in (1, 1, 2):  # The value in a BytesList, Feature and entry.
+        start = _length(_tag(number), len(start) + image_bytes) + start
+    start = _field(1, b"image") + start
+    return _length(_tag(1), len(start) + image_bytes) + start
 
 
 def read_example(record: bytes) -> dict[str, bytes | int]:
@@ -117,7 +125,12 @@ def parse_examples(serialized, *, info, with_keys: bool = False) -> dict:
 # The wire format, by hand: an import of tensorflow takes 4 s, and one of a
 # generated class would still build every record twice in memory.
 # https://protobuf.dev/programming-guides/encoding
+_TAGS = [bytes([number << 3 | 2]) for number in range(4)]  # 2: with a length.
+
+
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -150,7 +163,7 @@ def _fields(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def _tag(number: int) -> bytes:
-    return bytes([number << 3 | 2])  # 2: length-delimited.
+    return _TAGS[number]
 
 
 def _length(tag: bytes, length: int) -> bytes:

@@ -96,10 +96,10 @@ def choose_unseen(
     Returns:
         [N] bool, whether an image is held out.
     """
-    group = _group(labels, graphemes)
-    unseen = np.zeros(len(group), bool)
+    unseen = np.zeros(len(graphemes), bool)
     if not fraction:
         return unseen
+    group = _group(labels, graphemes)
     texts: dict[int, set[str]] = {}
     members: dict[int, list[int]] = {}
     for i, g in enumerate(group):

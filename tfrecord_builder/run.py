@@ -107,9 +107,10 @@ def run(
         )
         ids = _read_ids(source, table)
         planned = plan.plan_records(ids, table, recipe)
+        info = summary.make_info(source, table, planned, recipe)
         identity = {
             **dataclasses.asdict(recipe),
-            "labels": plan.source_digest({i: table.of(i) for i in ids}),
+            "labels": info.build["source"]["sha256"],
             "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
         }
         with (
@@ -132,7 +133,6 @@ def run(
             ):
                 builder.write_ranges()
                 digests = builder.finish_shards(destination.moved_to)
-            info = summary.make_info(source, table, planned, recipe)
             destination.folder.make()
             log["seconds"] = round(time.monotonic() - started, 1)
             info = destination.commit(info, digests, log)

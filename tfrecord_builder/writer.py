@@ -12,12 +12,13 @@ import functools
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import google_crc32c
 
 FRAME_BYTES = 16  # What the framing adds to a record.
 _READ_BYTES = 8 << 20  # 8 MiB
+_MOST_BUFFERS = 512  # A system call; IOV_MAX is 1024.
 
 
 def mask(crc: int) -> int:
@@ -50,15 +51,35 @@ def frame(header: bytes, image) -> list:
     return [head + header, image, frame_tail(crc)]
 
 
-def write_at(descriptor: int, buffers: list, offset: int) -> None:
-    """Writes all of `buffers` at `offset` of a file."""
-    total = sum(memoryview(b).nbytes for b in buffers)
-    written = os.pwritev(descriptor, buffers, offset)
+def write_at(descriptor: int, records: Iterable[tuple[int, list]]) -> None:
+    """Writes framed records; neighbours share a system call.
+
+    Args:
+        descriptor: The file.
+        records: (place, buffers of one record), front to back.
+    """
+    start = end = 0
+    buffers: list = []
+    for place, record in records:
+        if place != end or len(buffers) + len(record) > _MOST_BUFFERS:
+            _write_all(descriptor, buffers, start)
+            start = end = place
+            buffers = []
+        buffers += record
+        end += sum(memoryview(buffer).nbytes for buffer in record)
+    _write_all(descriptor, buffers, start)
+
+
+def _write_all(descriptor: int, buffers: list, place: int) -> None:
+    """Writes all of `buffers`; one call may write less than that."""
+    total = sum(memoryview(buffer).nbytes for buffer in buffers)
+    written = os.pwritev(descriptor, buffers, place) if buffers else 0
     if written < total:  # A signal or a nearly full disk.
         rest = memoryview(b"".join(bytes(b) for b in buffers))[written:]
+        place += written
         while rest:
-            offset += written
-            written = os.pwrite(descriptor, rest, offset)
+            written = os.pwrite(descriptor, rest, place)
+            place += written
             rest = rest[written:]
 
 
