@@ -109,8 +109,9 @@ class Training:
         self.state.begin_leg(devices)
         self._say_start()
         self.on_epoch()
+        loop = self.step.make_loop()
         try:
-            while not self._run(callbacks):
+            while not self._run(loop, callbacks):
                 self._go_back()
         except (limits_lib.StopError, BadStepError) as error:
             # Both leave a whole state; any other error may not.
@@ -121,10 +122,10 @@ class Training:
         callbacks.on_train_end()
         return True
 
-    def _run(self, callbacks):
+    def _run(self, loop, callbacks):
         """Runs to the end, or to a bad step; returns whether it is the end."""
         state, spe = self.state, self.steps_per_epoch
-        loop, iterator = self.step.make_loop(), None
+        iterator = None
         shown = progress.Progress(
             self.total_steps,
             done=state.step,
@@ -224,8 +225,9 @@ class Training:
         known = [b for b in self.state.bad_steps if b["step"] != step]
         self.state.bad_steps = [*known, bad]
         said = (
-            f"step {step} has the loss {loss} or gradients that are not "
-            f"finite. Its images: {', '.join(bad['image_ids'])}"
+            f"step {step} cannot be taken: its loss is {loss}, too great, or "
+            "its gradients are not finite. Its images: "
+            f"{', '.join(bad['image_ids'])}"
         )
         if self.go_back is None:
             raise BadStepError(
