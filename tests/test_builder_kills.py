@@ -109,7 +109,7 @@ def kill_everywhere(source, tmp_path, recipe, count, **options) -> int:
 
 @pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
 def test_killed_once(source, tmp_path, recipe):
-    assert kill_everywhere(source, tmp_path, recipe, 12) == 12
+    assert kill_everywhere(source, tmp_path, recipe, 8) == 8
 
 
 @pytest.mark.long
@@ -126,7 +126,7 @@ def test_killed_all_the_time(source, tmp_path, recipe):
     with Kills(source, tell, recipe) as kills:
         assert kills.build()[0] == "0"
     with Kills(source, output, recipe) as kills:
-        ends = [kills.build(40)[0] for _ in range(40)]
+        ends = [kills.build(40)[0] for _ in range(30)]
     assert ends.index("0") > 1
     assert read_files(output) == read_files(tell)
 
@@ -169,7 +169,7 @@ def test_overwriting_is_whole_or_nothing(source, tmp_path):
     with Kills(source, output, RECIPE, overwrite=True) as kills:
         shutil.copytree(saved, output)
         _, moments = kills.build()
-        for moment in spread(moments, 16):
+        for moment in spread(moments, 8):
             shutil.rmtree(output)
             shutil.copytree(saved, output)
             kills.build(moment)
@@ -178,7 +178,7 @@ def test_overwriting_is_whole_or_nothing(source, tmp_path):
                 old_seen += len(dataset_info.read(output).folds) == 3
             assert kills.build()[0] == "0"
             assert read_files(output) == read_files(expected)
-    assert old_seen > 3
+    assert old_seen > 1
 
 
 def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
@@ -212,9 +212,9 @@ def test_killed_while_copying(source, tmp_path, recipe):
     """The same, through a spool: kills in the copies, too."""
     options = {"always_spool": True, "spool_dir": str(tmp_path / "spool")}
     survived = kill_everywhere(
-        source, tmp_path, recipe, 8, watch=tmp_path, **options
+        source, tmp_path, recipe, 6, watch=tmp_path, **options
     )
-    assert survived >= 7  # The count of moments varies a little.
+    assert survived >= 5  # The count of moments varies a little.
 
 
 def test_no_worker_outlives_a_killed_builder(source, tmp_path):

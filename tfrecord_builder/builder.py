@@ -120,6 +120,7 @@ class Builder:
                 self._check(shard, path)
             sha256 = writer.digest(path)
             if shard.name not in done:
+                writer.sync(path)  # One is on its way as the next is digested.
                 self._staging.shard_done(shard.name, sha256)
             return shard.name, sha256
 

