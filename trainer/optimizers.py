@@ -38,15 +38,25 @@ class Muon(keras.optimizers.AdamW):
 
 
 def orthogonalize(matrix):
-    """Returns about U V^T of a matrix U S V^T, [M, N] float32."""
+    """Returns about U V^T of a matrix U S V^T, [M, N] float32.
+
+    The iteration x <- (a + b x x^T + c (x x^T)^2) x is taken on x x^T, whose
+    side is the shorter one, and applied to x once: a kernel of 2304 by 256
+    costs 2.5 times less.
+    """
     a, b, c = _NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if tall else matrix
     x = x / (ops.norm(x) + 1e-7)
-    for _ in range(_ITERATIONS):
-        square = ops.matmul(x, ops.transpose(x))
-        polynomial = b * square + c * ops.matmul(square, square)
-        x = a * x + ops.matmul(polynomial, x)
+    gram = ops.matmul(x, ops.transpose(x))
+    identity = ops.eye(x.shape[0], dtype=x.dtype)
+    product = identity
+    for iteration in range(_ITERATIONS):
+        factor = a * identity + b * gram + c * ops.matmul(gram, gram)
+        product = ops.matmul(factor, product)
+        if iteration < _ITERATIONS - 1:
+            gram = ops.matmul(ops.matmul(factor, gram), factor)
+    x = ops.matmul(product, x)
     return ops.transpose(x) if tall else x
 
 
