@@ -70,9 +70,9 @@ def save(run):
     return run.callback.saves == before + 1
 
 
-def abandon(run):
+def abandon(run) -> None:
     """Leaves everything as a SIGKILL does."""
-    run.folder._stop.set()
+    getattr(run, "callback", run).folder._stop.set()
 
 
 def weight(run) -> list[float]:
