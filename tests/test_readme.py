@@ -21,7 +21,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # What the test writes in place of what the reader types: (text, smaller).
 # Each must be found in a block that is run, so that none goes stale.
-SMALLER: list[tuple[str, str]] = []
+SMALLER: list[tuple[str, str]] = [
+    (
+        "bash scripts/demo.sh",
+        "DEMO_IMAGES=600 DEMO_EPOCHS=8 bash scripts/demo.sh",
+    ),
+    ("--num_images=4000", "--num_images=300"),
+    ("--epochs=8", "--epochs=1"),
+]
 
 _FENCE = re.compile(
     r"^(?P<before>[^\n]*)\n+```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",
