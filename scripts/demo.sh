@@ -98,7 +98,11 @@ train_and_kill() {
 
 trainer=
 set_up run
-trap '[[ -z $trainer ]] || kill -KILL "$trainer" 2>/dev/null; remove_inside' EXIT
+leave() {
+  [[ -z $trainer ]] || kill -KILL "$trainer" 2>/dev/null || true
+  remove_inside
+}
+trap leave EXIT
 cd "$root"
 make_demo_folder
 start=$SECONDS
