@@ -207,14 +207,19 @@ def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
     assert read_files(output) == expected
 
 
+@pytest.mark.parametrize(
+    "count", [6, pytest.param(10_000, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
-def test_killed_while_copying(source, tmp_path, recipe):
+def test_killed_while_copying(source, tmp_path, recipe, count):
     """The same, through a spool: kills in the copies, too."""
     options = {"always_spool": True, "spool_dir": str(tmp_path / "spool")}
     survived = kill_everywhere(
-        source, tmp_path, recipe, 6, watch=tmp_path, **options
+        source, tmp_path, recipe, count, watch=tmp_path, **options
     )
-    assert survived >= 5  # The count of moments varies a little.
+    assert (
+        survived >= min(count, 100) - 1
+    )  # The count of moments varies a little.
 
 
 def test_no_worker_outlives_a_killed_builder(source, tmp_path):

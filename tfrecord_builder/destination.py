@@ -97,8 +97,9 @@ class Destination:
         if self.work.exists():
             with staging.Staging(self.work, self.folder.url) as left:
                 left.remove()
-        if lease.NAME in self.folder.list():
+        if not self.moved_to and lease.NAME in self.folder.list():
             self.folder.delete(lease.NAME)
+            lease.clear_temporaries(self.folder)
 
     def commit(
         self,

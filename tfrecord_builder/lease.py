@@ -51,6 +51,7 @@ class Lease:
             except FileExistsError:
                 self._wait_for(self._read())
                 self._folder.delete(NAME)
+        clear_temporaries(self._folder)
         self._thread.start()
         return self
 
@@ -116,6 +117,13 @@ class Lease:
                 self._folder.replace(NAME, self._text())
             except (OSError, UserError) as error:
                 logging.warning("%s: cannot renew the lease: %s", NAME, error)
+
+
+def clear_temporaries(folder: storage.Folder) -> None:
+    """Removes what a kill within the writing of a lease leaves."""
+    for name in folder.list():
+        if name.startswith(f".{NAME}.") and name.endswith(".tmp"):
+            folder.delete(name)
 
 
 def _this_process() -> dict[str, str | int]:
