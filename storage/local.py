@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import pathlib
 import shutil
@@ -73,9 +72,7 @@ class LocalFolder:
         try:
             if theirs.stat().st_size != os.path.getsize(path):
                 return False
-            return retry(
-                lambda: _digest(theirs), f"{theirs}: reading"
-            ) == _digest(path)
+            return retry(lambda: _equal(theirs, path), f"{theirs}: reading")
         except FileNotFoundError:
             return False
 
@@ -143,9 +140,13 @@ def _copy(source: str | pathlib.Path, sink: BinaryIO) -> None:
     retry(copy, f"{source}: copying")
 
 
-def _digest(path: str | pathlib.Path) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _equal(one: str | pathlib.Path, other: str | pathlib.Path) -> bool:
+    """Compares bytes: several times as fast as two digests."""
+    with open(one, "rb") as first, open(other, "rb") as second:
+        while data := first.read(_COPY_BYTES):
+            if data != second.read(_COPY_BYTES):
+                return False
+        return not second.read(1)
 
 
 def _sync_folder(path: pathlib.Path) -> None:

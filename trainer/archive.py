@@ -16,15 +16,12 @@ _DOCUMENT = "document.json"
 def write(
     path: str | os.PathLike, arrays: Mapping[str, np.ndarray], document: dict
 ) -> None:
-    """Writes a new file and flushes it to the disk."""
-    with open(path, "wb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as f:
-                    np.lib.format.write_array(f, array, allow_pickle=False)
-            archive.writestr(_DOCUMENT, json.dumps(document))
-        file.flush()
-        os.fsync(file.fileno())
+    """Writes a file; not flushed to the disk, since it is copied on."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+        archive.writestr(_DOCUMENT, json.dumps(document))
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:

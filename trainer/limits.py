@@ -42,6 +42,11 @@ class Limits:
     def __exit__(self, *_):
         self._restore()
 
+    @property
+    def age(self) -> float:
+        """Seconds since the process started."""
+        return time.monotonic() - self.began
+
     def reached(self, *, reserve: float = 0.0) -> bool:
         """Returns whether training is to stop.
 
@@ -49,8 +54,8 @@ class Limits:
             reserve: Seconds that the last save needs before the deadline.
         """
         reserve = min(reserve, _LARGEST_RESERVE * self.seconds)
-        age = time.monotonic() - self.began
-        return self.signal is not None or age >= self.seconds - reserve
+        over = self.age >= self.seconds - reserve
+        return self.signal is not None or over
 
     def stop_at_once(self) -> None:
         """From now on nothing is lost by a stop: a signal raises StopError.

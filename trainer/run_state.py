@@ -63,6 +63,8 @@ class RunState:
                 "images": 0,
                 "seconds": 0.0,
                 "first_loop_seconds": None,
+                # From the start of the process to the end of that loop.
+                "seconds_to_first_loop": None,
             }
         )
 

@@ -206,6 +206,7 @@ class Training:
         leg["last_step"] = state.step
         if leg["first_loop_seconds"] is None:
             leg["first_loop_seconds"] = seconds
+            leg["seconds_to_first_loop"] = self.limits.age
         else:
             leg["images"] += good * self.stream.order.batch_size
             leg["seconds"] += seconds
