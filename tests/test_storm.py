@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ def records(tmp_path_factory):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(
     drive_mount.why_not() is not None,
     reason=f"no FUSE mount: {drive_mount.why_not()}",
@@ -55,7 +57,12 @@ def test_a_run_killed_eight_times_is_the_run_that_never_was(records, tmp_path):
     assert result["runs_that_differ"] == 0
 
 
-def start(records, place, *flags):
+def start(records, place, *flags, worker=None, ports=()):
+    env = dict(os.environ)
+    if worker is not None:
+        cluster = {"worker": [f"localhost:{port}" for port in ports]}
+        task = {"type": "worker", "index": worker}
+        env["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
     return subprocess.Popen(
         [
             sys.executable,
@@ -76,6 +83,7 @@ def start(records, place, *flags):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=env,
     )
 
 
@@ -103,6 +111,7 @@ def losses(place):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 def test_a_run_goes_on_with_another_number_of_replicas(records, tmp_path):
     """And is asked to stop by SIGTERM, and by the clock."""
     calm = start(records, tmp_path / "calm")
@@ -141,3 +150,45 @@ def test_a_run_goes_on_with_another_number_of_replicas(records, tmp_path):
     np.testing.assert_allclose(
         losses(place), losses(tmp_path / "calm"), atol=1e-5
     )
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
+    """They share a workdir's path here, and only one is told to stop."""
+
+    def start_both():
+        ports = free_ports(2)
+        return [
+            start(
+                records, tmp_path, "--steps_per_loop=0", worker=k, ports=ports
+            )
+            for k in range(2)
+        ]
+
+    chief, other = start_both()
+    _, said = stop_at(other, tmp_path, 3, signal.SIGTERM)
+    assert other.returncode == 143, said
+    out, said = chief.communicate()
+    assert chief.returncode == 0, said
+    assert out.splitlines()[-1].startswith("unfinished: step ")
+    at = summary(tmp_path)["step"]
+    assert at == last_step(tmp_path) < 20
+
+    both = start_both()
+    for process in both:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+        assert f"RESUMED at step {at}" in said
+    found = summary(tmp_path)
+    assert found["finished"]
+    assert found["legs"][1]["first_step"] == at
+    assert found["step"] == 20

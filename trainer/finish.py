@@ -127,7 +127,14 @@ def summarise(state: run_state.RunState) -> dict:
     scored = [row for row in state.history if row["score"] is not None]
     best = max(scored, key=lambda row: row["score"], default=None)
     legs = [
-        leg | {"images_per_second": leg["images"] / max(leg["seconds"], 1e-9)}
+        leg
+        | {
+            "steps": leg["last_step"] - leg["first_step"],
+            # Of a leg of one loop there is none.
+            "images_per_second": leg["images"] / leg["seconds"]
+            if leg["seconds"]
+            else None,
+        }
         for leg in state.legs
     ]
     return {
@@ -138,6 +145,7 @@ def summarise(state: run_state.RunState) -> dict:
         "step": state.step,
         "final_state_sha256": state.digest(),
         "legs": legs,
+        "bad_steps": state.bad_steps,
         "versions": {
             "python": platform.python_version(),
             "tensorflow": tf.__version__,

@@ -9,6 +9,7 @@ due, and stops where it was told to.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 
@@ -31,6 +32,8 @@ from trainer import step as step_lib
 
 _LOOP_SECONDS = 1.0
 _LONGEST_LOOP = 200
+_WORKERS_LOOP = 10
+_SUM = tf.distribute.ReduceOp.SUM
 _MOST_PASSED_OVER = 10
 
 
@@ -132,6 +135,8 @@ class Training:
             unit=("images", self.stream.order.batch_size),
         )
         length = self.steps_per_loop or 1
+        if self._workers > 1:  # Their clocks would not agree on a length.
+            length = self.steps_per_loop or _WORKERS_LOOP
         while True:
             epoch = len(state.history)
             if state.step == (epoch + 1) * spe:
@@ -164,12 +169,35 @@ class Training:
                 f"epoch {epoch + 1}/{self.epochs} step {state.step}/"
                 f"{self.total_steps} loss {self._mean_loss():.4f}",
             )
-            if not self.steps_per_loop:
+            if not self.steps_per_loop and self._workers == 1:
                 length = _next_length(length, seconds)
 
     def _stop_at_limit(self):
-        if self.limits.reached(reserve=self.reserve_seconds()):
+        stop = self.limits.reached(reserve=self.reserve_seconds())
+        if self._workers > 1:  # All of them stop, or none does.
+            stop = float(self._sum_over_workers(tf.constant(float(stop)))) > 0
+        if stop:
             raise limits_lib.StopError
+
+    @functools.cached_property
+    def _sum_over_workers(self):
+        strategy = self.step.strategy
+
+        @tf.function
+        def summed(value):
+            values = strategy.run(tf.identity, args=(value,))
+            return strategy.reduce(_SUM, values, axis=None)
+
+        return summed
+
+    @property
+    def _workers(self) -> int:
+        """Processes that take the steps together."""
+        strategy = self.step.strategy
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return 1
+        spec = strategy.cluster_resolver.cluster_spec()
+        return max(1, sum(spec.num_tasks(job) for job in spec.jobs))
 
     def _steps_to_cut(self):
         """Returns the steps up to the next one that a loop must end at."""
