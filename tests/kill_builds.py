@@ -17,6 +17,7 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -41,6 +42,7 @@ class Killer:
     def __init__(self, moment: int, watch: str, counter: int):
         self._moment, self._watch, self._counter = moment, watch, counter
         self._count = 0
+        self._lock = threading.Lock()
         sys.addaudithook(self._audit)
         for module, name in (
             (os, "pwritev"),
@@ -65,9 +67,11 @@ class Killer:
             self.event()
 
     def event(self) -> None:
-        self._count += 1
-        os.pwrite(self._counter, b"%10d" % self._count, 0)
-        if self._count == self._moment:
+        with self._lock:  # Several threads write.
+            self._count += 1
+            count = self._count
+        os.pwrite(self._counter, b"%10d" % count, 0)
+        if count == self._moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
