@@ -9,6 +9,21 @@ import storage
 from trainer import limits
 
 
+@pytest.fixture(autouse=True)
+def default_handlers():
+    """What a process in the foreground starts with; CI may ignore SIGINT."""
+    before = [
+        (signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_DFL)),
+        (
+            signal.SIGINT,
+            signal.signal(signal.SIGINT, signal.default_int_handler),
+        ),
+    ]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
 def test_the_first_signal_only_asks(capsys):
     with limits.Limits() as found:
         assert not found.reached()
