@@ -1,7 +1,7 @@
 """The nets that turn an image into a feature map.
 
 keras-cv is frozen upstream, so this module alone imports it, and only when one
-of its nets is asked for (about 4 s). Its generic classes are used with the
+of its nets is asked for. Its generic classes are used with the
 stages written out: the classes named after a size download a preset.
 """
 
