@@ -281,12 +281,17 @@ print("done", run.callback.failures, flush=True)
     not shutil.which("fiu-run"), reason="no fiu-run: apt-get install fiu-utils"
 )
 def test_the_disk_gives_eio(tmp_path):
-    """libfiu makes fsync, which every save needs, fail as a bad disk does."""
+    """libfiu makes fsync, which every save needs, fail as a bad disk does.
+
+    libfiu stands before malloc too, and deadlocks with the background thread
+    that pyarrow's jemalloc begins while its library is being loaded.
+    """
     tests = pathlib.Path(__file__).parent
     process = subprocess.Popen(
         ["fiu-run", "-x", "-f", str(tmp_path / "fiu"), sys.executable, "-c"]
         + [_EIO, str(tmp_path / "run"), str(tmp_path / "a")],
         cwd=tests,
+        env=os.environ | {"JE_ARROW_MALLOC_CONF": "background_thread:false"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=open(tmp_path / "err", "w"),  # noqa: SIM115
