@@ -52,7 +52,7 @@ def make(
             shards_per_window=2,
             seed=1,
         ),
-        draws=len(augment.DRAWS),
+        draws=augment.NUM_DRAWS,
     )
     height, width = size or (info.image.height, info.image.width)
     core_args = {

@@ -1,5 +1,7 @@
 """Augmentation on the device: a function of images, labels and drawn numbers.
 
+  warp (affine, elastic) -> stroke thickness -> erasing, grid -> mixing
+
 Nothing here draws a random number. The input pipeline gives every place of the
 stream its row of numbers in [0, 1), a function of (seed, step, row), so that
 an example is augmented in the same way for any number of replicas, threads or
@@ -7,25 +9,41 @@ resumes. Images are never flipped: a flip changes the grapheme.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 
 import tensorflow as tf
 
-# What each column of the drawn numbers is used for.
-DRAWS = (
-    "rotation",
-    "scale_y",
-    "scale_x",
-    "shift_y",
-    "shift_x",
-    "shear",
-    "partner",
-    "mix",
-    "mix_ratio",
-    "mix_y",
-    "mix_x",
-)
+import storage
+from trainer import masks, mixing, strokes, warp
+
+_FIELD = masks.COSINES**2
+# What the columns of the drawn numbers are used for, and how many each takes.
+COLUMNS = {
+    "rotation": 1,
+    "scale_y": 1,
+    "scale_x": 1,
+    "shift_y": 1,
+    "shift_x": 1,
+    "shear": 1,
+    "wave_y": _FIELD,
+    "wave_x": _FIELD,
+    "thickness": 1,
+    "erase": 1,
+    "erase_area": 1,
+    "erase_y": 1,
+    "erase_x": 1,
+    "grid": 1,
+    "grid_period": 1,
+    "grid_y": 1,
+    "grid_x": 1,
+    "partner": 1,
+    "mix": 1,
+    "mix_part": 1,
+    "mix_y": 1,
+    "mix_x": 1,
+    "mix_wave": _FIELD,
+}
+NUM_DRAWS = sum(COLUMNS.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,125 +55,110 @@ class Augmentation:
         scale: Largest relative change of each side's length.
         shift: Largest shift, as a fraction of each side.
         shear: Largest horizontal shear, as a slope.
-        cutmix: Probability that an example is mixed with its partner.
+        elastic: Root mean square of a smooth displacement, as a fraction of
+            each side.
+        thickness: Largest part of a dilation or an erosion by 3 x 3 pixels.
+        erasing: Probability that a box is wiped out.
+        gridmask: Probability that a grid of squares is wiped out.
+        cutmix: Probability that an example gets a box of its partner.
+        mixup: Probability that it is blended with its partner.
+        fmix: Probability that it gets blobs of its partner.
         mix_group: Consecutive places that partners are taken from.
+        mix_steps: Steps of the run that mix; None: all of them.
     """
 
     rotation: float = 8.0
     scale: float = 0.12
     shift: float = 0.06
     shear: float = 0.15
+    elastic: float = 0.0
+    thickness: float = 0.0
+    erasing: float = 0.0
+    gridmask: float = 0.0
     cutmix: float = 0.5
+    mixup: float = 0.0
+    fmix: float = 0.0
     mix_group: int = 8
+    mix_steps: int | None = None
+
+    def __post_init__(self):
+        total = sum(self._mixing.values())
+        if total > 1.0:
+            raise storage.UserError(
+                f"--cutmix={self.cutmix}, --mixup={self.mixup} and --fmix="
+                f"{self.fmix} sum to {total:.3g}: an example is mixed in one "
+                "way at most, so that their sum is 1 or less"
+            )
 
     def __call__(
         self,
         images: tf.Tensor,
         labels: Mapping[str, tf.Tensor],
         draws: tf.Tensor,
+        step: tf.Tensor | int = 0,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Returns augmented images and their labels.
 
         Args:
-            images: [P, h, w, 1] float32, background 0; P a multiple of
-                `mix_group`.
+            images: [P, h, w, 1] float32 ink in [0, 1], background 0; P a
+                multiple of `mix_group`.
             labels: By output, [P, C] float32 rows of probabilities.
-            draws: [P, len(DRAWS)] float32 in [0, 1).
+            draws: [P, NUM_DRAWS] float32 in [0, 1).
+            step: Scalar, the step of the run.
         """
-        drawn = dict(zip(DRAWS, tf.unstack(draws, axis=1), strict=True))
-        if self.rotation or self.scale or self.shift or self.shear:
-            images = _affine(images, drawn, self)
-        if self.cutmix:
-            return _cutmix(images, dict(labels), drawn, self)
+        drawn = name_draws(draws)
+        geometry = {
+            name: getattr(self, name)
+            for name in ("rotation", "scale", "shift", "shear", "elastic")
+        }
+        if any(geometry.values()):
+            images = warp.warp(images, drawn, **geometry)
+        if self.thickness:
+            amount = (2.0 * drawn["thickness"] - 1.0) * self.thickness
+            images = strokes.thicken(images, amount)
+        if self.erasing:
+            images = strokes.erase(
+                images,
+                chosen=drawn["erase"] < self.erasing,
+                area=drawn["erase_area"],
+                y=drawn["erase_y"],
+                x=drawn["erase_x"],
+            )
+        if self.gridmask:
+            images = strokes.erase_grid(
+                images,
+                chosen=drawn["grid"] < self.gridmask,
+                period=drawn["grid_period"],
+                y=drawn["grid_y"],
+                x=drawn["grid_x"],
+            )
+        if self._mixing:
+            return mixing.mix(
+                images,
+                labels,
+                drawn,
+                probabilities=self._probabilities(step),
+                group=self.mix_group,
+            )
         return images, dict(labels)
 
+    @property
+    def _mixing(self):
+        kinds = ("cutmix", "mixup", "fmix")
+        return {k: getattr(self, k) for k in kinds if getattr(self, k)}
 
-def _affine(images, drawn, config):
-    """Samples each image through its own affine map about the centre."""
-    height, width = images.shape[1:3]
-
-    def spread(name, limit):
-        return (2.0 * drawn[name][:, None, None] - 1.0) * limit
-
-    angle = spread("rotation", config.rotation * math.pi / 180.0)
-    y = tf.range(height, dtype=tf.float32)[None, :, None] - (height - 1) / 2
-    x = tf.range(width, dtype=tf.float32)[None, None, :] - (width - 1) / 2
-    y = y - spread("shift_y", config.shift * height)
-    x = x - spread("shift_x", config.shift * width)
-    x = x + spread("shear", config.shear) * y
-    from_y = tf.cos(angle) * y - tf.sin(angle) * x
-    from_x = tf.sin(angle) * y + tf.cos(angle) * x
-    from_y = from_y * (1.0 + spread("scale_y", config.scale))
-    from_x = from_x * (1.0 + spread("scale_x", config.scale))
-    return sample_bilinear(
-        images, from_y + (height - 1) / 2, from_x + (width - 1) / 2
-    )
+    def _probabilities(self, step):
+        """Returns how often each kind mixes at `step`: not in the cool-down."""
+        if self.mix_steps is None:
+            return self._mixing
+        on = tf.cast(tf.cast(step, tf.int64) < self.mix_steps, tf.float32)
+        return {kind: on * value for kind, value in self._mixing.items()}
 
 
-def sample_bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Returns images read at fractional pixels, 0 outside.
-
-    Args:
-        images: [P, h, w, 1] float32.
-        y: [P, h, w] float32 rows to read at.
-        x: [P, h, w] float32 columns to read at.
-
-    Returns:
-        [P, h, w, 1] float32.
-    """
-    height, width = images.shape[1:3]
-    flat = tf.reshape(images, [-1, height * width])
-    top, left = tf.floor(y), tf.floor(x)
-    total = 0.0
-    for row, row_weight in ((top, 1.0 - (y - top)), (top + 1.0, y - top)):
-        for column, column_weight in (
-            (left, 1.0 - (x - left)),
-            (left + 1.0, x - left),
-        ):
-            inside = (
-                (row >= 0)
-                & (row <= height - 1)
-                & (column >= 0)
-                & (column <= width - 1)
-            )
-            index = tf.where(inside, row * width + column, 0.0)
-            index = tf.reshape(tf.cast(index, tf.int32), [-1, height * width])
-            value = tf.gather(flat, index, batch_dims=1)
-            weight = tf.where(inside, row_weight * column_weight, 0.0)
-            total += tf.reshape(value, tf.shape(weight)) * weight
-    return total[..., None]
-
-
-def _partners(values, roll, group):
-    """Returns each example's partner: `roll` places on within its group."""
-    size = values.shape[0]
-    position = tf.range(size)
-    offset = (position + roll) % group
-    return tf.gather(values, position - position % group + offset)
-
-
-def _cutmix(images, labels, drawn, config):
-    """Pastes a box of the partner (Yun et al. 2019, arXiv 1905.04899)."""
-    height, width = images.shape[1:3]
-    group = config.mix_group
-    # One roll a group, so that partners within it are a permutation.
-    first = tf.repeat(drawn["partner"][::group], group)
-    roll = 1 + tf.cast(first * (group - 1), tf.int32)
-    side = tf.sqrt(drawn["mix_ratio"])
-    side = tf.where(drawn["mix"] < config.cutmix, side, 0.0)[:, None]
-    y = tf.range(height, dtype=tf.float32)[None] - (
-        drawn["mix_y"][:, None] * height
-    )
-    x = tf.range(width, dtype=tf.float32)[None] - (
-        drawn["mix_x"][:, None] * width
-    )
-    in_y = tf.cast(tf.abs(y) < side * height / 2, tf.float32)
-    in_x = tf.cast(tf.abs(x) < side * width / 2, tf.float32)
-    box = (in_y[:, :, None] * in_x[:, None, :])[..., None]
-    images = images + box * (_partners(images, roll, group) - images)
-    share = tf.reduce_mean(box, axis=[1, 2])
-    mixed = {
-        name: value + share * (_partners(value, roll, group) - value)
-        for name, value in labels.items()
+def name_draws(draws: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the columns of [P, NUM_DRAWS] by name, [P] or [P, columns]."""
+    parts = tf.split(draws, list(COLUMNS.values()), axis=1)
+    return {
+        name: part[:, 0] if part.shape[1] == 1 else part
+        for name, part in zip(COLUMNS, parts, strict=True)
     }
-    return images, mixed

@@ -6,6 +6,7 @@ Run the same command again after a reset: it goes on from the last backup, on
 whatever accelerator it finds, and ends where an uninterrupted run would have.
 """
 
+import dataclasses
 import functools
 import pathlib
 
@@ -192,7 +193,7 @@ def make_data(info, replicas):
             ),
             seed=FLAGS.seed,
         ),
-        draws=len(augment.DRAWS),
+        draws=augment.NUM_DRAWS,
     )
     return stream, splits
 
@@ -218,14 +219,7 @@ def make_step(stream, core_args, preprocess, weights, devices):
             steps=FLAGS.epochs * spe,
             warmup_steps=int(FLAGS.warmup_epochs * spe),
         ),
-        augmentation=augment.Augmentation(
-            rotation=FLAGS.rotation,
-            scale=FLAGS.scale,
-            shift=FLAGS.shift,
-            shear=FLAGS.shear,
-            cutmix=FLAGS.cutmix,
-            mix_group=FLAGS.mix_group,
-        ),
+        augmentation=make_augmentation(spe),
         output_weights=weights,
         label_smoothing=FLAGS.label_smoothing,
         ema_decay=FLAGS.ema_decay,
@@ -240,6 +234,19 @@ def make_step(stream, core_args, preprocess, weights, devices):
         loss_scale=step.make_loss_scale(policy),
     )
     return step_, run_state.RunState(step_.variables())
+
+
+def make_augmentation(steps_per_epoch):
+    """Returns the augmentation that the flags of its fields' names ask for."""
+    mix_epochs = max(0, FLAGS.epochs - FLAGS.cooldown_epochs)
+    strengths = {
+        field.name: FLAGS[field.name].value
+        for field in dataclasses.fields(augment.Augmentation)
+        if field.name != "mix_steps"
+    }
+    return augment.Augmentation(
+        **strengths, mix_steps=int(mix_epochs * steps_per_epoch)
+    )
 
 
 def run() -> None:

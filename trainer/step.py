@@ -88,7 +88,7 @@ class Step:
 
         size = self.batch_size // self.strategy.num_replicas_in_sync
 
-        def replica_gradients(features, scale):
+        def replica_gradients(features, step, scale):
             # Iterators of several workers forget the size of a batch.
             features = {
                 name: tf.ensure_shape(value, [size, *value.shape[1:]])
@@ -101,7 +101,7 @@ class Step:
                     self.core.non_trainable_variables,
                 )
             ]
-            return gradients(*weights, features, scale)
+            return gradients(*weights, features, step, scale)
 
         @tf.function(reduce_retracing=True)
         def loop(iterator, first_step, count, factor=None):
@@ -110,15 +110,15 @@ class Step:
             ok, index = tf.constant(True), tf.constant(0)
             while ok and index < count:
                 scale = self._scale()
+                step = first_step + tf.cast(index, tf.int64)
                 grads, state, loss, bad = self.strategy.run(
-                    replica_gradients, args=(next(iterator), scale)
+                    replica_gradients, args=(next(iterator), step, scale)
                 )
                 loss = self.strategy.reduce(_SUM, loss, axis=None)
                 bad = self.strategy.reduce(_SUM, bad, axis=None)
                 fine = tf.math.is_finite(loss) & (loss <= self.max_loss)
                 updated = fine & (bad == 0)
                 if updated:
-                    step = first_step + tf.cast(index, tf.int64)
                     rate = self.schedule(step)
                     if factor is not None:
                         rate *= factor
@@ -132,19 +132,15 @@ class Step:
 
         return loop
 
-    def _gradients(self, trainable, state, features, scale):
+    def _gradients(self, trainable, state, features, step, scale):
         """One replica's share of the step; reads and writes no variable."""
-        if self.parts == 1:
-            grads, state, loss = self._part(trainable, state, features, scale)
-        else:
-            grads, state, loss = self._in_parts(
-                trainable, state, features, scale
-            )
+        compute = self._part if self.parts == 1 else self._in_parts
+        grads, state, loss = compute(trainable, state, features, step, scale)
         squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
         bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
         return grads, state, loss, bad
 
-    def _in_parts(self, trainable, state, features, scale):
+    def _in_parts(self, trainable, state, features, step, scale):
         """Sums the gradients of one part after another."""
         size = features["image"].shape[0] // self.parts
 
@@ -157,7 +153,7 @@ class Step:
                 )
                 for name, value in features.items()
             }
-            grads, state, more = self._part(trainable, state, part, scale)
+            grads, state, more = self._part(trainable, state, part, step, scale)
             sums = [a + b for a, b in zip(sums, grads, strict=True)]
             return index + 1, sums, state, loss + more
 
@@ -168,14 +164,16 @@ class Step:
             parallel_iterations=1,
         )[1:]
 
-    def _part(self, trainable, state, features, scale):
+    def _part(self, trainable, state, features, step, scale):
         """Returns the gradients, the new state and the loss of examples."""
         images = self.preprocess(features["image"])
         labels = {
             name: tf.one_hot(features[name], logits.shape[-1])
             for name, logits in self.core.output.items()
         }
-        images, labels = self.augmentation(images, labels, features["draws"])
+        images, labels = self.augmentation(
+            images, labels, features["draws"], step
+        )
         with tf.GradientTape() as tape:
             tape.watch(trainable)
             logits, new_state = self.core.stateless_call(
