@@ -102,7 +102,9 @@ def write_images(
     table = pa.Table.from_arrays(arrays, names=names)
     table = table.replace_schema_metadata({_RECIPE: recipe})
     partial = path.with_name(path.name + _PARTIAL)
-    pq.write_table(table, partial, row_group_size=len(ids))
+    pq.write_table(
+        table, partial, row_group_size=len(ids), write_statistics=False
+    )
     _finish(partial, path)
 
 

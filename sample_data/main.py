@@ -163,11 +163,14 @@ def _draw_files(
     """
     shown = progress.Progress(sum(len(indices) for _, _, indices in files))
     batches = pool.draw(
-        [
-            (int(split == "test"), index, plan.texts[split][index])
-            for index in indices
-        ]
-        for _, split, indices in files
+        (
+            [
+                (int(split == "test"), index, plan.texts[split][index])
+                for index in indices
+            ]
+            for _, split, indices in files
+        ),
+        on_drawn=shown.advance,
     )
     for name, split, indices in files:
         columns = np.empty((_PIXELS, len(indices)), np.uint8)
@@ -178,7 +181,6 @@ def _draw_files(
                 filled + sum(map(len, rows)) < len(indices)
             ):
                 rows.append(next(batches).reshape(-1, _PIXELS))
-                shown.advance(len(rows[-1]))
             rows = np.concatenate(rows)
             _transpose(rows, columns[:, filled : filled + len(rows)])
             filled += len(rows)

@@ -1,6 +1,7 @@
 """Shows how far the drawing is: images, images/s, time left."""
 
 import sys
+import threading
 import time
 
 
@@ -12,14 +13,16 @@ class Progress:
         self._done = 0
         self._start = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
+        self._lock = threading.Lock()
 
     def advance(self, images: int) -> None:
-        """Counts images that were drawn."""
-        self._done += images
-        now = time.monotonic()
-        if now - self._shown >= (0.5 if self._terminal else 10):
-            self._shown = now
-            self._show(now)
+        """Counts images that were drawn; from any thread."""
+        with self._lock:
+            self._done += images
+            now = time.monotonic()
+            if now - self._shown >= (0.5 if self._terminal else 10):
+                self._shown = now
+                self._show(now)
 
     def finish(self) -> None:
         """Shows the whole."""
