@@ -168,6 +168,7 @@ lines += [
     ("training images/s of each leg", speed),
     ("killed and resumed at step", killed_at),
     ("model", demo / "workdir/model.keras"),
+    ("report", demo / "workdir/report.html"),
     ("scores", demo / "scores.json"),
     (f"submission, {rows} rows", demo / "submission.csv"),
     ("backups", demo / "drive"),

@@ -55,6 +55,7 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
         "flags.txt",
         "metrics.csv",
         "model.keras",
+        "report.html",
         "speed.csv",
         "summary.json",
         "tensorboard",
@@ -92,6 +93,27 @@ def test_evaluate_repeats_the_score_of_the_run(
         assert scores[name] == summary["judged"]["validation"][name]
     assert evaluate(*arguments, "--split=all").returncode == 0
     assert json.loads(output.read_text())["images"] == 60
+
+
+def test_the_report_of_an_old_workdir_is_made_again(
+    trained, tiny_records, tmp_path
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(trained, workdir)
+    (workdir / "report.html").unlink()
+    report = commands.Command("trainer.report")
+    try:
+        done = report(f"--workdir={workdir}")  # Its flags.txt names the rest.
+        none = report(f"--workdir={tmp_path}")
+    finally:
+        report.close()
+    assert done.returncode == 0, done.stderr
+    again = (workdir / "report.html").read_text("utf-8")
+    summary = json.loads((trained / "summary.json").read_text())
+    assert f"<strong>{summary['score']:.4f}</strong>" in again
+    assert "Surest mistakes" in again
+    assert none.returncode == 1
+    assert "neither summary.json nor metrics.csv" in none.error
 
 
 def test_the_model_takes_stored_images_and_names_its_logits(trained):

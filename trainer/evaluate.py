@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 
-import numpy as np
 from absl import flags, logging
 
 import storage
@@ -26,7 +25,7 @@ def main() -> None:
     info = dataset_info.read(FLAGS.data_dir)
     splits = choose_splits(info, FLAGS.split)
     model, card = model_file.read(FLAGS.model)
-    check_fits(card, info)
+    model_file.check_fits(card, info, FLAGS.data_dir)
     images = sum(info.splits[split].records for split in splits)
     logging.info(
         "%d images of %s in %s", images, ", ".join(splits), FLAGS.data_dir
@@ -43,13 +42,11 @@ def main() -> None:
         splits, on_batch=lambda done: shown.update(done, f"{done}/{images}")
     )
     shown.close()
-    calibration = card["calibration"]
-    plain = {
-        name: value - np.asarray(calibration[name], np.float32)
-        for name, value in logits.items()
-    }
     judged = metrics.judge_calibrated(
-        labels, plain, calibration, card["output_weights"]
+        labels,
+        model_file.uncalibrate(card, logits),
+        card["calibration"],
+        card["output_weights"],
     )
     write(FLAGS.output, {"split": FLAGS.split} | judged)
     for name, recall in judged["recall"].items():
@@ -72,27 +69,6 @@ def choose_splits(
             "all takes every one"
         )
     return (split,)
-
-
-def check_fits(card: dict, info: dataset_info.DatasetInfo) -> None:
-    """Refuses a dataset with other outputs, classes or image size."""
-    expected = {o["name"]: o["classes"] for o in card["outputs"]}
-    got = {o.name: list(o.classes) for o in info.outputs}
-    if expected != got:
-        differ = [n for n in expected | got if expected.get(n) != got.get(n)]
-        raise storage.UserError(
-            f"{FLAGS.data_dir} has other outputs or classes than the model: "
-            f"{', '.join(differ)} differ; build it with the class_map.csv of "
-            "the training set"
-        )
-    size = info.image.height, info.image.width
-    wanted = card["image"]["height"], card["image"]["width"]
-    if size != wanted:
-        raise storage.UserError(
-            f"{FLAGS.data_dir} holds images of {size[0]} x {size[1]}, the "
-            f"model takes {wanted[0]} x {wanted[1]}: build it with "
-            f"--image_height={wanted[0]} --image_width={wanted[1]}"
-        )
 
 
 def write(path: str, scores: dict) -> None:

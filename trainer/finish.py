@@ -16,6 +16,8 @@ from trainer import (
     model,
     model_file,
     preprocessing,
+    report_page,
+    report_run,
     run_state,
     workdir,
 )
@@ -41,7 +43,7 @@ def hand_over(
     info: dataset_info.DatasetInfo,
     output_weights: dict[str, float],
 ) -> None:
-    """Writes model.keras and summary.json of a run at its end.
+    """Writes model.keras, summary.json and report.html of a run at its end.
 
     Args:
         left: Where to.
@@ -105,6 +107,31 @@ def hand_over(
             recalls,
         )
     logging.info("Wrote %s, and summary.json beside it", path)
+    if left.chief:
+        _report(
+            left.path,
+            judged={
+                name: report_run.Judged(
+                    splits[name], labels, logits, calibration
+                )
+                for name, (labels, logits) in scored.items()
+            },
+            output_weights=output_weights,
+            info=info,
+            data_dir=judge_.data_dir,
+        )
+
+
+def _report(path, **what):
+    try:
+        logging.info("Wrote %s", report_page.write(path, **what))
+    except Exception as error:  # The run is whole, whatever failed here.
+        logging.error(
+            "No report.html: %s: %s. trainer/report.py --workdir=%s makes it",
+            type(error).__name__,
+            error,
+            path,
+        )
 
 
 def _training_counts(info, held_out):

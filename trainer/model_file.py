@@ -12,6 +12,7 @@ import re
 import zipfile
 
 import keras
+import numpy as np
 
 from storage import UserError
 from tfrecord_builder import dataset_info
@@ -105,3 +106,36 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             "use the version of this project that wrote it"
         )
     return model, card
+
+
+def check_fits(
+    card: dict, info: dataset_info.DatasetInfo, data_dir: str
+) -> None:
+    """Refuses a dataset with other outputs, classes or image size."""
+    expected = {o["name"]: o["classes"] for o in card["outputs"]}
+    got = {o.name: list(o.classes) for o in info.outputs}
+    if expected != got:
+        differ = [n for n in expected | got if expected.get(n) != got.get(n)]
+        raise UserError(
+            f"{data_dir} has other outputs or classes than the model: "
+            f"{', '.join(differ)} differ; build it with the class_map.csv of "
+            "the training set"
+        )
+    size = info.image.height, info.image.width
+    wanted = card["image"]["height"], card["image"]["width"]
+    if size != wanted:
+        raise UserError(
+            f"{data_dir} holds images of {size[0]} x {size[1]}, the "
+            f"model takes {wanted[0]} x {wanted[1]}: build it with "
+            f"--image_height={wanted[0]} --image_width={wanted[1]}"
+        )
+
+
+def uncalibrate(
+    card: dict, logits: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns a model's logits, [N, C] by output, without its calibration."""
+    return {
+        name: value - np.asarray(card["calibration"][name], np.float32)
+        for name, value in logits.items()
+    }

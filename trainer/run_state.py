@@ -63,7 +63,9 @@ class RunState:
                 "images": 0,
                 "seconds": 0.0,
                 "first_loop_seconds": None,
-                # From the start of the process to the end of that loop.
+                # That the steps waited for saves.
+                "backup_seconds": 0.0,
+                # From the start of the process to the end of the first loop.
                 "seconds_to_first_loop": None,
             }
         )

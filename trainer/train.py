@@ -161,7 +161,9 @@ class Training:
             if not self._take_steps(loop, iterator, count):
                 return False
             seconds = time.monotonic() - began
+            ended = time.monotonic()
             callbacks.on_train_batch_end((state.step - 1) % spe)
+            state.legs[-1]["backup_seconds"] += time.monotonic() - ended
             if state.legs[-1]["seconds"] == 0:
                 shown.pause(state.step)  # The first loop compiled.
             shown.update(

@@ -6,6 +6,7 @@ speed.csv     a row an epoch of timings
 tensorboard/  the same figures as events
 model.keras   the best model by validation score, calibrated
 summary.json  scores, digests, versions, legs
+report.html   all of it to look at
 """
 
 import csv
@@ -32,6 +33,7 @@ class Workdir:
 
     def __init__(self, path: str | os.PathLike, *, chief: bool = True):
         self.path = pathlib.Path(path)
+        self.chief = chief
         if not chief:
             self._scratch = tempfile.TemporaryDirectory()
             self.path = pathlib.Path(self._scratch.name)

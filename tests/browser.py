@@ -1,0 +1,53 @@
+"""A real Chromium for tests of pages; they are skipped where there is none.
+
+with browser.open_page(path.as_uri(), width=390, dark=True) as page:
+    page.evaluate("…")
+"""
+
+import contextlib
+import os
+import shutil
+
+import pytest
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox inside a container; no request but the page's own.
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextlib.contextmanager
+def open_page(url: str, *, width: int = 1280, dark: bool = False):
+    """Yields Playwright's page of `url`; fails on an error in its console."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed"
+    )
+    path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, _NAMES)), None
+    )
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=list(_ARGUMENTS)
+        )
+        page = chromium.new_page(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+        )
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda said: said.type == "error" and errors.append(said.text),
+        )
+        page.goto(url)
+        page.evaluate("document.fonts.ready")
+        yield page
+        chromium.close()
+        assert errors == []

@@ -1,0 +1,155 @@
+"""report.html: one file that shows how a run went and where its model fails.
+
+No script, no request: style, letters and pictures are in the page.
+"""
+
+import html
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+
+from tfrecord_builder import dataset_info
+from trainer import (
+    report_classes,
+    report_figures,
+    report_fonts,
+    report_mistakes,
+    report_run,
+)
+
+NAME = "report.html"
+_STYLE = pathlib.Path(__file__).with_name("report.css")
+
+
+def write(
+    workdir: str | os.PathLike,
+    *,
+    judged: Mapping[str, report_run.Judged],
+    output_weights: Mapping[str, float],
+    info: dataset_info.DatasetInfo | None,
+    data_dir: str,
+) -> pathlib.Path:
+    """Writes the report of a workdir into it: temporary name, fsync, rename.
+
+    Args:
+        workdir: What the run left.
+        judged: By name ("validation", "unseen"), what its model says; empty
+            where there is no model yet.
+        output_weights: By output, its weight in the score.
+        info: The dataset; None only where nothing is judged.
+        data_dir: Folder of its shards, for the pictures.
+
+    Raises:
+        storage.UserError: The workdir is no run's.
+    """
+    run = report_run.read(workdir)
+    sections = [("Learning", report_figures.curves(run))] if run.metrics else []
+    if judged:
+        sections += _model_sections(run, judged, output_weights, info, data_dir)
+    if run.legs:
+        sections.append(("Where the time went", report_figures.times(run)))
+    sections.append(("This run", _particulars(run)))
+    body = _header(run, info) + report_figures.tiles(run, output_weights)
+    for title, text in sections:
+        body += f"<section><h2>{title}</h2>{text}</section>"
+    path = pathlib.Path(workdir, NAME)
+    temporary = path.with_name(f".{NAME}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(_page(body))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def _model_sections(run, judged, output_weights, info, data_dir):
+    classes = {output.name: output.classes for output in info.outputs}
+    name, split = next(iter(judged.items()))
+    confusions, mistakes = report_classes.choose(split)
+    examples = report_mistakes.read_examples(
+        info,
+        data_dir,
+        split.splits,
+        report_classes.places(confusions, mistakes),
+    )
+    where = "of unseen graphemes" if name == "unseen" else "held out"
+    return [
+        (
+            "Before and after calibration",
+            report_figures.calibration(judged, run, output_weights),
+        ),
+        (
+            "Recall of each class",
+            f"<p>On the {len(next(iter(split.labels.values()))):,} images "
+            f"{where}, worst first. The tick is the recall before calibration, "
+            "the small number counts the class's images.</p>"
+            + report_classes.recalls(split, classes),
+        ),
+        (
+            "Most confused",
+            report_classes.confused_pairs(confusions, classes, examples),
+        ),
+        (
+            "Surest mistakes",
+            "<p>What was written, and what the model was surest of reading "
+            "instead. Some labels are wrong, too.</p>"
+            + report_classes.gallery(mistakes, classes, examples),
+        ),
+    ]
+
+
+def _header(run, info):
+    flags, summary = run.flags, run.summary
+    facts = [flags.get("backbone", "")]
+    if int(flags.get("input_height", 0)):
+        facts.append(f"{flags['input_height']} × {flags['input_width']} pixels")
+    if run.metrics:
+        facts.append(f"{len(run.metrics)} of {flags.get('epochs', '?')} epochs")
+    if summary.get("parameters"):
+        facts.append(f"{summary['parameters'] / 1e6:.1f} M parameters")
+    if info:
+        images = sum(split.records for split in info.splits.values())
+        facts.append(f"{images:,} images")
+    if len(run.legs) > 1:
+        facts.append(f"{len(run.legs)} legs")
+    state = (
+        ""
+        if summary.get("finished")
+        else '<mark class="state">unfinished</mark>'
+    )
+    return (
+        f"<header><h1>Training report {state}</h1>"
+        f"<p>{' · '.join(html.escape(fact) for fact in facts if fact)}</p>"
+        "</header>"
+    )
+
+
+def _particulars(run):
+    """Returns versions, digest and flags, folded."""
+    rows = [
+        *run.summary.get("versions", {}).items(),
+        ("final_state_sha256", run.summary.get("final_state_sha256", "")),
+    ]
+    flags = "\n".join(f"--{name}={value}" for name, value in run.flags.items())
+    facts = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(str(value))}</dd>"
+        for name, value in rows
+        if value
+    )
+    return (
+        f"<dl>{facts}</dl><details><summary>Flags</summary>"
+        f"<pre>{html.escape(flags)}</pre></details>"
+    )
+
+
+def _page(body):
+    text = html.unescape(re.sub(r"<[^>]*>|base64,[^\"]*", "", body))
+    letters = "".join(sorted({c for c in text if c.isprintable()}))
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>Training report</title><style>{report_fonts.faces(letters)}\n"
+        f"{_STYLE.read_text('utf-8')}</style><main>{body}</main></html>\n"
+    )

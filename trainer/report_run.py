@@ -1,0 +1,130 @@
+"""What a run left in its workdir, read for the report.
+
+Any part may be missing: a run that was killed has no summary, an older one
+other columns.
+"""
+
+import csv
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import storage
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The files of a workdir.
+
+    Attributes:
+        metrics: A row an epoch: loss, score and recalls by name; None where
+            there was nothing to judge.
+        speed: A row an epoch of timings.
+        summary: summary.json; {} if there is none.
+        flags: By name, the values in flags.txt.
+    """
+
+    metrics: list[dict[str, float | None]]
+    speed: list[dict[str, float | None]]
+    summary: dict[str, Any]
+    flags: dict[str, str]
+
+    @property
+    def legs(self) -> list[dict[str, Any]]:
+        return self.summary.get("legs", [])
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Steps of an epoch; 0 before the first one is done."""
+        if not self.metrics:
+            return 0.0
+        return self.metrics[-1]["step"] / self.metrics[-1]["epoch"]
+
+    def series(self, name: str) -> list[tuple[float, float]]:
+        """Returns (epoch, value) of a column, where it has a value."""
+        return [
+            (row["epoch"], row[name])
+            for row in self.metrics
+            if row.get(name) is not None
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What the model says of a split's images.
+
+    Attributes:
+        splits: Names of the dataset's splits, whose records are judged in
+            their order.
+        labels: By output, [N] integers.
+        logits: By output, [N, C] floats, before the calibration.
+        calibration: By output, what is added to its logits, [C].
+    """
+
+    splits: tuple[str, ...]
+    labels: Mapping[str, np.ndarray]
+    logits: Mapping[str, np.ndarray]
+    calibration: Mapping[str, np.ndarray]
+
+    def probabilities(self, output: str) -> np.ndarray:
+        """Returns [N, C] float64 calibrated probabilities."""
+        logits = np.float64(self.logits[output])
+        logits = logits + np.asarray(self.calibration[output])
+        logits -= logits.max(axis=1, keepdims=True)
+        exp = np.exp(logits)
+        return exp / exp.sum(axis=1, keepdims=True)
+
+
+def read(workdir: str | pathlib.Path) -> Run:
+    """Reads a workdir.
+
+    Raises:
+        storage.UserError: No run has left anything there.
+    """
+    workdir = pathlib.Path(workdir)
+    summary = workdir / "summary.json"
+    if not summary.exists() and not (workdir / "metrics.csv").exists():
+        raise storage.UserError(
+            f"{workdir} holds neither summary.json nor metrics.csv: expected "
+            "the --workdir of a run of trainer/main.py"
+        )
+    return Run(
+        metrics=_read_table(workdir / "metrics.csv"),
+        speed=_read_table(workdir / "speed.csv"),
+        summary=json.loads(summary.read_text("utf-8"))
+        if summary.exists()
+        else {},
+        flags=_read_flags(workdir / "flags.txt"),
+    )
+
+
+def _read_table(path):
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {
+                name: float(value) if value else None
+                for name, value in row.items()
+            }
+            for row in csv.DictReader(file)
+        ]
+
+
+def _read_flags(path):
+    """Returns {"epochs": "20", "crop": "true", "xla": "false", …}."""
+    found = {}
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    for line in lines:
+        name, equals, value = line.removeprefix("--").partition("=")
+        if equals:
+            found[name] = value
+        elif name.startswith("no"):
+            found[name.removeprefix("no")] = "false"
+        else:
+            found[name] = "true"
+    return found
