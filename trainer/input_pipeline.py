@@ -1,8 +1,8 @@
 """Records to batches: the training stream and the evaluation stream.
 
   plan of windows (order.py)
-    -> a window's records as one uint8 matrix: read, parsed in vectors
-    -> gathered in hash order, a batch at a time
+    -> a window's records: their bytes, or the whole set parsed
+    -> in hash order, a batch at a time, parsed as a vector
     -> [B, H, W, 1] uint8 images, labels, and the numbers augmentation draws
 
 Everything is a pure function of (seed, step): no iterator state is saved, and
@@ -20,6 +20,7 @@ from tfrecord_builder import example
 from trainer import order as order_lib
 
 _READ_BUFFER = 8 << 20  # 8 MiB
+_MANY = 1 << 40  # More records than there are.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,45 +103,75 @@ class TrainStream:
         """Returns chunks out of the whole set in memory, None if it is not."""
         if not self.order.in_memory:
             return None
-        everything = _read_window(
-            tf.constant(self.paths),
-            self.info,
-            sum(self.order.shard_records),
-            parallel_calls,
-            with_keys,
-        )
+        everything = self._read_all(parallel_calls, with_keys)
         ends = tf.cumsum(tf.constant(self.order.shard_records))
         starts = tf.concat([[0], ends[:-1]], axis=0)
+
+        def pick(places):
+            return {k: tf.gather(v, places) for k, v in everything.items()}
 
         def chunks(window):
             rows = tf.ragged.range(
                 tf.gather(starts, window["shards"]),
                 tf.gather(ends, window["shards"]),
             ).flat_values
-            return self._chunks(window, everything, rows, parallel_calls)
+            return self._chunks(window, rows, pick, parallel_calls)
 
         return _plan_dataset(plan).flat_map(chunks)
 
+    def _read_all(self, parallel_calls, with_keys):
+        """Returns all records, parsed, as tensors."""
+
+        def read(path):
+            return _parse(_read_shard(path), self.info, with_keys)
+
+        return (
+            tf.data.Dataset.from_tensor_slices(tf.constant(self.paths))
+            .map(read, num_parallel_calls=parallel_calls)
+            .rebatch(sum(self.order.shard_records))
+            .get_single_element()
+        )
+
     def _windowed(self, plan, *, parallel_calls, with_keys):
-        """Returns chunks out of one window after another."""
+        """Returns chunks out of one window after another.
+
+        A window is kept as the records' bytes, which are moved rather than
+        copied when they are batched, and parsed a batch at a time, while its
+        pixels are in the processor's cache.
+        """
         paths = tf.constant(self.paths)
-        sizes = tf.constant(self.order.shard_records, tf.int64)
 
         def read(window):
-            records = tf.reduce_sum(tf.gather(sizes, window["shards"]))
-            window_paths = tf.gather(paths, window["shards"])
-            return window, _read_window(
-                window_paths, self.info, records, parallel_calls, with_keys
+            serialized = (
+                tf.data.Dataset.from_tensor_slices(
+                    tf.gather(paths, window["shards"])
+                )
+                .map(_read_shard, num_parallel_calls=parallel_calls)
+                .unbatch()
+                .batch(_MANY)
+                .get_single_element()
             )
+            return window, serialized
 
-        def chunks(window, features):
-            rows = tf.range(tf.shape(features["image"])[0])
-            return self._chunks(window, features, rows, parallel_calls)
+        def chunks(window, serialized):
+            def pick(places):
+                chosen = tf.gather(serialized, places)
+                return _parse(chosen, self.info, with_keys)
+
+            rows = tf.range(tf.size(serialized))
+            return self._chunks(window, rows, pick, parallel_calls)
 
         return _plan_dataset(plan).map(read).prefetch(1).flat_map(chunks)
 
-    def _chunks(self, window, features, rows, parallel_calls):
-        """Returns the window's records in hash order, cut at batch ends."""
+    def _chunks(self, window, rows, pick, parallel_calls):
+        """Returns the window's records in hash order, cut at batch ends.
+
+        Args:
+            window: Scalars and shards of an order_lib.Window.
+            rows: [n] int32, the window's records in the order of the shards.
+            pick: Returns the features of some of `rows`.
+            parallel_calls: Threads that pick.
+        """
         batch = self.order.batch_size
         places = order_lib.window_permutation(window["key"], tf.size(rows))
         rows = tf.gather(rows, places)[window["skip"] :][: window["take"]]
@@ -151,8 +182,7 @@ class TrainStream:
 
         def chunk(index):
             end = first + tf.cast(index, tf.int32) * batch
-            chosen = rows[tf.maximum(end - batch, 0) : end]
-            return {name: tf.gather(v, chosen) for name, v in features.items()}
+            return pick(rows[tf.maximum(end - batch, 0) : end])
 
         return tf.data.Dataset.range(tf.cast(count, tf.int64)).map(
             chunk, num_parallel_calls=parallel_calls
@@ -246,21 +276,11 @@ def _plan_dataset(plan: list[order_lib.Window]) -> tf.data.Dataset:
     )
 
 
-def _read_window(paths, info, records, parallel_calls, with_keys):
-    """Returns all records of `paths`, one after another, as tensors."""
-
-    def read(path):
-        serialized = (
-            tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER)
-            .batch(1 << 40)
-            .get_single_element()
-        )
-        return _parse(serialized, info, with_keys)
-
+def _read_shard(path):
+    """Returns the records of a shard, [n] string."""
     return (
-        tf.data.Dataset.from_tensor_slices(paths)
-        .map(read, num_parallel_calls=parallel_calls)
-        .rebatch(tf.cast(records, tf.int64))
+        tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER)
+        .batch(_MANY)
         .get_single_element()
     )
 
