@@ -9,6 +9,7 @@ Errors of the user or of the data are `storage.UserError` all over the project.
 
 from storage.errors import UserError
 from storage.folder import Folder, open_folder
+from storage.local import write_whole
 from storage.spool import Spool
 
-__all__ = ["Folder", "Spool", "UserError", "open_folder"]
+__all__ = ["Folder", "Spool", "UserError", "open_folder", "write_whole"]

@@ -99,6 +99,20 @@ class LocalFolder:
         return UserError(f"{self.path}: expected a folder, got a file")
 
 
+def write_whole(path: str | pathlib.Path, data: bytes) -> None:
+    """Writes a file that one process alone writes: whole, or not at all.
+
+    What a killed writer leaves is overwritten by the next one.
+    """
+    path = pathlib.Path(path)
+    temp = path.with_name(f".{path.name}.tmp")
+    with open(temp, "wb") as sink:
+        sink.write(data)
+        sink.flush()
+        os.fsync(sink.fileno())
+    os.replace(temp, path)
+
+
 @contextlib.contextmanager
 def whole_file(path: str | pathlib.Path) -> Iterator[BinaryIO]:
     """Yields a file to write; it appears at `path` whole, or not at all."""

@@ -8,7 +8,6 @@ JSON and left out of the mean.
 """
 
 import json
-import os
 import pathlib
 
 from absl import flags, logging
@@ -72,15 +71,11 @@ def choose_splits(
 
 
 def write(path: str, scores: dict) -> None:
-    """Writes the scores whole: temporary name, fsync, rename."""
+    """Writes the scores, and the folder they go into."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(scores, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    text = json.dumps(scores, indent=1, ensure_ascii=False)
+    storage.write_whole(path, text.encode())
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ import pathlib
 import re
 from collections.abc import Mapping
 
+import storage
 from tfrecord_builder import dataset_info
 from trainer import (
     report_classes,
@@ -30,7 +31,7 @@ def write(
     info: dataset_info.DatasetInfo | None,
     data_dir: str,
 ) -> pathlib.Path:
-    """Writes the report of a workdir into it: temporary name, fsync, rename.
+    """Writes the report of a workdir into it.
 
     Args:
         workdir: What the run left.
@@ -54,12 +55,7 @@ def write(
     for title, text in sections:
         body += f"<section><h2>{title}</h2>{text}</section>"
     path = pathlib.Path(workdir, NAME)
-    temporary = path.with_name(f".{NAME}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(_page(body))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    storage.write_whole(path, _page(body).encode())
     return path
 
 

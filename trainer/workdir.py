@@ -19,6 +19,7 @@ import tempfile
 
 import tensorflow as tf
 
+import storage
 from trainer import run_state
 
 
@@ -41,14 +42,9 @@ class Workdir:
         self._shown = 0
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a file whole: temporary name, fsync, rename."""
+        """Writes a file whole."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f".{name}.tmp"
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path / name)
+        storage.write_whole(self.path / name, text.encode())
 
     def write_json(self, name: str, value: dict) -> None:
         """Writes a JSON file whole."""
