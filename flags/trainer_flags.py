@@ -94,6 +94,39 @@ flags.DEFINE_float(
     lower_bound=0,
     upper_bound=0.95,
 )
+flags.DEFINE_enum(
+    "pool",
+    "average",
+    ["average", "gem", "attention"],
+    "How the feature map is pooled: its mean, a generalised mean with learned "
+    "exponents, or a mean weighted by a learned map.",
+)
+flags.DEFINE_bool(
+    "pool_per_output",
+    False,
+    "Give each output exponents or a map of its own.",
+)
+flags.DEFINE_float(
+    "grapheme_head",
+    0.0,
+    "Weight in the loss, beside --output_weights, of a head with a class for "
+    "each combination of labels in the folds; 0: no such head.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "grapheme_blend",
+    0.5,
+    "Weight of that head's word in each output's log-probabilities.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_enum(
+    "grapheme_decoding",
+    "sum",
+    ["sum", "mean"],
+    "What makes a class's probability out of its graphemes': mean favours "
+    "classes of few graphemes.",
+)
 flags.DEFINE_list(
     "output_weights",
     ["grapheme_root:2"],
@@ -161,6 +194,27 @@ flags.DEFINE_float(
     "Probability spread evenly over all classes.",
     lower_bound=0,
     upper_bound=0.9,
+)
+flags.DEFINE_float(
+    "class_balance",
+    0.0,
+    "Power of a class's count that its examples' loss is divided by; 1: every "
+    "class counts alike.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "focal_gamma",
+    0.0,
+    "Exponent of (1 - p) in the loss: easy examples count less; 0: alike.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "hardest_examples",
+    1.0,
+    "Part of each --mix_group of examples that counts, those of the greatest "
+    "loss.",
+    lower_bound=0,
+    upper_bound=1,
 )
 flags.DEFINE_float(
     "ema_decay",

@@ -13,7 +13,14 @@ import tensorflow as tf
 
 import storage
 from tfrecord_builder import dataset_info
-from trainer import backbones, model, model_file, optimizers, preprocessing
+from trainer import (
+    backbones,
+    heads,
+    model,
+    model_file,
+    optimizers,
+    preprocessing,
+)
 
 
 def paper(count=1, height=137, width=236):
@@ -121,13 +128,29 @@ except ImportError:
 """
 
 
-@pytest.mark.parametrize("backbone", ["small", "resnet18_v2"])
-def test_the_model_stands_alone(tiny_records, tmp_path, backbone):
+@pytest.mark.parametrize(
+    ("backbone", "pool", "with_graphemes"),
+    [("small", "gem", True), ("resnet18_v2", "attention", False)],
+)
+def test_the_model_stands_alone(
+    tiny_records, tmp_path, backbone, pool, with_graphemes
+):
     info = dataset_info.read(tiny_records)
     outputs = {o.name: len(o.classes) for o in info.outputs}
+    graphemes = None
+    if with_graphemes:
+        graphemes = heads.make_graphemes(info, blend=0.5, mean=True)
     core = model.build_core(
-        backbone=backbone, height=32, width=32, outputs=outputs, dropout=0.1
+        backbone=backbone,
+        height=32,
+        width=32,
+        outputs=outputs,
+        dropout=0.1,
+        pool=pool,
+        pool_per_output=True,
+        graphemes=graphemes,
     )
+    core = model.decode(core, graphemes)
     calibration = {
         name: [0.5 * i for i in range(n)] for name, n in outputs.items()
     }

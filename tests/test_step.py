@@ -9,6 +9,9 @@ import pytest
 import tensorflow as tf
 import tiny_training
 
+from tfrecord_builder import dataset_info
+from trainer import heads
+
 
 def test_loop_length_does_not_change_the_result(tiny_records):
     digests, losses = [], []
@@ -95,6 +98,20 @@ def test_xla_compiles_the_same_step(tiny_records):
         )
         losses.append(tiny_training.take(tiny, [4])[0])
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+
+
+def test_the_grapheme_head_learns(tiny_records):
+    graphemes = heads.make_graphemes(
+        dataset_info.read(tiny_records), blend=0.5, mean=False
+    )
+    tiny = tiny_training.make(
+        tiny_records, backbone="tiny", dropout=0.0, graphemes=graphemes
+    )
+    head = tiny.step.core.get_layer(heads.GRAPHEME)
+    before = head.kernel.numpy()
+    _, finite = tiny_training.take(tiny, [2])
+    assert all(finite)
+    assert np.abs(head.kernel.numpy() - before).min(axis=0).max() > 0
 
 
 _REPLICAS = """

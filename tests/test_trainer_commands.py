@@ -21,6 +21,20 @@ SMALL = (
     "--mix_group=2",
     "--backup_every_steps=2",
 )
+# What decides the loss and the logits, all of it at once.
+EVERYTHING = (
+    "--cutmix=0.3",
+    "--mixup=0.3",
+    "--fmix=0.3",
+    "--cooldown_epochs=0.5",
+    "--elastic=0.01",
+    "--pool=attention",
+    "--pool_per_output",
+    "--grapheme_head=0.5",
+    "--class_balance=0.5",
+    "--focal_gamma=1",
+    "--hardest_examples=0.5",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +58,7 @@ def evaluate():
 def trained(train, tiny_records, tmp_path_factory):
     """A finished run on the tiny records."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
-    done = train(tiny_records, workdir)
+    done = train(tiny_records, workdir, *EVERYTHING)
     assert done.returncode == 0, done.stderr
     return workdir
 

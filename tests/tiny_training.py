@@ -7,7 +7,9 @@ import tensorflow as tf
 from tfrecord_builder import dataset_info
 from trainer import (
     augment,
+    heads,
     input_pipeline,
+    losses,
     model,
     optimizers,
     order,
@@ -37,6 +39,7 @@ def make(
     rate=None,
     xla=False,
     size=None,
+    graphemes=None,
 ) -> Tiny:
     """Returns a step over fold1 and fold2, as main puts one together."""
     strategy = strategy or tf.distribute.get_strategy()
@@ -61,6 +64,7 @@ def make(
         "width": width,
         "outputs": {o.name: len(o.classes) for o in info.outputs},
         "dropout": dropout,
+        "graphemes": graphemes,
     }
     with strategy.scope():
         core, ema_core = (
@@ -76,10 +80,12 @@ def make(
             schedule=rate
             or schedule.WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
             augmentation=augment.Augmentation(mix_group=2),
-            output_weights={o.name: 1.0 for o in info.outputs},
-            label_smoothing=0.0,
+            loss=losses.Loss(
+                dict.fromkeys([*core_args["outputs"], heads.GRAPHEME], 1.0)
+            ),
             ema_decay=0.9,
             batch_size=batch_size,
+            graphemes=graphemes,
             xla=xla,
             loss_scale=step.make_loss_scale(policy),
         )

@@ -10,6 +10,7 @@ bytes.
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import storage
@@ -78,6 +79,20 @@ class DatasetInfo:
     def folds(self) -> tuple[str, ...]:
         """Returns the names of the folds in their order, without unseen."""
         return tuple(name for name in self.splits if name != UNSEEN)
+
+    def class_counts(self, splits: Iterable[str]) -> dict[str, list[int]]:
+        """Returns, by output, the images of each class in `splits`."""
+        splits = tuple(splits)
+        return {
+            output.name: [
+                sum(
+                    self.splits[split].counts[output.name][label]
+                    for split in splits
+                )
+                for label in range(len(output.classes))
+            ]
+            for output in self.outputs
+        }
 
     def to_json(self) -> str:
         """Returns the file's text, the same for the same dataset."""

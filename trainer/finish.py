@@ -24,12 +24,12 @@ from trainer import (
 
 
 def build_best(state: run_state.RunState, *, core_args: dict) -> keras.Model:
-    """Builds the core, in float32, with the best weights of the run."""
+    """Builds the net, in float32, with the best weights of the run."""
     core = model.build_core(**core_args, policy="float32")
     named = run_state.name_variables("ema", core.weights)
     for name, variable in named.items():
         variable.assign(state.best[name])
-    return core
+    return model.decode(core, core_args["graphemes"])
 
 
 def hand_over(
@@ -61,7 +61,7 @@ def hand_over(
     if "validation" in scored:
         calibration, fitted = calibrate.fit(
             *scored["validation"],
-            _training_counts(info, splits["validation"]),
+            info.class_counts(set(info.folds) - set(splits["validation"])),
         )
         fitted["score"] = metrics.score(fitted["recall"], output_weights)
     judged = {
@@ -132,21 +132,6 @@ def _report(path, **what):
             error,
             path,
         )
-
-
-def _training_counts(info, held_out):
-    """Returns, by output, the examples of each class in the other folds."""
-    return {
-        output.name: np.sum(
-            [
-                info.splits[fold].counts[output.name]
-                for fold in info.folds
-                if fold not in held_out
-            ],
-            axis=0,
-        )
-        for output in info.outputs
-    }
 
 
 def summarise(state: run_state.RunState) -> dict:

@@ -1,38 +1,88 @@
 """The training loss: weighted softmax cross-entropy over the outputs."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 
-def cross_entropy(
-    labels: Mapping[str, tf.Tensor],
-    logits: Mapping[str, tf.Tensor],
-    *,
-    output_weights: Mapping[str, float],
-    label_smoothing: float = 0.0,
-) -> tf.Tensor:
-    """Returns the loss of every example.
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """The loss of every example.
 
-    Args:
-        labels: By output, [B, C] float32 rows of probabilities (mixed labels
-            have more than one class).
-        logits: By output, [B, C] float32.
-        output_weights: By output, its share in the loss; the weights are
-            normalised to sum 1.
+    Attributes:
+        output_weights: By output, its share; the weights are normalised to
+            sum 1.
         label_smoothing: Probability spread evenly over all classes, in [0, 1)
             (Szegedy et al. 2016, arXiv 1512.00567).
-
-    Returns:
-        [B] float32.
+        class_weights: By output, a factor for each of its classes; an output
+            that is not named has none.
+        focal_gamma: Exponent of (1 - p) that makes easy examples count less
+            (Lin et al. 2017, arXiv 1708.02002); 0: they count alike.
+        hardest: Part of the examples that counts, those of the greatest loss
+            of each group (Shrivastava et al. 2016, arXiv 1604.03540).
+        group: Consecutive examples that the hardest are taken from: the
+            groups are the same for any number of replicas.
     """
-    total = sum(output_weights[name] for name in logits)
-    loss = 0.0
-    for name, output_logits in logits.items():
-        target = labels[name]
-        classes = target.shape[-1]
-        target = target * (1.0 - label_smoothing) + label_smoothing / classes
-        loss += (output_weights[name] / total) * (
-            tf.nn.softmax_cross_entropy_with_logits(target, output_logits)
+
+    output_weights: Mapping[str, float]
+    label_smoothing: float = 0.0
+    class_weights: Mapping[str, Sequence[float]] = dataclasses.field(
+        default_factory=dict
+    )
+    focal_gamma: float = 0.0
+    hardest: float = 1.0
+    group: int = 1
+
+    def __call__(
+        self, labels: Mapping[str, tf.Tensor], logits: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns [B] float32.
+
+        Args:
+            labels: By output, [B, C] float32 rows of probabilities (mixed
+                labels have more than one class; a row of zeros is no label,
+                and its loss 0).
+            logits: By output, [B, C] float32.
+        """
+        total = sum(self.output_weights[name] for name in logits)
+        loss = tf.add_n(
+            [
+                (self.output_weights[name] / total)
+                * self._output_loss(name, labels[name], output_logits)
+                for name, output_logits in logits.items()
+            ]
         )
-    return loss
+        return loss if self.hardest == 1.0 else self._keep_hardest(loss)
+
+    def _output_loss(self, name, target, logits):
+        present = tf.reduce_sum(target, axis=-1, keepdims=True)
+        smooth = self.label_smoothing
+        target = target * (1.0 - smooth) + present * smooth / target.shape[-1]
+        if name in self.class_weights:
+            target *= tf.constant(self.class_weights[name], tf.float32)
+        log_p = tf.nn.log_softmax(logits)
+        if self.focal_gamma:
+            target *= (1.0 - tf.exp(log_p)) ** self.focal_gamma
+        return -tf.reduce_sum(target * log_p, axis=-1)
+
+    def _keep_hardest(self, loss):
+        """Returns the loss, 0 where it is small, with the same mean scale."""
+        groups = tf.reshape(loss, [-1, self.group])
+        kept = max(1, round(self.hardest * self.group))
+        least = tf.math.top_k(groups, kept).values[:, -1:]
+        hard = tf.cast(groups >= least, tf.float32) * (self.group / kept)
+        return tf.reshape(groups * tf.stop_gradient(hard), [-1])
+
+
+def class_weights(counts: Sequence[int], power: float) -> list[float]:
+    """Returns factors count^-power, their mean over the examples 1.
+
+    Args:
+        counts: Training examples of each class.
+        power: 0: every example counts alike; 1: every class does.
+    """
+    counts = np.asarray(counts, np.float64)
+    weights = np.maximum(counts, 1.0) ** -power
+    return (weights * counts.sum() / np.sum(weights * counts)).tolist()

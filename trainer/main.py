@@ -22,9 +22,11 @@ from trainer import (
     distribution,
     final,
     finish,
+    heads,
     identity,
     input_pipeline,
     judge,
+    losses,
     model,
     optimizers,
     order,
@@ -84,11 +86,20 @@ def main() -> int:
         "width": preprocess.width,
         "outputs": {o.name: len(o.classes) for o in info.outputs},
         "dropout": FLAGS.dropout,
+        "pool": FLAGS.pool,
+        "pool_per_output": FLAGS.pool_per_output,
+        "graphemes": heads.make_graphemes(
+            info,
+            blend=FLAGS.grapheme_blend,
+            mean=FLAGS.grapheme_decoding == "mean",
+        )
+        if FLAGS.grapheme_head
+        else None,
         "seed": FLAGS.seed,
     }
     with devices.strategy.scope():
         step_, state = make_step(
-            stream, core_args, preprocess, weights, devices
+            stream, splits, core_args, preprocess, weights, devices
         )
     limits = limits_lib.Limits(minutes=FLAGS.max_minutes)
     left = workdir.Workdir(FLAGS.workdir, chief=devices.is_chief)
@@ -111,7 +122,11 @@ def main() -> int:
         stream=stream,
         step=step_,
         state=state,
-        judge=judge.Judge(devices.strategy, step_.ema_core, **judge_args),
+        judge=judge.Judge(
+            devices.strategy,
+            model.decode(step_.ema_core, core_args["graphemes"]),
+            **judge_args,
+        ),
         splits=splits,
         output_weights=weights,
         epochs=FLAGS.epochs,
@@ -198,7 +213,7 @@ def make_data(info, replicas):
     return stream, splits
 
 
-def make_step(stream, core_args, preprocess, weights, devices):
+def make_step(stream, splits, core_args, preprocess, weights, devices):
     """Returns the train step and the state of the run at step 0."""
     policy = devices.precision
     core, ema_core = (
@@ -220,8 +235,8 @@ def make_step(stream, core_args, preprocess, weights, devices):
             warmup_steps=int(FLAGS.warmup_epochs * spe),
         ),
         augmentation=make_augmentation(spe),
-        output_weights=weights,
-        label_smoothing=FLAGS.label_smoothing,
+        loss=make_loss(stream.info, splits, weights),
+        graphemes=core_args["graphemes"],
         ema_decay=FLAGS.ema_decay,
         batch_size=FLAGS.global_batch_size,
         parts=step.count_parts(
@@ -234,6 +249,24 @@ def make_step(stream, core_args, preprocess, weights, devices):
         loss_scale=step.make_loss_scale(policy),
     )
     return step_, run_state.RunState(step_.variables())
+
+
+def make_loss(info, splits, weights):
+    """Returns the loss of an example, its class weights from the folds."""
+    folds = set(info.folds) - set(splits.get("validation", ()))
+    class_weights = {
+        name: losses.class_weights(counts, FLAGS.class_balance)
+        for name, counts in info.class_counts(folds).items()
+        if FLAGS.class_balance
+    }
+    return losses.Loss(
+        output_weights=weights | {heads.GRAPHEME: FLAGS.grapheme_head},
+        label_smoothing=FLAGS.label_smoothing,
+        class_weights=class_weights,
+        focal_gamma=FLAGS.focal_gamma,
+        hardest=FLAGS.hardest_examples,
+        group=FLAGS.mix_group,
+    )
 
 
 def make_augmentation(steps_per_epoch):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from trainer import backbones, preprocessing
+from trainer import backbones, heads, preprocessing
 
 
 def build_core(
@@ -23,6 +23,9 @@ def build_core(
     width: int,
     outputs: Mapping[str, int],
     dropout: float,
+    pool: str = "average",
+    pool_per_output: bool = False,
+    graphemes: heads.Graphemes | None = None,
     seed: int = 0,
     policy: str = "float32",
     fused: bool = False,
@@ -35,6 +38,9 @@ def build_core(
         width: Columns the backbone sees.
         outputs: By output, its number of classes.
         dropout: Share of the pooled features dropped in training.
+        pool: See heads.pool.
+        pool_per_output: Whether each output has a pooling of its own.
+        graphemes: What the grapheme head tells apart; None: there is none.
         seed: Seed of the initial weights and of dropout.
         policy: Keras dtype policy of the backbone; the heads are float32.
         fused: Whether to use layers that are faster in training, but that
@@ -42,22 +48,49 @@ def build_core(
 
     Returns:
         A model from [B, height, width, 1] float32 ink to a dict of logits
-        [B, classes] float32. The same arguments give the same weights.
+        [B, classes] float32, by output and, with a grapheme head,
+        heads.GRAPHEME. The same arguments give the same weights.
     """
     # Initializers draw their seeds from process-wide state.
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((height, width, 1), name="ink")
     with _dtype_policy(policy):
         features = backbones.feature_map(backbone, inputs, fused=fused)
-        pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
-    pooled = keras.layers.Dropout(
+        sizes = dict(outputs)
+        if graphemes:
+            sizes[heads.GRAPHEME] = len(graphemes.labels)
+        names = {name: f"pool_{name}" for name in sizes}
+        if not pool_per_output:
+            names = dict.fromkeys(sizes, "pool")
+        pools = {
+            name: heads.pool(features, pool, name=name)
+            for name in dict.fromkeys(names.values())
+        }
+    drop = keras.layers.Dropout(
         dropout, seed=seed, dtype="float32", name="dropout"
-    )(pooled)
+    )
+    dropped = {name: drop(pooled) for name, pooled in pools.items()}
     logits = {
-        name: keras.layers.Dense(classes, dtype="float32", name=name)(pooled)
-        for name, classes in outputs.items()
+        name: keras.layers.Dense(classes, dtype="float32", name=name)(
+            dropped[names[name]]
+        )
+        for name, classes in sizes.items()
     }
     return keras.Model(inputs, logits, name="core")
+
+
+def decode(core: keras.Model, graphemes: heads.Graphemes | None) -> keras.Model:
+    """Returns the core with the grapheme head's word in the outputs' logits.
+
+    Args:
+        core: What build_core returned; the layers are shared.
+        graphemes: What it was built with.
+    """
+    if graphemes is None:
+        return core
+    return keras.Model(
+        core.input, graphemes.decode(core.output), name="decoded"
+    )
 
 
 def build_served(
@@ -70,7 +103,7 @@ def build_served(
     """Wraps a float32 core into the model that is handed over.
 
     Args:
-        core: What build_core returned under the float32 policy.
+        core: What build_core returned under the float32 policy, decoded.
         preprocess: What the core was trained behind.
         image_shape: Height and width of the stored images.
         calibration: By output, what is added to its logits, a number a class.

@@ -10,13 +10,13 @@ finite.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from storage import UserError
-from trainer import augment, losses, run_state
+from trainer import augment, heads, losses, run_state
 
 _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
@@ -36,12 +36,13 @@ class Step:
         preprocess: From the stored images to the core's input.
         schedule: Learning rate of a step.
         augmentation: Changes images and labels, by drawn numbers.
-        output_weights: By output, its share in the loss.
-        label_smoothing: In [0, 1).
+        loss: Of every example.
         ema_decay: Decay of the moving average a step, after its warm-up.
         batch_size: Global batch size.
         parts: Parts that a replica's share of the batch is computed in, one
             after another, for want of memory.
+        graphemes: What the core's grapheme head tells apart; None: it has
+            none.
         max_loss: A step with a greater loss is not taken.
         xla: Whether XLA compiles the gradients.
         loss_scale: [2] float32 variable (scale, finite steps since it
@@ -55,11 +56,11 @@ class Step:
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     schedule: Callable[[tf.Tensor], tf.Tensor]
     augmentation: augment.Augmentation
-    output_weights: Mapping[str, float]
-    label_smoothing: float
+    loss: losses.Loss
     ema_decay: float
     batch_size: int
     parts: int = 1
+    graphemes: heads.Graphemes | None = None
     max_loss: float = float("inf")
     xla: bool = False
     loss_scale: tf.Variable | None = None
@@ -167,6 +168,9 @@ class Step:
     def _part(self, trainable, state, features, step, scale):
         """Returns the gradients, the new state and the loss of examples."""
         images = self.preprocess(features["image"])
+        if self.graphemes:
+            index = self.graphemes.index(features)
+            features = features | {heads.GRAPHEME: index}
         labels = {
             name: tf.one_hot(features[name], logits.shape[-1])
             for name, logits in self.core.output.items()
@@ -179,13 +183,7 @@ class Step:
             logits, new_state = self.core.stateless_call(
                 trainable, state, images, training=True
             )
-            loss = losses.cross_entropy(
-                labels,
-                logits,
-                output_weights=self.output_weights,
-                label_smoothing=self.label_smoothing,
-            )
-            loss = tf.reduce_sum(loss) / self.batch_size
+            loss = tf.reduce_sum(self.loss(labels, logits)) / self.batch_size
             scaled = loss * scale
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
