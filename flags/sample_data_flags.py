@@ -18,6 +18,14 @@ flags.DEFINE_integer(
     upper_bound=200_840,
     required=True,
 )
+flags.DEFINE_string(
+    "graphemes",
+    "train",
+    "Which graphemes to draw. train: the competition's 1,295, as often as "
+    "they were written. The others are drawn alike often, each root x vowel x "
+    "consonant that can be written: all; rare: those with a class of few "
+    "images; unseen-of:RECORDS: those that the folds of a built dataset lack.",
+)
 flags.DEFINE_integer(
     "seed",
     0,

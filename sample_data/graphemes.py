@@ -7,6 +7,8 @@ class_map.csv: the text of each class, byte for byte the competition's own.
 
 import csv
 import dataclasses
+import hashlib
+import json
 import pathlib
 from collections.abc import Sequence
 
@@ -38,6 +40,12 @@ def read_graphemes(path: pathlib.Path = _TABLE) -> list[Grapheme]:
             )
             for row in csv.DictReader(file)
         ]
+
+
+def digest(graphemes: Sequence[Grapheme]) -> str:
+    """Returns the SHA-256 of a list of graphemes, in hex."""
+    rows = [dataclasses.astuple(grapheme) for grapheme in graphemes]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def deal(

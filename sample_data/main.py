@@ -15,7 +15,15 @@ from absl import flags
 
 import storage
 from flags import command, sample_data_flags
-from sample_data import fonts, graphemes, handwriting, layout, progress, workers
+from sample_data import (
+    combinations,
+    fonts,
+    graphemes,
+    handwriting,
+    layout,
+    progress,
+    workers,
+)
 
 FLAGS = flags.FLAGS
 _DRAWING = 1  # counts the changes that give other pixels for the same flags
@@ -83,7 +91,7 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
             f"--num_train_files={FLAGS.num_train_files} is more than "
             f"--num_images={FLAGS.num_images}: a file would stay empty"
         )
-    table = graphemes.read_graphemes()
+    table = combinations.choose(FLAGS.graphemes, graphemes.read_graphemes())
     places = {
         "train": graphemes.deal(
             table, num_images=FLAGS.num_images, seed=FLAGS.seed
@@ -97,6 +105,7 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
         "seed": FLAGS.seed,
         "num_images": FLAGS.num_images,
         "num_train_files": FLAGS.num_train_files,
+        "graphemes": graphemes.digest(table),
         "fonts": fonts.digest(font_paths),
     }
     return _Plan(

@@ -144,7 +144,7 @@ def test_a_finished_run_says_so_and_restores_its_workdir(
     backup = tmp_path / "backup"
     shutil.copytree(trained / "backup", backup)
     fresh = tmp_path / "fresh"
-    done = train(tiny_records, fresh, f"--backup_dir={backup}")
+    done = train(tiny_records, fresh, *EVERYTHING, f"--backup_dir={backup}")
     assert done.returncode == 0
     assert "finished" in done.stdout + done.stderr
     for name in ("model.keras", "summary.json", "metrics.csv"):
@@ -207,7 +207,7 @@ def test_another_run_is_refused_by_the_flag_that_differs(
     backup = tmp_path / "backup"
     shutil.copytree(trained / "backup", backup)
     before = sorted(p.name for p in backup.iterdir())
-    flags = (f"--backup_dir={backup}", "--learning_rate=0.5")
+    flags = (*EVERYTHING, f"--backup_dir={backup}", "--learning_rate=0.5")
     done = train(tiny_records, tmp_path / "run", *flags)
     assert done.returncode == 1
     for part in ("learning_rate", "0.002", "0.5"):
