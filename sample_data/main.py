@@ -21,14 +21,13 @@ from sample_data import (
     graphemes,
     handwriting,
     layout,
-    progress,
     workers,
 )
+from tfrecord_builder import progress_bar
 
 FLAGS = flags.FLAGS
 _DRAWING = 1  # counts the changes that give other pixels for the same flags
 _PIXELS = handwriting.HEIGHT * handwriting.WIDTH
-_SCATTER = 1024  # images put in place at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,33 +169,28 @@ def _draw_files(
     The workers draw on while a file is written. One file's pixels are held
     in memory: 1.6 GB for 50,210 images.
     """
-    shown = progress.Progress(sum(len(indices) for _, _, indices in files))
-    batches = pool.draw(
-        (
-            [
-                (int(split == "test"), index, plan.texts[split][index])
-                for index in indices
-            ]
-            for _, split, indices in files
-        ),
-        on_drawn=shown.advance,
-    )
-    for name, split, indices in files:
-        columns = np.empty((_PIXELS, len(indices)), np.uint8)
-        filled = 0
-        while filled < len(indices):
-            rows = []
-            while sum(map(len, rows)) < _SCATTER and (
-                filled + sum(map(len, rows)) < len(indices)
-            ):
-                rows.append(next(batches).reshape(-1, _PIXELS))
-            rows = np.concatenate(rows)
-            _transpose(rows, columns[:, filled : filled + len(rows)])
-            filled += len(rows)
-        ids = [layout.image_id(split, index) for index in indices]
-        layout.write_images(folder / name, ids, columns, plan.recipe)
-        del columns
-    shown.finish()
+    total = sum(len(indices) for _, _, indices in files)
+    with progress_bar.ProgressBar(total, _PIXELS, what="drawing") as bar:
+        batches = pool.draw(
+            (
+                [
+                    (int(split == "test"), index, plan.texts[split][index])
+                    for index in indices
+                ]
+                for _, split, indices in files
+            ),
+            on_drawn=bar.add,
+        )
+        for name, split, indices in files:
+            columns = np.empty((_PIXELS, len(indices)), np.uint8)
+            filled = 0
+            while filled < len(indices):
+                rows = next(batches).reshape(-1, _PIXELS)
+                _transpose(rows, columns[:, filled : filled + len(rows)])
+                filled += len(rows)
+            ids = [layout.image_id(split, index) for index in indices]
+            layout.write_images(folder / name, ids, columns, plan.recipe)
+            del columns
 
 
 def _transpose(rows: np.ndarray, columns: np.ndarray) -> None:
