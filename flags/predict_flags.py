@@ -2,10 +2,11 @@
 
 from absl import flags
 
-flags.DEFINE_string(
+flags.DEFINE_list(
     "model",
     None,
-    "The model.keras that a run left in its --workdir.",
+    "The model.keras that a run left in its --workdir; of several, joined by "
+    "commas, the calibrated probabilities are averaged.",
     required=True,
 )
 flags.DEFINE_string(
@@ -26,17 +27,25 @@ flags.DEFINE_string(
     "test_image_data_*.parquet",
     "Names of the parquet files to read in --input_dir.",
 )
-flags.DEFINE_integer(
-    "batch_size",
-    256,
-    "Images a batch. Changes speed and memory, not the predictions.",
-    lower_bound=1,
-    upper_bound=65_536,
+flags.DEFINE_string(
+    "probabilities",
+    None,
+    "A parquet file to write, too: image_id, and for each output the list of "
+    "its classes' probabilities.",
 )
 flags.DEFINE_integer(
-    "block_mb",
-    1640,
-    "MiB of pixels read at a time; two such blocks are held. A row group that "
-    "is larger (the competition's have 1.6 GB) is decoded anew for each block.",
+    "tta",
+    1,
+    "Views of each image, slightly shifted and scaled, whose probabilities are "
+    "averaged; takes that many times as long. 1: the image as it is.",
     lower_bound=1,
+    upper_bound=64,
+)
+flags.DEFINE_integer(
+    "batch_size",
+    128,
+    "Images a batch. Changes speed and memory; probabilities in their last "
+    "digits at most.",
+    lower_bound=1,
+    upper_bound=65_536,
 )

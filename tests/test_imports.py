@@ -1,8 +1,8 @@
 """Imports run one way; the rules are read off the sources, nothing is run.
 
     main files -> the rest of their package
-               -> tfrecord_builder.{example, dataset_info, parquet_reader,
-                  resize} -> storage
+               -> tfrecord_builder.{dataset_info, example, parquet_reader,
+                  resize, row_spool} -> storage
 
 `flags/` needs absl alone. Each rule is tried on a small bad tree first, so
 that a rule that can no longer fail is seen.
@@ -21,7 +21,13 @@ PACKAGES = ("flags", "sample_data", "storage", "tfrecord_builder", "trainer")
 MAINS = {"main", "evaluate", "predict", "report", "export"}
 SHARED = {
     f"tfrecord_builder.{name}"
-    for name in ("example", "dataset_info", "parquet_reader", "resize")
+    for name in (
+        "dataset_info",
+        "example",
+        "parquet_reader",
+        "resize",
+        "row_spool",
+    )
 }
 # What the shared modules are made of; the trainer does not see it.
 BEHIND = {"tfrecord_builder.pixels"}

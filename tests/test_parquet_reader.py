@@ -1,5 +1,7 @@
 """Blocks hold every row once, in order, within the memory that was asked."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tiny_data
@@ -8,11 +10,19 @@ from storage import UserError
 from tfrecord_builder import parquet_reader, pixels
 
 
-def read(folder, max_bytes=256 << 20, **options):
+def read(folder, max_rows=1000, **options):
     source = parquet_reader.open_source(
         folder, "train_*.parquet", height=12, width=16, **options
     )
-    return source, list(source.blocks(max_bytes))
+    ids = source.read_ids()
+    blocks = [
+        (
+            ids[rows.file][rows.first :][: rows.stop - rows.start],
+            source.read_pixels(rows),
+        )
+        for rows in source.ranges(max_rows)
+    ]
+    return source, blocks
 
 
 @pytest.mark.parametrize("row_group_size", [None, 1, 7, 20])
@@ -21,7 +31,7 @@ def test_blocks(tmp_path, row_group_size, rows):
     ids, images, _, _ = tiny_data.write_dataset(
         tmp_path, num_images=41, num_files=3, row_group_size=row_group_size
     )
-    source, blocks = read(tmp_path, rows * 192)
+    source, blocks = read(tmp_path, rows)
     assert source.num_images == 41
     assert [i for block in blocks for i in block[0]] == ids
     np.testing.assert_array_equal(
@@ -40,6 +50,13 @@ def test_ids(tmp_path):
     assert source.read_ids() == [ids[:4], ids[4:]]
 
 
+def test_digest_is_of_the_bytes(tmp_path):
+    tiny_data.write_dataset(tmp_path, num_images=7)
+    source, _ = read(tmp_path)
+    data = (tmp_path / "train_image_data_1.parquet").read_bytes()
+    assert source.digest(1) == hashlib.sha256(data).hexdigest()
+
+
 def test_progress_adds_up(tmp_path):
     tiny_data.write_dataset(tmp_path, num_images=20, num_files=1)
     source, _ = read(tmp_path)
@@ -54,8 +71,11 @@ def test_size_is_guessed_by_the_number_of_columns(tmp_path):
     guesses = ((137, 236), (3, 8))
     source = parquet_reader.open_source(tmp_path, "*.parquet", guesses=guesses)
     assert (source.height, source.width) == (3, 8)
-    with pytest.raises(UserError, match="24 pixel columns, expected 137 x 236"):
-        parquet_reader.open_source(tmp_path, "*.parquet", guesses=guesses[:1])
+    message = "24 pixel columns, expected 137 x 236 = 32332; look again"
+    with pytest.raises(UserError, match=message):
+        parquet_reader.open_source(
+            tmp_path, "*.parquet", guesses=guesses[:1], advice="look again"
+        )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (700, 3), (1025, 513)])
@@ -79,6 +99,5 @@ def test_real_width(tmp_path):
     source = parquet_reader.open_source(
         tmp_path, "*.parquet", guesses=((137, 236),)
     )
-    ((ids, found),) = source.blocks()
-    assert ids == [f"i{k}" for k in range(rows)]
-    np.testing.assert_array_equal(found, images)
+    (everything,) = source.ranges(rows)
+    np.testing.assert_array_equal(source.read_pixels(everything), images)

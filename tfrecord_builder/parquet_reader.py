@@ -3,8 +3,8 @@
     image_id, 0, 1, 2, … H*W-1       pixel (r, c) is in column r * W + c
 
     source = parquet_reader.open_source("DIR", "train_image_data_*.parquet")
-    for image_ids, images in source.blocks():        # [n, H, W] uint8
-        …
+    for rows in source.ranges(max_rows=10_000):
+        images = source.read_pixels(rows)            # [n, H, W] uint8
 
 A file of 32,332 columns is read in blocks of columns, since each column is
 decoded by itself; each block is transposed into its place in the rows.
@@ -14,6 +14,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import fnmatch
+import hashlib
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -111,8 +112,13 @@ class Source:
 
     def read_ids(self) -> list[list[str]]:
         """Returns the image ids of each file, in row order."""
-        ids = [self._read_ids(i) for i in reversed(range(len(self.files)))]
-        return ids[::-1]
+        files = reversed(range(len(self.files)))
+        return [self.read_file_ids(i) for i in files][::-1]
+
+    def digest(self, i: int) -> str:
+        """Returns the sha256 of a file's bytes, in hex."""
+        with open(self._spool.local_path(self._names[i]), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def ranges(self, max_rows: int) -> list[RowRange]:
         """Cuts all rows into ranges of at most `max_rows`, file by file."""
@@ -129,17 +135,6 @@ class Source:
                 first += rows
         return ranges
 
-    def blocks(
-        self, max_bytes: int = 256 << 20
-    ) -> Iterator[tuple[list[str], np.ndarray]]:
-        """Yields (image ids, [n, H, W] uint8) of all rows in their order."""
-        file, ids = -1, []
-        for rows in self.ranges(max_bytes // (self.height * self.width)):
-            if rows.file != file:
-                file, ids = rows.file, self._read_ids(rows.file)
-            stop = rows.first + rows.stop - rows.start
-            yield ids[rows.first : stop], self.read_pixels(rows)
-
     def read_pixels(
         self,
         rows: RowRange,
@@ -151,8 +146,20 @@ class Source:
         """
         count, width = rows.stop - rows.start, self.height * self.width
         out = np.empty((count, width), np.uint8)
+        start = 0
+        for columns in self.column_blocks(rows):
+            stop = start + len(columns)
+            pixels.transpose(columns, out[:, start:stop])
+            progress(count * len(columns) / width)
+            start = stop
+            del columns
+        return out.reshape(count, self.height, self.width)
+
+    def column_blocks(self, rows: RowRange) -> Iterator[np.ndarray]:
+        """Yields the pixels of a range, [columns, n] uint8, in blocks."""
+        width = self.height * self.width
         step = self._block_columns(rows)
-        # The next block is decoded while this one is transposed.
+        # The next block is decoded while this one is used.
         with concurrent.futures.ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(self._decode, rows, 0, step)
             for start in range(0, width, step):
@@ -165,10 +172,8 @@ class Source:
                     table, self._where(rows.file), rows.first
                 )
                 del table
-                pixels.transpose(columns, out[:, start : start + step])
-                progress(count * len(columns) / width)
+                yield columns
                 del columns
-        return out.reshape(count, self.height, self.width)
 
     def _block_columns(self, rows: RowRange) -> int:
         """Returns how many columns to decode at once."""
@@ -204,7 +209,8 @@ class Source:
                 self._opened = (i, pq.ParquetFile(path))
         return self._opened[1]
 
-    def _read_ids(self, i: int) -> list[str]:
+    def read_file_ids(self, i: int) -> list[str]:
+        """Returns the image ids of one file, in row order."""
         parquet = self._open(i)
         with _readable(self._where(i)):
             column = parquet.read(columns=["image_id"]).column("image_id")
@@ -223,6 +229,7 @@ def open_source(
     height: int = 0,
     width: int = 0,
     guesses: Sequence[tuple[int, int]] = (),
+    advice: str = "give the images' size by --source_height and --source_width",
     spool_dir: str | pathlib.Path | None = None,
     always_spool: bool = False,
 ) -> Source:
@@ -235,6 +242,7 @@ def open_source(
         width: Width in pixels.
         guesses: (height, width) pairs; the first with as many pixels as the
             files have pixel columns is taken.
+        advice: What to do where none of them fits, for the error.
         spool_dir: Where files are copied to that are not on this machine's
             own disk; None for a temporary folder.
         always_spool: Whether to copy those of its own disk, too.
@@ -251,7 +259,7 @@ def open_source(
         raise UserError(
             f"{folder.url}/{name}: {columns} pixel columns, expected "
             + " or ".join(f"{h} x {w} = {h * w}" for h, w in guesses if h * w)
-            + "; give the images' size by --source_height and --source_width"
+            + f"; {advice}"
         )
 
     spool = storage.Spool(folder, spool_dir, always=always_spool)

@@ -41,8 +41,8 @@ def resize_images(images: np.ndarray, spec: dict | None) -> np.ndarray:
         raise UserError(
             f"resize method {spec['method']!r}: expected {METHOD!r}"
         )
-    rows = _area_weights(images.shape[1], spec["height"])
-    columns = _area_weights(images.shape[2], spec["width"])
+    rows = area_weights(images.shape[1], spec["height"])
+    columns = area_weights(images.shape[2], spec["width"])
     resized = np.empty((len(images), len(rows), len(columns)), np.uint8)
     # One image at a time: two small products that stay in cache, whose result
     # cannot depend on how many images come in one call.
@@ -53,7 +53,7 @@ def resize_images(images: np.ndarray, spec: dict | None) -> np.ndarray:
     return resized
 
 
-def _area_weights(source: int, target: int) -> np.ndarray:
+def area_weights(source: int, target: int) -> np.ndarray:
     """Returns [target, source] float64: a source pixel's share of a target."""
     edges = np.arange(target + 1) * (source / target)
     low, high = edges[:-1, None], edges[1:, None]

@@ -1,146 +1,87 @@
-"""Predicts the class of every output for the images of parquet files.
+"""Predicts the images of parquet files, file by file.
 
-    reading a block of rows -> batches of one size -> argmax of the logits
+    reading a row group -> batches of one size -> probabilities
 
-Each stage works while the next one does: a block is read ahead while the last
-one is predicted, so two blocks are in memory at most.
+Each stage works while the next one does: a row group is decoded to a scratch
+file while the one before is predicted, and a batch is read ahead. No batch
+spans two files, so that a file's predictions do not depend on which others
+are predicted in the same process.
 """
 
 import concurrent.futures
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-import keras
 import numpy as np
-import tensorflow as tf
-from absl import logging
 
-from storage import UserError
-from tfrecord_builder import parquet_reader, resize
-from trainer import submission
+from tfrecord_builder import parquet_reader, row_spool
+from trainer import ensemble
 
-_LOG_SECONDS = 10.0  # between two lines of progress
 _T = TypeVar("_T")
-Batch = tuple[list[str], np.ndarray]  # image ids, [B, H, W, 1] uint8
-Classify = Callable[[np.ndarray], dict[str, np.ndarray]]
+# Image ids, and by output [n, C] float32.
+Probabilities = tuple[list[str], dict[str, np.ndarray]]
 
 
-def predict_source(
+def predict_files(
     source: parquet_reader.Source,
-    classify: Classify,
+    files: Sequence[int],
+    predict: ensemble.Predict,
     *,
-    outputs: list[str],
-    resize_spec: Mapping | None,
     batch_size: int,
-    block_bytes: int,
-) -> submission.Predictions:
-    """Predicts all images of `source`.
+    on_images: Callable[[int], None] = lambda images: None,
+) -> Iterator[tuple[int, Probabilities]]:
+    """Predicts some of the source's files.
 
     Args:
         source: The parquet files.
-        classify: See make_classifier.
-        outputs: Names of the model's outputs.
-        resize_spec: What the builder did to the images; see resize.py.
-        batch_size: Images a batch, the last one padded.
-        block_bytes: Pixels read at a time, in bytes.
+        files: Places in `source.files`, ascending, of files that have rows.
+        predict: From [batch_size, H, W] uint8 to [batch_size, C] by output.
+        batch_size: Images a batch, the last of a file padded.
+        on_images: Called after each batch with the number of its images.
 
-    Raises:
-        UserError: An id is there twice, a file is damaged, or the model gives
-            no finite number.
+    Yields:
+        The file's place, its image ids and their probabilities.
     """
-    predictions = submission.Predictions(outputs)
-    total = source.num_images
-    start = logged = time.monotonic()
-    blocks = ahead(source.blocks(block_bytes))
-    batches = make_batches(
-        blocks, batch_size=batch_size, resize_spec=resize_spec
+    groups = ahead(row_spool.spool_groups(source, files))
+    batches = ahead(
+        (file, batch)
+        for file, same in itertools.groupby(groups, key=lambda g: g.file)
+        for batch in make_batches(same, batch_size=batch_size)
     )
-    for image_ids, images in ahead(batches):
-        classes = classify(images)
-        predictions.add(
-            image_ids, {k: v[: len(image_ids)] for k, v in classes.items()}
-        )
-        now = time.monotonic()
-        if now - logged >= _LOG_SECONDS:
-            logged, done = now, len(predictions)
-            speed = done / (now - start)
-            logging.info(
-                "%d of %d images, %.0f images/s, %.0f s left",
-                done,
-                total,
-                speed,
-                (total - done) / speed,
-            )
-    return predictions
-
-
-def make_classifier(
-    model: keras.Model, *, batch_shape: tuple[int, int, int, int]
-) -> Classify:
-    """Returns a function from a batch to the classes of each output.
-
-    Args:
-        model: From uint8 images to a dict of logits by output.
-        batch_shape: [B, H, W, 1], of every batch: one graph serves them all.
-
-    Returns:
-        A function of [B, H, W, 1] uint8 to, by output, [B] int32 classes.
-
-    Raises:
-        UserError: (that function) A logit is not finite.
-    """
-
-    @tf.function(input_signature=[tf.TensorSpec(batch_shape, tf.uint8)])
-    def step(images):
-        logits = model(images, training=False)
-        classes = {
-            name: tf.argmax(value, axis=-1, output_type=tf.int32)
-            for name, value in logits.items()
-        }
-        finite = [
-            tf.reduce_all(tf.math.is_finite(value)) for value in logits.values()
-        ]
-        return classes, tf.reduce_all(tf.stack(finite))
-
-    def classify(images: np.ndarray) -> dict[str, np.ndarray]:
-        classes, finite = step(images)
-        if not finite:
-            raise UserError(
-                "the model's logits are not all finite numbers: expected a "
-                "model of a run that ended well; train it again"
-            )
-        return {name: value.numpy() for name, value in classes.items()}
-
-    return classify
+    ids, parts = [], []
+    for file, (batch_ids, images) in batches:
+        made = predict(images)
+        ids += batch_ids
+        parts.append({k: v[: len(batch_ids)] for k, v in made.items()})
+        on_images(len(batch_ids))
+        # By its rows, not by the next file's first batch: that may fail.
+        if len(ids) == sum(source.files[file].groups):
+            whole = {k: np.concatenate([p[k] for p in parts]) for k in made}
+            yield file, (ids, whole)
+            ids, parts = [], []
 
 
 def make_batches(
-    blocks: Iterable[tuple[list[str], np.ndarray]],
-    *,
-    batch_size: int,
-    resize_spec: Mapping | None,
-) -> Iterator[Batch]:
-    """Cuts blocks of rows, [n, H, W] uint8, into batches of one size.
+    groups: Iterable[row_spool.RowGroup], *, batch_size: int
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Cuts the rows of groups, one behind the other, into batches.
 
     Yields:
         The ids, `batch_size` of them but for the last batch, and the images
-        [batch_size, h, w, 1] uint8, resized, the last ones zeros where ids
-        are missing.
+        [batch_size, H, W] uint8, zeros where ids are missing.
     """
     ids, batch = [], None
-    for block_ids, images in blocks:
+    for group in groups:
         place = 0
-        while place < len(block_ids):
-            count = min(batch_size - len(ids), len(block_ids) - place)
-            part = resize.resize_images(
-                images[place : place + count], resize_spec
-            )
+        while place < len(group.image_ids):
+            stop = min(place + batch_size - len(ids), len(group.image_ids))
+            images = group.read(place, stop)
             if batch is None:
-                batch = np.zeros((batch_size, *part.shape[1:], 1), np.uint8)
-            batch[len(ids) : len(ids) + count, ..., 0] = part
-            ids += block_ids[place : place + count]
-            place += count
+                batch = np.zeros((batch_size, *images.shape[1:]), np.uint8)
+            batch[len(ids) : len(ids) + len(images)] = images
+            ids += group.image_ids[place:stop]
+            place = stop
             if len(ids) == batch_size:
                 yield ids, batch
                 ids, batch = [], None
@@ -155,3 +96,4 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
         while (item := future.result()) is not None:
             future = thread.submit(next, items, None)
             yield item
+            del item

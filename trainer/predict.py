@@ -1,10 +1,13 @@
-"""Predicts test images with a trained model and writes submission.csv.
+"""Predicts test images with trained models and writes submission.csv.
 
     python trainer/predict.py --model=WORKDIR/model.keras --input_dir=DIR \\
         --output=submission.csv
 
-Needs the parquet files and the model alone; the model's card says what the
+Needs the parquet files and the models alone; a model's card says what the
 builder did to the images it was trained on, and the same is done here.
+
+Killed, and run again, it goes on with the files that are not predicted yet:
+OUTPUT.parts holds the probabilities of the others until OUTPUT is written.
 """
 
 import pathlib
@@ -15,50 +18,95 @@ from absl import flags, logging
 import storage
 from flags import command, predict_flags
 from tfrecord_builder import parquet_reader
-from trainer import inference, model_file, submission
+from trainer import ensemble, inference, probabilities, progress, submission
 
 FLAGS = flags.FLAGS
 
 
 def main() -> None:
-    """Checks the input whole, then predicts, then writes."""
+    """Checks the input whole, predicts what is missing, then writes."""
     output = make_output(FLAGS.output)
-    model, card = model_file.read(FLAGS.model)
-    outputs = [entry["name"] for entry in card["outputs"]]
-    size = (card["source_image"]["height"], card["source_image"]["width"])
+    table = make_output(FLAGS.probabilities) if FLAGS.probabilities else None
+    members = ensemble.read(FLAGS.model)
+    classes = members[0].classes
     source = parquet_reader.open_source(
-        FLAGS.input_dir, FLAGS.input_glob, guesses=(size,)
+        FLAGS.input_dir,
+        FLAGS.input_glob,
+        guesses=(members[0].source_size,),
+        advice="predict images of the size that the model was trained on",
     )
-    order = submission.read_order(source, outputs)
-    batch_size = min(FLAGS.batch_size, source.num_images)
-    logging.info(
-        "%d images of %d x %d in %d files, %d a batch",
-        source.num_images,
-        *size,
-        len(source.files),
-        batch_size,
+    order = submission.read_order(source, list(classes))
+    # The padding of a batch must not depend on which files are missing.
+    batch_size = min(FLAGS.batch_size, max(sum(f.groups) for f in source.files))
+    parts = probabilities.Parts(
+        output.with_name(f"{output.name}.parts"),
+        classes=classes,
+        made_by={
+            "models": list(map(probabilities.file_digest, FLAGS.model)),
+            "tta": FLAGS.tta,
+            "batch_size": batch_size,
+        },
     )
+    speed = predict_missing(source, parts, members, batch_size=batch_size)
 
-    image = card["image"]
-    classify = inference.make_classifier(
-        model,
-        batch_shape=(batch_size, image["height"], image["width"], 1),
-    )
-    start = time.monotonic()
-    predictions = inference.predict_source(
-        source,
-        classify,
-        outputs=outputs,
-        resize_spec=card["resize"],
-        batch_size=batch_size,
-        block_bytes=FLAGS.block_mb << 20,
-    )
-    seconds = time.monotonic() - start
+    names = [file.name for file in source.files if sum(file.groups)]
+    predictions = submission.Predictions(list(classes))
+    for name in names:
+        image_ids, made = parts.read(name)
+        predictions.add(image_ids, {k: v.argmax(1) for k, v in made.items()})
+    if table:
+        parts.join(table, names)
     rows = submission.write(output, predictions.rows(order))
+    parts.remove()
     print(
         f"wrote {output}: {rows} rows for {len(predictions)} images, "
-        f"{len(predictions) / seconds:.1f} images/s"
+        f"{speed:.1f} images/s"
     )
+
+
+def predict_missing(
+    source: parquet_reader.Source,
+    parts: probabilities.Parts,
+    members: list[ensemble.Member],
+    *,
+    batch_size: int,
+) -> float:
+    """Writes the parts that are not there yet; returns images/s."""
+    sizes = {i: sum(file.groups) for i, file in enumerate(source.files)}
+    names = [file.name for file in source.files]
+    digests = {i: source.digest(i) for i, size in sizes.items() if size}
+    todo = [i for i in digests if not parts.has(names[i], digests[i])]
+    missing = sum(sizes[i] for i in todo)
+    kept = source.num_images - missing
+    logging.info(
+        "%d images of %d x %d in %d files, %d a batch%s",
+        source.num_images,
+        source.height,
+        source.width,
+        len(source.files),
+        batch_size,
+        f"; {kept} were predicted before" if kept else "",
+    )
+    if not todo:
+        return 0.0
+    predict = ensemble.make_predict(
+        members, batch_size=batch_size, num_views=FLAGS.tta
+    )
+    done = 0
+    start = time.monotonic()
+    shown = progress.Progress(missing, unit=("images", 1))
+
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        shown.update(done, f"{kept + done}/{source.num_images} images")
+
+    for i, (image_ids, made) in inference.predict_files(
+        source, todo, predict, batch_size=batch_size, on_images=count
+    ):
+        parts.write(names[i], digests[i], image_ids, made)
+    shown.close()
+    return missing / (time.monotonic() - start)
 
 
 def make_output(path: str) -> pathlib.Path:
@@ -66,12 +114,17 @@ def make_output(path: str) -> pathlib.Path:
     output = pathlib.Path(path)
     if output.is_dir():
         raise storage.UserError(
-            f"--output={output} is a folder: expected the csv file to write, "
-            f"such as {output / 'submission.csv'}"
+            f"{output} is a folder: expected the file to write, such as "
+            f"{output / 'submission.csv'}"
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     return output
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command; never returns."""
     command.run(main, predict_flags, user_errors=(storage.UserError,))
+
+
+if __name__ == "__main__":
+    run()

@@ -12,12 +12,12 @@ import csv
 import io
 import itertools
 import os
-import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from absl import logging
 
+import storage
 from storage import UserError
 from tfrecord_builder import parquet_reader
 
@@ -203,18 +203,10 @@ def _some(ids: set[str]) -> str:
 
 def write(path: str | os.PathLike, rows: Iterable[tuple[str, int]]) -> int:
     """Writes the csv whole or not at all; returns its number of rows."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    count = 0
-    try:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            for count, row in enumerate(rows, 1):  # noqa: B007
-                writer.writerow(row)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    text, count = io.StringIO(newline=""), 0
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for count, row in enumerate(rows, 1):  # noqa: B007
+        writer.writerow(row)
+    storage.write_whole(path, text.getvalue().encode())
     return count

@@ -1,0 +1,157 @@
+"""How much of a net's own speed trainer/predict.py keeps, and its memory.
+
+  python benchmarks/predict.py [--input_dir=DIR] [--input_glob=…]
+
+For each net, untrained: the forward pass over batches that lie in memory, then
+the real command over the parquet files (its own images/s: from the start of
+reading to the last part on disk, the start-up of Python and TensorFlow left
+out), then the forward pass again. Without a folder 10,000 images are drawn.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer import model, model_file, preprocessing
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HEIGHT, WIDTH = 137, 236
+OUTPUTS = {
+    "grapheme_root": 168,
+    "vowel_diacritic": 11,
+    "consonant_diacritic": 7,
+}
+# Name: backbone, side of its input, million multiply-adds an image.
+NETS = {"small": ("small", 64, 4), "resnet9": ("resnet9", 128, 286)}
+FORWARD_SECONDS = 20.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--input_dir", help="parquet files of 137 x 236")
+    parser.add_argument("--input_glob", default="test_image_data_*.parquet")
+    parser.add_argument("--batch_size", type=int, default=128)
+    parser.add_argument("--nets", default=",".join(NETS))
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        folder, glob = args.input_dir, args.input_glob
+        if not folder:
+            folder, glob = draw(scratch / "input"), "train_image_data_*.parquet"
+        print(
+            "| net | M multiply-adds | forward images/s | predict images/s | "
+            "of the forward | peak RSS MB |\n|---|---|---|---|---|---|"
+        )
+        for name in args.nets.split(","):
+            _, _, operations = NETS[name]
+            net = write_net(scratch / "model.keras", name)
+            before = forward_speed(net, args.batch_size)
+            speed, peak = predict_speed(scratch, folder, glob, args.batch_size)
+            own = (before + forward_speed(net, args.batch_size)) / 2
+            print(
+                f"| {name} | {operations} | {own:.0f} | {speed:.0f} | "
+                f"{speed / own:.3f} | {peak:.0f} |",
+                flush=True,
+            )
+
+
+def draw(folder: pathlib.Path) -> pathlib.Path:
+    """Draws 10,000 images with the project's own command."""
+    command = [sys.executable, ROOT / "sample_data" / "main.py"]
+    command += [f"--output_dir={folder}", "--num_images=10000"]
+    subprocess.run([*command, "--num_train_files=1"], check=True, cwd=ROOT)
+    return folder
+
+
+def write_net(path: pathlib.Path, name: str) -> keras.Model:
+    """Writes an untrained model.keras and returns its model."""
+    backbone, side, _ = NETS[name]
+    core = model.build_core(
+        backbone=backbone, height=side, width=side, outputs=OUTPUTS, dropout=0.0
+    )
+    served = model.build_served(
+        core,
+        preprocess=preprocessing.Preprocessing(side, side, crop=True),
+        image_shape=(HEIGHT, WIDTH),
+        calibration={k: np.zeros(classes) for k, classes in OUTPUTS.items()},
+    )
+    size = {"height": HEIGHT, "width": WIDTH}
+    card = {
+        "format": model_file.FORMAT,
+        "outputs": [
+            {"name": k, "classes": list(map(str, range(classes)))}
+            for k, classes in OUTPUTS.items()
+        ],
+        "image": size,
+        "source_image": size,
+        "resize": None,
+    }
+    model_file.write(path, served, card)
+    return served
+
+
+def forward_speed(net: keras.Model, batch_size: int) -> float:
+    """Returns images/s of the net alone on batches in memory."""
+    shape = (batch_size, HEIGHT, WIDTH, 1)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    def forward(images):
+        return net(images, training=False)
+
+    rng = np.random.default_rng(0)
+    batches = [tf.constant(rng.integers(0, 256, shape, np.uint8))] * 4
+    forward(batches[0])
+    start, images = time.monotonic(), 0
+    while time.monotonic() - start < FORWARD_SECONDS:
+        for batch in batches:
+            for logits in forward(batch).values():
+                logits.numpy()  # Waits for a device that works on its own.
+            images += batch_size
+    return images / (time.monotonic() - start)
+
+
+def predict_speed(scratch, folder, glob, batch_size) -> tuple[float, float]:
+    """Returns the real command's images/s and its peak RSS in MB."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "trainer" / "predict.py",
+            f"--model={scratch / 'model.keras'}",
+            f"--input_dir={folder}",
+            f"--input_glob={glob}",
+            f"--output={scratch / 'submission.csv'}",
+            f"--batch_size={batch_size}",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    peak = 0.0
+
+    def watch():
+        nonlocal peak
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            peak = max(peak, int(found[1]) / 1e3 if found else 0)
+            time.sleep(0.1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    output = process.stdout.read()
+    watcher.join()
+    if process.returncode:
+        raise RuntimeError(f"trainer/predict.py failed: {output}")
+    return float(re.search(r"([\d.]+) images/s", output)[1]), peak
+
+
+if __name__ == "__main__":
+    main()
