@@ -38,6 +38,20 @@ flags.DEFINE_string(
     required=True,
 )
 flags.DEFINE_string(
+    "extra_data_dir",
+    None,
+    "Records of a second dataset to train on, such as sample_data's drawn "
+    "graphemes; all of its splits, never judged.",
+)
+flags.DEFINE_float(
+    "extra_fraction",
+    0.2,
+    "Part of every batch that comes from --extra_data_dir. An epoch is still "
+    "one pass over --data_dir.",
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_string(
     "workdir",
     None,
     "Folder on this machine's own disk for what the run leaves: model.keras, "

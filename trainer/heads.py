@@ -70,14 +70,17 @@ class Graphemes:
 
 
 def make_graphemes(
-    info: dataset_info.DatasetInfo, *, blend: float, mean: bool
+    info: dataset_info.DatasetInfo,
+    *more: dataset_info.DatasetInfo,
+    blend: float,
+    mean: bool,
 ) -> Graphemes:
-    """Returns the graphemes of the dataset's folds."""
+    """Returns the graphemes of the dataset's folds, and all of further ones."""
+    folds = {g.labels for g in info.graphemes if g.split == "folds"}
+    others = ({g.labels for g in other.graphemes} for other in more)
     return Graphemes(
         classes={output.name: len(output.classes) for output in info.outputs},
-        labels=tuple(
-            sorted({g.labels for g in info.graphemes if g.split == "folds"})
-        ),
+        labels=tuple(sorted(folds.union(*others))),
         blend=blend,
         mean=mean,
     )

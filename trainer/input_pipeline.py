@@ -32,12 +32,20 @@ class TrainStream:
         paths: Shard files of the training folds, in the order of the set.
         order: Which record is read at which step.
         draws: Random numbers per example that augmentation uses.
+        extra: A second stream, whose batches are laid among this one's.
     """
 
     info: dataset_info_lib.DatasetInfo
     paths: tuple[str, ...]
     order: order_lib.Order
     draws: int
+    extra: "TrainStream | None" = None
+
+    @property
+    def batch_size(self) -> int:
+        """Examples of a step, the extra ones among them."""
+        extra = self.extra.batch_size if self.extra else 0
+        return self.order.batch_size + extra
 
     def dataset(
         self,
@@ -69,17 +77,14 @@ class TrainStream:
             P = B / replicas. Elements follow each other step by step,
             replica by replica.
         """
-        batch = self.order.batch_size
+        batch = self.batch_size
         parallel_calls = parallel_calls or tf.data.AUTOTUNE
-        plan = self.order.plan(first_step, last_step)
-        options = {
-            "parallel_calls": parallel_calls,
-            "with_keys": with_keys,
-        }
-        records = self._in_memory(plan, **options)
-        if records is None:
-            records = self._windowed(plan, **options)
-        records = records.rebatch(batch, drop_remainder=True)
+        records = self._batches(
+            first_step,
+            last_step,
+            parallel_calls=parallel_calls,
+            with_keys=with_keys,
+        )
         steps = tf.data.Dataset.range(first_step, last_step)
         seed = self.order.seed
         size = batch // num_pipelines
@@ -98,6 +103,29 @@ class TrainStream:
         if replicas > num_pipelines:
             dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
         return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _batches(self, first_step, last_step, **options):
+        """Returns the records of each step as they are stored."""
+        plan = self.order.plan(first_step, last_step)
+        records = self._in_memory(plan, **options)
+        if records is None:
+            records = self._windowed(plan, **options)
+        records = records.rebatch(self.order.batch_size, drop_remainder=True)
+        if self.extra is None:
+            return records
+        extra = self.extra._batches(first_step, last_step, **options)
+        # Spread evenly, so that every replica and mix group has its share.
+        places = order_lib.spread(self.order.batch_size, self.extra.batch_size)
+
+        def lay(main, extra):
+            return {
+                name: tf.gather(tf.concat([main[name], extra[name]], 0), places)
+                for name in main
+            }
+
+        return tf.data.Dataset.zip(records, extra).map(
+            lay, num_parallel_calls=options["parallel_calls"]
+        )
 
     def _in_memory(self, plan, *, parallel_calls, with_keys):
         """Returns chunks out of the whole set in memory, None if it is not."""

@@ -20,6 +20,7 @@ from trainer import (
     backup,
     backup_folder,
     distribution,
+    extra,
     final,
     finish,
     heads,
@@ -49,6 +50,10 @@ def main() -> int:
     info = dataset_info.read(FLAGS.data_dir)
     key_flags = FLAGS.get_key_flags_for_module(trainer_flags)
     who = identity.make(key_flags, free=trainer_flags.FREE, info=info)
+    extra_info = None
+    if FLAGS.extra_data_dir:
+        extra_info = extra.read(FLAGS.extra_data_dir, like=info)
+        who["extra_data_dir"] = extra_info.digest()
     weights = identity.output_weights(
         FLAGS.output_weights, info, strict=FLAGS["output_weights"].present
     )
@@ -74,7 +79,7 @@ def main() -> int:
     logging.info("Devices: %s", devices.description)
     if devices.is_chief:
         folder.lease.refuse_if_held_here()
-    stream, splits = make_data(info, devices.replicas)
+    stream, splits = make_data(info, extra_info, devices.replicas)
     preprocess = preprocessing.Preprocessing(
         height=FLAGS.input_height or info.image.height,
         width=FLAGS.input_width or info.image.width,
@@ -89,7 +94,7 @@ def main() -> int:
         "pool": FLAGS.pool,
         "pool_per_output": FLAGS.pool_per_output,
         "graphemes": heads.make_graphemes(
-            info,
+            *filter(None, [info, extra_info]),
             blend=FLAGS.grapheme_blend,
             mean=FLAGS.grapheme_decoding == "mean",
         )
@@ -178,7 +183,7 @@ def main() -> int:
         )
 
 
-def make_data(info, replicas):
+def make_data(info, extra_info, replicas):
     """Returns the training stream, and the splits to judge by name."""
     distribution.check_batch(
         FLAGS.global_batch_size, replicas=replicas, mix_group=FLAGS.mix_group
@@ -197,18 +202,29 @@ def make_data(info, replicas):
     if "unseen" in info.splits:
         splits["unseen"] = ("unseen",)
     shards = [shard for fold in folds for shard in info.splits[fold].shards]
+    more, batch_size = None, FLAGS.global_batch_size
+    if extra_info:
+        more = extra.make_stream(
+            extra_info,
+            FLAGS.extra_data_dir,
+            batch_size=extra.share(batch_size, FLAGS.extra_fraction),
+            window_mb=FLAGS.shuffle_window_mb,
+            seed=FLAGS.seed,
+        )
+        batch_size -= more.batch_size
     stream = input_pipeline.TrainStream(
         info=info,
         paths=input_pipeline.shard_paths(info, FLAGS.data_dir, tuple(folds)),
         order=order.Order(
             [shard.records for shard in shards],
-            batch_size=FLAGS.global_batch_size,
+            batch_size=batch_size,
             shards_per_window=input_pipeline.shards_per_window(
                 shards, window_mb=FLAGS.shuffle_window_mb
             ),
             seed=FLAGS.seed,
         ),
         draws=augment.NUM_DRAWS,
+        extra=more,
     )
     return stream, splits
 

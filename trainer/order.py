@@ -146,6 +146,27 @@ class Order:
         return plan
 
 
+def spread(main: int, extra: int) -> list[int]:
+    """Returns how two lists are laid into one, the second spread evenly.
+
+    Args:
+        main: Length of the first list.
+        extra: Length of the second.
+
+    Returns:
+        For each place of the whole, an index into the lists one after the
+        other.
+    """
+    places, used, size = [], 0, main + extra
+    for place in range(size):
+        if (place + 1) * extra // size > used:
+            places.append(main + used)
+            used += 1
+        else:
+            places.append(place - used)
+    return places
+
+
 def window_permutation(window_key: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Returns the order of a window's records.
 

@@ -132,7 +132,7 @@ class Training:
         shown = progress.Progress(
             self.total_steps,
             done=state.step,
-            unit=("images", self.stream.order.batch_size),
+            unit=("images", self.stream.batch_size),
         )
         length = self.steps_per_loop or 1
         if self._workers > 1:  # Their clocks would not agree on a length.
@@ -238,7 +238,7 @@ class Training:
             leg["first_loop_seconds"] = seconds
             leg["seconds_to_first_loop"] = self.limits.age
         else:
-            leg["images"] += good * self.stream.order.batch_size
+            leg["images"] += good * self.stream.batch_size
             leg["seconds"] += seconds
         if good < count:
             self._note_bad_step(float(losses[good]))
@@ -365,7 +365,7 @@ class Training:
             self.stream.order.records,
             self.epochs,
             self.steps_per_epoch,
-            self.stream.order.batch_size,
+            self.stream.batch_size,
         )
 
 
