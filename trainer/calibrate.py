@@ -5,38 +5,42 @@ not: dividing p(c) by prior(c)^a moves decisions towards rare classes (Menon et
 al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one number
 an output, chosen on held-out examples. What it gains is judged by
 cross-fitting: each part of the examples is judged with the exponent that the
-other parts chose. Where that is no gain, the output is left as it is.
+other parts chose. Where that is no gain, the output is left as it is. Where
+there are unseen graphemes, they have a say as great as the validation fold's.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 EXPONENTS = np.arange(0.0, 1.55, 0.05)
 _PARTS = 5
+Judged = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
 
 
 def fit(
-    labels: Mapping[str, np.ndarray],
-    logits: Mapping[str, np.ndarray],
-    counts: Mapping[str, Sequence[int]],
+    judged: Sequence[Judged], counts: Mapping[str, Sequence[int]]
 ) -> tuple[dict[str, list[float]], dict]:
     """Chooses each output's exponent on held-out examples.
 
     Args:
-        labels: By output, [N] integers.
-        logits: By output, [N, C] floats.
+        judged: Labels and logits of each held-out split (by output, [N]
+            integers and [N, C] floats). Splits weigh alike, however many
+            examples they have.
         counts: By output, training examples of each class.
 
     Returns:
         By output, what is to be added to its logits, a number a class; and
         {"exponent": {output: a}, "recall": {output: cross-fitted macro
-        recall with it}, "recall_uncalibrated": {output: without}}.
+        recall with it on the first split}, "recall_uncalibrated": {output:
+        without}}.
     """
     biases, found = {}, {}
-    for name, output_logits in logits.items():
+    for name in judged[0][1]:
         biases[name], found[name] = _fit_output(
-            labels[name], output_logits, np.asarray(counts[name])
+            [(labels[name], logits[name]) for labels, logits in judged],
+            np.asarray(counts[name]),
         )
     report = {
         key: {name: figures[key] for name, figures in found.items()}
@@ -45,28 +49,58 @@ def fit(
     return biases, report
 
 
-def _fit_output(labels, logits, counts):
-    direction = _direction(counts)
-    # hits[e, i]: whether example i is right with the e-th exponent.
-    hits = np.stack(
-        [(logits + a * direction).argmax(axis=1) == labels for a in EXPONENTS]
-    )
-    part = np.arange(len(labels)) % _PARTS
-    crossed = np.zeros(len(labels), bool)
+def _fit_output(judged, counts):
+    direction, classes = _direction(counts), len(counts)
+    splits = [
+        _Split(
+            labels,
+            # Whether each example is right with the e-th exponent.
+            np.stack(
+                [
+                    (logits + a * direction).argmax(axis=1) == labels
+                    for a in EXPONENTS
+                ]
+            ),
+        )
+        for labels, logits in judged
+    ]
+    crossed = [np.zeros(len(split.labels), bool) for split in splits]
     for held_out in range(_PARTS):
-        inside = part == held_out
-        chosen = _best(hits[:, ~inside], labels[~inside], len(counts))
-        crossed[inside] = hits[chosen][inside]
-    recall = _macro_recalls(crossed[None], labels, len(counts))[0]
-    plain = _macro_recalls(hits[:1], labels, len(counts))[0]
+        chosen = _best([s.without(held_out) for s in splits], classes)
+        for found, split in zip(crossed, splits, strict=True):
+            inside = split.part == held_out
+            found[inside] = split.hits[chosen][inside]
+    recall = [
+        _macro_recalls(found[None], split.labels, classes)[0]
+        for found, split in zip(crossed, splits, strict=True)
+    ]
+    plain = [
+        _macro_recalls(split.hits[:1], split.labels, classes)[0]
+        for split in splits
+    ]
     exponent = 0.0
-    if recall > plain:
-        exponent = float(EXPONENTS[_best(hits, labels, len(counts))])
+    if np.mean(recall) > np.mean(plain):
+        exponent = float(EXPONENTS[_best(splits, classes)])
     return (exponent * direction).tolist(), {
         "exponent": exponent,
-        "recall": float(recall if exponent else plain),
-        "recall_uncalibrated": float(plain),
+        "recall": float(recall[0] if exponent else plain[0]),
+        "recall_uncalibrated": float(plain[0]),
     }
+
+
+class _Split(NamedTuple):
+    """A split's labels [N], and hits [exponents, N]."""
+
+    labels: np.ndarray
+    hits: np.ndarray
+
+    @property
+    def part(self):
+        return np.arange(len(self.labels)) % _PARTS
+
+    def without(self, part):
+        others = self.part != part
+        return _Split(self.labels[others], self.hits[:, others])
 
 
 def _direction(counts):
@@ -75,12 +109,14 @@ def _direction(counts):
     return (direction - direction.mean()).astype(np.float32)
 
 
-def _best(hits, labels, classes):
+def _best(splits, classes):
     """Returns the index of the exponent with the best recall around it.
 
     The recall of a few rare examples jumps, so that neighbours are averaged.
     """
-    recalls = _macro_recalls(hits, labels, classes)
+    recalls = np.mean(
+        [_macro_recalls(s.hits, s.labels, classes) for s in splits], axis=0
+    )
     padded = np.pad(recalls, 2, mode="edge")
     smooth = np.convolve(padded, np.ones(5) / 5, mode="valid")
     return int(smooth.argmax())

@@ -60,7 +60,8 @@ def hand_over(
     fitted = None
     if "validation" in scored:
         calibration, fitted = calibrate.fit(
-            *scored["validation"],
+            # The validation fold, and where there are any unseen graphemes.
+            list(scored.values()),
             info.class_counts(set(info.folds) - set(splits["validation"])),
         )
         fitted["score"] = metrics.score(fitted["recall"], output_weights)
