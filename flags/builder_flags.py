@@ -65,7 +65,24 @@ flags.DEFINE_integer(
     "shard_mb", 100, "Size of a shard, about, in MiB.", lower_bound=1
 )
 flags.DEFINE_integer(
-    "num_workers", 0, "Threads to work with. 0: one a core.", lower_bound=0
+    "num_workers",
+    0,
+    "Threads to work with, by --engine=local. 0: one a core.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "engine",
+    "local",
+    ["local", "beam"],
+    "local: this machine. beam: Apache Beam, for sets that outgrow one; it "
+    "writes the same bytes. It needs the environment of requirements-beam.txt, "
+    "and folders that all of its workers see.",
+)
+flags.DEFINE_string(
+    "runner",
+    "DirectRunner",
+    "With --engine=beam: DataflowRunner, FlinkRunner, SparkRunner or another. "
+    "Its own options follow after a --.",
 )
 flags.DEFINE_integer(
     "seed", 0, "Decides folds and order.", lower_bound=0, upper_bound=2**63 - 1

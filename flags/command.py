@@ -13,7 +13,10 @@ from absl import app, flags, logging
 
 
 def run(
-    main: Callable[[], int | None], *flag_modules, user_errors: tuple = ()
+    main: Callable[..., int | None],
+    *flag_modules,
+    user_errors: tuple = (),
+    takes_rest: bool = False,
 ) -> None:
     """Parses sys.argv and runs `main`; never returns.
 
@@ -22,12 +25,17 @@ def run(
         *flag_modules: Modules whose flags `--help` shows as the command's own.
         user_errors: Exception types told as `error: …` with exit code 1.
             OSError is always one of them: a file, disk or mount failed.
+        takes_rest: Whether `main` is given what follows a `--`.
     """
     logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     for module in flag_modules:
         flags.adopt_module_key_flags(module)
 
     def guarded(argv: list[str]) -> int:
+        rest = []
+        if takes_rest and "--" in sys.argv:
+            rest = sys.argv[sys.argv.index("--") + 1 :]
+            argv = argv[: len(argv) - len(rest)]
         if len(argv) > 1:
             return fail(
                 f"unexpected argument {argv[1]!r}: every option is a flag of "
@@ -35,7 +43,7 @@ def run(
             )
         _log_plainly()
         try:
-            return main() or 0
+            return (main(rest) if takes_rest else main()) or 0
         except (OSError, *user_errors) as error:
             return fail(str(error))
         except KeyboardInterrupt:

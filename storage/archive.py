@@ -84,6 +84,9 @@ class ZipFolder:
     def upload_many(self, files):
         raise self._read_only()
 
+    def take(self, source, name, new_name):
+        raise self._read_only()
+
     def delete(self, name):
         raise self._read_only()
 

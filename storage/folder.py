@@ -42,6 +42,9 @@ class Folder(Protocol):
     def download(self, name: str, path: str | pathlib.Path) -> None:
         """Copies a file out to a local path, which appears whole or not."""
 
+    def take(self, source: "Folder", name: str, new_name: str) -> None:
+        """Moves a file in from another folder of the same disk or bucket."""
+
     def same(self, path: str | pathlib.Path, name: str) -> bool:
         """Tells whether `name` is there and holds just a local file's bytes."""
 

@@ -22,6 +22,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from storage import local
 from storage.errors import UserError
+from storage.folder import Folder
 
 _RETRY = DEFAULT_RETRY.with_timeout(120.0)
 _OPTIONS = {"checksum": "crc32c", "retry": _RETRY, "timeout": (10, 120)}
@@ -97,6 +98,14 @@ class GcsFolder:
     def download(self, name: str, path: str | pathlib.Path) -> None:
         with self._errors(name, reading=True), local.whole_file(path) as sink:
             self._blob(name).download_to_file(sink, **_OPTIONS)
+
+    def take(self, source: Folder, name: str, new_name: str) -> None:
+        blob, target = source._blob(name), self._blob(new_name)
+        with self._errors(new_name, reading=True):
+            token, _, _ = target.rewrite(blob, retry=_RETRY)
+            while token:  # Of a large file a part a call.
+                token, _, _ = target.rewrite(blob, token=token, retry=_RETRY)
+            blob.delete(retry=_RETRY)
 
     def same(self, path: str | pathlib.Path, name: str) -> bool:
         with self._errors(name, reading=True):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from storage.errors import UserError
+from storage.folder import Folder
 from storage.retry import retry
 
 _COPY_BYTES = 8 << 20  # 8 MiB a read: a mount has a high cost a call.
@@ -66,6 +67,9 @@ class LocalFolder:
     def download(self, name: str, path: str | pathlib.Path) -> None:
         with whole_file(path) as sink:
             _copy(self.path / name, sink)
+
+    def take(self, source: Folder, name: str, new_name: str) -> None:
+        os.replace(source.path / name, self.path / new_name)
 
     def same(self, path: str | pathlib.Path, name: str) -> bool:
         theirs = self.path / name

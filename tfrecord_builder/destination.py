@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import tempfile
+from collections.abc import Callable
 
 from absl import logging
 
@@ -106,6 +107,7 @@ class Destination:
         info: dataset_info.DatasetInfo,
         digests: dict[str, str],
         log: dict,
+        bring: Callable[[dict[str, str]], dict[str, int]] | None = None,
     ) -> dataset_info.DatasetInfo:
         """Brings finished shards to their place; dataset_info.json comes last.
 
@@ -117,6 +119,8 @@ class Destination:
             info: The dataset, without sizes and digests of shards.
             digests: Name -> SHA-256 of all shards.
             log: What build_log.json is to hold.
+            bring: Brings shards, given as `digests`, to the folder and
+                returns their sizes; None where they lie in `work`.
 
         Returns:
             The whole information.
@@ -126,7 +130,7 @@ class Destination:
             stale = _SHARD_NAME.fullmatch(name) and name not in digests
             if stale or _TEMPORARY.fullmatch(name):
                 self.folder.delete(name)
-        bring = self._move if self.moved_to else self._copy
+        bring = bring or (self._move if self.moved_to else self._copy)
         sizes = bring(digests)
         splits = {
             name: dataclasses.replace(

@@ -1,6 +1,8 @@
 """Builds TFRecords from the competition's parquet files, once.
 
     python tfrecord_builder/main.py --input_dir=DIR --output_dir=RECORDS
+    python tfrecord_builder/main.py --input_dir=DIR --output_dir=RECORDS \\
+        --engine=beam --runner=DirectRunner -- --direct_num_workers=2
 
 This file is short, since it reads the flags; what is done is in run.py.
 """
@@ -15,8 +17,15 @@ from tfrecord_builder.plan import Recipe
 FLAGS = flags.FLAGS
 
 
-def main() -> None:
+def main(rest: list[str]) -> None:
     """Builds or, with --verify, checks a dataset."""
+    beam_options = None
+    if FLAGS.engine == "beam":
+        beam_options = [f"--runner={FLAGS.runner}", *rest]
+    elif rest:
+        raise storage.UserError(
+            f"{rest[0]}: options after -- are Beam's; add --engine=beam"
+        )
     if not FLAGS.output_dir:
         raise storage.UserError("--output_dir: missing; where do records go?")
     if FLAGS.verify:
@@ -49,9 +58,15 @@ def main() -> None:
         spool_dir=FLAGS.spool_dir,
         always_spool=FLAGS.spool == "always",
         overwrite=FLAGS.overwrite,
+        beam_options=beam_options,
     )
     run.tell(info, FLAGS.output_dir)
 
 
 if __name__ == "__main__":
-    command.run(main, builder_flags, user_errors=(storage.UserError,))
+    command.run(
+        main,
+        builder_flags,
+        user_errors=(storage.UserError,),
+        takes_rest=True,
+    )

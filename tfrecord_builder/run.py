@@ -10,12 +10,10 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import os
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
-import pyarrow as pa
 from absl import logging
 
 import storage
@@ -23,16 +21,15 @@ from storage import UserError
 from tfrecord_builder import (
     dataset_info,
     labels,
+    local_engine,
     parquet_reader,
     plan,
     staging,
     summary,
 )
-from tfrecord_builder.builder import Builder
 from tfrecord_builder.destination import Destination
 from tfrecord_builder.labels import Labels
 from tfrecord_builder.parquet_reader import Source
-from tfrecord_builder.progress_bar import ProgressBar
 
 # Where images have 32,332 columns, that is the competition's size.
 _COMPETITION_SIZE = (137, 236)
@@ -52,10 +49,12 @@ def run(
     spool_dir: str | None = None,
     always_spool: bool = False,
     overwrite: bool = False,
+    beam_options: Sequence[str] | None = None,
 ) -> dataset_info.DatasetInfo:
     """Builds a dataset; see flags/builder_flags.py for what the values mean.
 
-    A height or width of 0 in `recipe` stands for the source's.
+    A height or width of 0 in `recipe` stands for the source's. With
+    `beam_options`, a list of Beam's own flags, Apache Beam does the work.
     """
     started = time.monotonic()
     flags = {
@@ -79,9 +78,18 @@ def run(
             return whole
 
     with staging.Staging(destination.work, output_dir) as build:
-        num_workers = num_workers or os.cpu_count() or 1
-        pa.set_cpu_count(num_workers)
-        source = parquet_reader.open_source(
+        if beam_options is None:
+            engine = local_engine.LocalEngine(
+                build, num_workers=num_workers, always_spool=always_spool
+            )
+        else:
+            engine = _import_beam_engine().BeamEngine(
+                output_dir,
+                options=beam_options,
+                spool_dir=spool_dir,
+                always_spool=always_spool,
+            )
+        source = engine.open_source(
             input_dir,
             input_glob,
             height=source_height,
@@ -90,8 +98,6 @@ def run(
                 _COMPETITION_SIZE,
                 (recipe.image_height, recipe.image_width),
             ),
-            spool_dir=build.path / staging.INPUT,
-            always_spool=always_spool,
         )
         recipe = dataclasses.replace(
             recipe,
@@ -112,6 +118,7 @@ def run(
             **dataclasses.asdict(recipe),
             "labels": info.build["source"]["sha256"],
             "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
+            **engine.identity,
         }
         with (
             _disk_full_told(destination.work),
@@ -120,22 +127,10 @@ def run(
             build.begin(
                 identity, overwrite=overwrite, output=destination.moved_to
             )
-            with (
-                ProgressBar(len(ids), source.height * source.width) as bar,
-                Builder(
-                    source,
-                    planned,
-                    recipe,
-                    build,
-                    num_workers=num_workers,
-                    progress=bar,
-                ) as builder,
-            ):
-                builder.write_ranges()
-                digests = builder.finish_shards(destination.moved_to)
+            digests = engine.write_shards(source, planned, recipe, destination)
             destination.folder.make()
             log["seconds"] = round(time.monotonic() - started, 1)
-            info = destination.commit(info, digests, log)
+            info = destination.commit(info, digests, log, engine.bring)
         build.remove()
     return info
 
@@ -147,6 +142,18 @@ def tell(info: dataset_info.DatasetInfo, output_dir: str) -> None:
         f"next: python trainer/main.py --data_dir={output_dir} "
         "--workdir=WORKDIR --backup_dir=BACKUP"
     )
+
+
+def _import_beam_engine():
+    """Imports Apache Beam, which needs an environment of its own."""
+    try:
+        from tfrecord_builder import beam_engine
+    except ImportError as error:
+        raise UserError(
+            f"--engine=beam: {error}; make an environment of its own for it: "
+            "pip install -r requirements-beam.txt -c constraints-beam.txt -e ."
+        ) from None
+    return beam_engine
 
 
 @contextlib.contextmanager

@@ -1,0 +1,297 @@
+"""Builds on many machines with Apache Beam: the local engine's very bytes.
+
+    files  ─ ScanFile ─► ids        driver: folds, order, every record's place
+    ranges ─ ReadRange ─► (shard, records) ─ group ─ WriteShard ─► digests
+
+The first pipeline reads what the plan needs, the second the pixels. The driver
+makes the plan with the functions of the local engine and gives each worker the
+part for the file it reads, so that labels are joined with no shuffle and lie in
+no worker's memory as a whole. Input and output are folders that all machines
+see, or gs://; what goes between driver and workers is told in beam_exchange.py.
+
+A mistake of the data does not fail a bundle: it is told to the driver, the
+ranges behind it and all shards are left out, and the pipelines end by
+themselves, on any runner alike.
+
+What it costs, for N images of B bytes (raw 32,332; PNG about 9,000):
+  input     read twice, ids and pixels, where it is copied (gs://, a zip); a row
+            group larger than `parquet_reader.RANGE_BYTES` once a range
+  shuffle   B + 120 bytes an image, once: a record, 16 bytes for its place
+  worker    2.1 GB for a row group of 50,210 images; 256 MiB for the shard
+            that is written, what is beyond them lies on its disk
+  driver    1 KB an image for ids, labels and plan
+10^9 images of 137 x 236 are 32 TB of shuffle, which Dataflow's shuffle service
+and Flink on local disks are made for, and 320,000 shards of 100 MiB. What
+limits there is the driver's plan: 10^8 images take about 100 GB of its memory.
+"""
+
+import concurrent.futures
+import dataclasses
+import glob
+import json
+import logging as std_logging
+import pickle
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+
+import apache_beam as beam
+import numpy as np
+from absl import logging
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    StandardOptions,
+)
+from apache_beam.runners.runner import PipelineState
+
+import storage
+from storage import UserError
+from tfrecord_builder import beam_steps, parquet_reader, png_encoder
+from tfrecord_builder.beam_exchange import Exchange
+from tfrecord_builder.destination import Destination
+from tfrecord_builder.parquet_reader import ParquetFile, Source
+from tfrecord_builder.plan import Plan, Recipe
+
+_FILES_AT_ONCE = 8
+# Beam tells much of itself; what remains are errors, and Dataflow's progress.
+_LOGGED = {
+    "apache_beam": std_logging.WARNING,
+    "apache_beam.runners.dataflow": std_logging.INFO,
+    "apache_beam.runners.portability.local_job_service": std_logging.ERROR,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedSource:
+    """What the workers found in the files; the driver opens one only.
+
+    Attributes and methods are those of `parquet_reader.Source`.
+    """
+
+    url: str
+    height: int
+    width: int
+    files: tuple[ParquetFile, ...]
+    ids: list[list[str]]
+
+    @property
+    def num_images(self) -> int:
+        return sum(map(len, self.ids))
+
+    def read_ids(self) -> list[list[str]]:
+        return self.ids
+
+    ranges = Source.ranges
+
+
+class BeamEngine:
+    """The engine of --engine=beam; see `local_engine.LocalEngine`."""
+
+    identity = {"engine": "beam"}
+
+    def __init__(
+        self,
+        output_dir: str,
+        *,
+        options: Sequence[str],
+        spool_dir: str | None,
+        always_spool: bool,
+    ):
+        """Makes an engine for one build; `options` are Beam's own flags."""
+        self._exchange = Exchange(output_dir, uuid.uuid4().hex[:12])
+        self._spool_dir = spool_dir
+        self._always_spool = always_spool
+        self._options = _parse(options)
+        self._runner = self._options.view_as(StandardOptions).runner
+        self._input: beam_steps.Input | None = None
+        self._sizes: dict[str, int] = {}
+        for name, level in _LOGGED.items():
+            std_logging.getLogger(name).setLevel(level)
+
+    def open_source(
+        self,
+        input_dir: str,
+        input_glob: str,
+        *,
+        height: int,
+        width: int,
+        guesses: Sequence[tuple[int, int]],
+    ) -> ScannedSource:
+        """Has workers read what the plan needs; the driver opens one file."""
+        folder = storage.open_folder(input_dir)
+        names = parquet_reader.find_files(folder, input_glob)
+        with tempfile.TemporaryDirectory(dir=self._spool_dir) as spool:
+            last = parquet_reader.open_source(
+                input_dir,
+                glob.escape(names[-1]),
+                height=height,
+                width=width,
+                guesses=guesses,
+                spool_dir=spool,
+                always_spool=self._always_spool,
+            )
+        self._input = beam_steps.Input(
+            input_dir,
+            last.height,
+            last.width,
+            self._spool_dir,
+            self._always_spool,
+        )
+        elements = [(i, len(names), name) for i, name in enumerate(names)]
+        scan = beam_steps.ScanFile(self._exchange, self._input)
+        print(
+            f"reading the ids of {len(names)} files of {input_dir} by "
+            f"Beam's {self._runner}",
+            flush=True,
+        )
+        try:
+            self._run(
+                lambda pipeline: (
+                    pipeline
+                    | "files" >> beam.Create(elements)
+                    | "spread files" >> beam.Reshuffle()
+                    | "read ids" >> beam.ParDo(scan)
+                )
+            )
+            found = self._read_all(f"ids-{i:05d}" for i in range(len(names)))
+        finally:
+            self._exchange.clear(self._exchange.run)
+        files, ids = [], []
+        for name, (size, groups, file_ids) in zip(
+            names, map(json.loads, found), strict=True
+        ):
+            files.append(ParquetFile(name, size, tuple(groups)))
+            ids.append(file_ids)
+        return ScannedSource(
+            last.url, last.height, last.width, tuple(files), ids
+        )
+
+    def write_shards(
+        self,
+        source: ScannedSource,
+        plan: Plan,
+        recipe: Recipe,
+        destination: Destination,
+    ) -> dict[str, str]:
+        """Returns name -> SHA-256 of all shards; `bring` brings them."""
+        del destination  # Its `work` is seen by this machine alone.
+        self._exchange.clear()  # What killed runs left.
+        image_bytes = max(source.height * source.width, recipe.image_bytes)
+        elements = [
+            (source.files[rows.file].name, rows)
+            for rows in source.ranges(parquet_reader.RANGE_BYTES // image_bytes)
+        ]
+        read = beam_steps.ReadRange(
+            self._exchange, self._input, recipe, png_encoder.NAME
+        )
+        write = beam_steps.WriteShard(self._exchange, self._spool_dir)
+        digests = beam_steps.WriteDigests(self._exchange)
+        try:
+            self._hand_out(source, plan)
+            self._run(
+                lambda pipeline: (
+                    pipeline
+                    | "ranges" >> beam.Create(elements)
+                    | "spread ranges" >> beam.Reshuffle()
+                    | "read" >> beam.ParDo(read)
+                    | "group by shard" >> beam.GroupByKey()
+                    | "write" >> beam.ParDo(write)
+                    | "group digests" >> beam.GroupByKey()
+                    | "write digests" >> beam.ParDo(digests)
+                )
+            )
+            shards = json.loads(self._exchange.read("shards"))
+            _check(shards, plan)
+        except BaseException:
+            self._exchange.clear()
+            raise
+        self._sizes = {name: size for name, _, size, _ in shards}
+        return {name: sha256 for name, _, _, sha256 in shards}
+
+    def bring(self, digests: dict[str, str]) -> dict[str, int]:
+        """Moves the shards to the dataset's folder; returns their sizes."""
+        folder, target = self._exchange.folder, self._exchange.output
+        with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            for _ in pool.map(
+                lambda name: target.take(
+                    folder, self._exchange.name(name), name
+                ),
+                digests,
+            ):
+                pass
+        self._exchange.clear()
+        return self._sizes
+
+    def _hand_out(self, source: ScannedSource, plan: Plan) -> None:
+        """Writes each file's part of the plan to the exchange."""
+        places = np.empty(len(plan.ids), np.int64)
+        for shard in plan.shards:
+            places[shard.images] = np.arange(len(shard.images))
+        first = 0
+        for i, ids in enumerate(source.ids):
+            here = slice(first, first + len(ids))
+            shards = plan.shard_of[here]
+            part = beam_steps.FilePlan(
+                ids,
+                plan.keys[here],
+                shards,
+                places[here],
+                {s: plan.shards[s].name for s in np.unique(shards).tolist()},
+            )
+            self._exchange.write(f"plan-{i:05d}", pickle.dumps(part))
+            first += len(ids)
+
+    def _read_all(self, names: Iterable[str]) -> list[bytes]:
+        with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            return list(pool.map(self._exchange.read, names))
+
+    def _run(self, build: Callable[[beam.Pipeline], object]) -> None:
+        """Runs a pipeline to its end.
+
+        Raises:
+            UserError: A mistake of the data that a worker told, or the
+                runner's own error.
+        """
+        try:
+            pipeline = beam.Pipeline(options=self._options)
+        except ValueError as error:
+            raise UserError(f"--runner={self._runner}: {error}") from None
+        build(pipeline)
+        try:
+            result = pipeline.run()
+            state = result.wait_until_finish() or result.state
+        except Exception as error:
+            self._exchange.raise_error()
+            logging.exception("Beam's %s failed", self._runner)
+            raise UserError(
+                f"Beam's {self._runner} failed: {_last_line(error)}"
+            ) from None
+        self._exchange.raise_error()
+        if state != PipelineState.DONE:
+            raise UserError(f"Beam's {self._runner} ended the job as {state}")
+
+
+def _parse(options: Sequence[str]) -> PipelineOptions:
+    try:
+        return PipelineOptions(list(options))
+    except SystemExit:  # argparse has told its usage.
+        raise UserError(
+            f"Beam does not take the options {' '.join(options)}"
+        ) from None
+
+
+def _check(shards: Sequence[tuple], plan: Plan) -> None:
+    """Checks that every shard has all of its records."""
+    wanted = {shard.name: len(shard.images) for shard in plan.shards}
+    found = {name: records for name, records, _, _ in shards}
+    for name, records in wanted.items():
+        if found.get(name) != records:
+            raise UserError(
+                f"{name}: the pipeline wrote {found.get(name, 0)} records, "
+                f"expected {records}: it lost some on the way; run the same "
+                "command again"
+            )
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[-1]

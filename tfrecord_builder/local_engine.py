@@ -1,0 +1,72 @@
+"""Builds on this machine alone; a killed build goes on from where it stood."""
+
+import os
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from tfrecord_builder import parquet_reader, staging
+from tfrecord_builder.builder import Builder
+from tfrecord_builder.destination import Destination
+from tfrecord_builder.parquet_reader import Source
+from tfrecord_builder.plan import Plan, Recipe
+from tfrecord_builder.progress_bar import ProgressBar
+from tfrecord_builder.staging import Staging
+
+
+class LocalEngine:
+    """The default engine: threads of this process."""
+
+    # What tells its unfinished builds from another engine's.
+    identity: dict[str, str] = {}
+    bring = None  # Shards go the destination's own way to their place.
+
+    def __init__(self, build: Staging, *, num_workers: int, always_spool: bool):
+        """Makes an engine for one build; 0 workers stand for one a core."""
+        self._build = build
+        self._num_workers = num_workers or os.cpu_count() or 1
+        self._always_spool = always_spool
+
+    def open_source(
+        self,
+        input_dir: str,
+        input_glob: str,
+        *,
+        height: int,
+        width: int,
+        guesses: Sequence[tuple[int, int]],
+    ) -> Source:
+        """Opens the files; see `parquet_reader.open_source`."""
+        pa.set_cpu_count(self._num_workers)
+        return parquet_reader.open_source(
+            input_dir,
+            input_glob,
+            height=height,
+            width=width,
+            guesses=guesses,
+            spool_dir=self._build.path / staging.INPUT,
+            always_spool=self._always_spool,
+        )
+
+    def write_shards(
+        self,
+        source: Source,
+        plan: Plan,
+        recipe: Recipe,
+        destination: Destination,
+    ) -> dict[str, str]:
+        """Returns name -> SHA-256 of all shards, which now lie in `work`."""
+        image_bytes = source.height * source.width
+        with (
+            ProgressBar(len(plan.ids), image_bytes) as bar,
+            Builder(
+                source,
+                plan,
+                recipe,
+                self._build,
+                num_workers=self._num_workers,
+                progress=bar,
+            ) as builder,
+        ):
+            builder.write_ranges()
+            return builder.finish_shards(destination.moved_to)
