@@ -1,9 +1,12 @@
 """Measures the builder against the floor and against the usual recipes.
 
     python benchmarks/builder.py --input_dir=DIR [--rows=ours_raw,write_floor]
+    python benchmarks/builder.py --rows=ours_raw,ours_beam1,ours_beam2 \\
+        --beam_python=PYTHON
 
-DIR holds one train_image_data_*.parquet of 137 x 236 images, and train.csv and
-class_map.csv. Without it 10,000 images are drawn by sample_data. Every row is
+DIR holds train_image_data_*.parquet of 137 x 236 images, one file where a peer
+is measured, and train.csv and class_map.csv. Without it 10,000 images are
+drawn by sample_data, in four files where no peer is measured. Every row is
 whole processes, start-up included; peak memory is the RSS of the process and
 all below it, summed, read from /proc every 20 ms. Needs pandas for the recipes.
 """
@@ -26,12 +29,26 @@ ROWS = {
     "ours_png": "(d) the builder, PNG",
     "png_recipe": "(e) pandas, encode_png, Example",
     "int64_recipe": "(f) int64 list + GZIP",
+    "ours_beam1": "(g) the builder, raw, Beam with 1 worker",
+    "ours_beam2": "(h) the builder, raw, Beam with 2 workers",
 }
+# How Beam's DirectRunner starts that many worker processes.
+BEAM_OPTIONS = ["--direct_running_mode=multi_processing"]
 _SAMPLE_SECONDS = 0.02
 
 FLAGS = flags.FLAGS
 _INPUT = flags.DEFINE_string("input_dir", None, "See the file's head.")
-_ROWS = flags.DEFINE_list("rows", list(ROWS), f"Which of {', '.join(ROWS)}.")
+_ROWS = flags.DEFINE_list(
+    "rows",
+    [name for name in ROWS if "beam" not in name],
+    f"Which of {', '.join(ROWS)}.",
+)
+_BEAM_PYTHON = flags.DEFINE_string(
+    "beam_python",
+    None,
+    "For Beam's rows: the interpreter of the environment that "
+    "requirements-beam.txt makes.",
+)
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Takes the fastest.", 1)
 _WORKERS = flags.DEFINE_integer("num_workers", 0, "For the builder.", 0)
 _SCRATCH = flags.DEFINE_string("scratch_dir", None, "Where to write.")
@@ -52,11 +69,19 @@ class Result:
 
 def main(argv: list[str]) -> None:
     del argv
+    if not _BEAM_PYTHON.value and any("beam" in n for n in _ROWS.value):
+        raise app.UsageError("give --beam_python for the rows of Beam")
     with tempfile.TemporaryDirectory(dir=_SCRATCH.value) as scratch:
         scratch = pathlib.Path(scratch)
-        folder = pathlib.Path(_INPUT.value or draw(scratch / "input"))
-        (parquet,) = folder.glob("train_image_data_*.parquet")
-        parquet.read_bytes()  # Every row finds it in the page cache.
+        only_ours = all(name.startswith("ours") for name in _ROWS.value)
+        folder = pathlib.Path(
+            _INPUT.value or draw(scratch / "input", 4 if only_ours else 1)
+        )
+        parquet, *more = sorted(folder.glob("train_image_data_*.parquet"))
+        if more and not only_ours:
+            raise app.UsageError(f"{folder}: peers read one parquet file only")
+        for path in (parquet, *more):
+            path.read_bytes()  # Every row finds it in the page cache.
         results: dict[str, Result] = {}
         for _ in range(_REPEATS.value):  # All rows meet the same weather.
             for name in _ROWS.value:
@@ -67,21 +92,28 @@ def main(argv: list[str]) -> None:
         report(results)
 
 
-def draw(folder: pathlib.Path) -> pathlib.Path:
+def draw(folder: pathlib.Path, num_files: int) -> pathlib.Path:
     """Draws 10,000 images with the project's own command."""
     command = [sys.executable, ROOT / "sample_data" / "main.py"]
     command += [f"--output_dir={folder}", "--num_images=10000"]
-    subprocess.run([*command, "--num_train_files=1"], check=True, cwd=ROOT)
+    command += [f"--num_train_files={num_files}"]
+    subprocess.run(command, check=True, cwd=ROOT)
     return folder
 
 
 def measure(name: str, folder, parquet, output: pathlib.Path) -> Result:
     """Runs one row as a process and watches it."""
+    python = sys.executable
     if name.startswith("ours"):
         command = [ROOT / "tfrecord_builder" / "main.py"]
         command += [f"--input_dir={folder}", f"--output_dir={output}"]
-        command += [f"--image_encoding={name.removeprefix('ours_')}"]
         command += [f"--num_workers={_WORKERS.value}"]
+        if "beam" in name:
+            python = _BEAM_PYTHON.value
+            command += ["--engine=beam", "--", *BEAM_OPTIONS]
+            command += [f"--direct_num_workers={name[-1]}"]
+        else:
+            command += [f"--image_encoding={name.removeprefix('ours_')}"]
     else:
         command = [ROOT / "benchmarks" / "builder_peers.py", name]
         command += [parquet, folder / "train.csv", output]
@@ -89,7 +121,7 @@ def measure(name: str, folder, parquet, output: pathlib.Path) -> Result:
     with open(log, "w") as sink:
         start = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, *map(str, command)], stdout=sink, stderr=sink
+            [python, *map(str, command)], stdout=sink, stderr=sink
         )
         rss, cpu = 0, 0.0
         while process.poll() is None:

@@ -39,11 +39,12 @@ class Command:
 
     Args:
         module: Name of a main module with a function `run`.
+        python: The interpreter, of another environment say.
     """
 
-    def __init__(self, module: str):
+    def __init__(self, module: str, python: str = sys.executable):
         self._process = subprocess.Popen(
-            [sys.executable, __file__, module],
+            [python, __file__, module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

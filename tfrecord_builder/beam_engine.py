@@ -29,36 +29,24 @@ import concurrent.futures
 import dataclasses
 import glob
 import json
-import logging as std_logging
 import pickle
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
 import numpy as np
-from absl import logging
-from apache_beam.options.pipeline_options import (
-    PipelineOptions,
-    StandardOptions,
-)
-from apache_beam.runners.runner import PipelineState
 
 import storage
 from storage import UserError
 from tfrecord_builder import beam_steps, parquet_reader, png_encoder
 from tfrecord_builder.beam_exchange import Exchange
+from tfrecord_builder.beam_runner import Runner
 from tfrecord_builder.destination import Destination
 from tfrecord_builder.parquet_reader import ParquetFile, Source
 from tfrecord_builder.plan import Plan, Recipe
 
 _FILES_AT_ONCE = 8
-# Beam tells much of itself; what remains are errors, and Dataflow's progress.
-_LOGGED = {
-    "apache_beam": std_logging.WARNING,
-    "apache_beam.runners.dataflow": std_logging.INFO,
-    "apache_beam.runners.portability.local_job_service": std_logging.ERROR,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +89,9 @@ class BeamEngine:
         self._exchange = Exchange(output_dir, uuid.uuid4().hex[:12])
         self._spool_dir = spool_dir
         self._always_spool = always_spool
-        self._options = _parse(options)
-        self._runner = self._options.view_as(StandardOptions).runner
+        self._runner = Runner(options)
         self._input: beam_steps.Input | None = None
         self._sizes: dict[str, int] = {}
-        for name, level in _LOGGED.items():
-            std_logging.getLogger(name).setLevel(level)
 
     def open_source(
         self,
@@ -141,17 +126,18 @@ class BeamEngine:
         scan = beam_steps.ScanFile(self._exchange, self._input)
         print(
             f"reading the ids of {len(names)} files of {input_dir} by "
-            f"Beam's {self._runner}",
+            f"Beam's {self._runner.name}",
             flush=True,
         )
         try:
-            self._run(
+            self._runner.run(
                 lambda pipeline: (
                     pipeline
                     | "files" >> beam.Create(elements)
                     | "spread files" >> beam.Reshuffle()
                     | "read ids" >> beam.ParDo(scan)
-                )
+                ),
+                self._exchange,
             )
             found = self._read_all(f"ids-{i:05d}" for i in range(len(names)))
         finally:
@@ -188,7 +174,7 @@ class BeamEngine:
         digests = beam_steps.WriteDigests(self._exchange)
         try:
             self._hand_out(source, plan)
-            self._run(
+            self._runner.run(
                 lambda pipeline: (
                     pipeline
                     | "ranges" >> beam.Create(elements)
@@ -198,7 +184,8 @@ class BeamEngine:
                     | "write" >> beam.ParDo(write)
                     | "group digests" >> beam.GroupByKey()
                     | "write digests" >> beam.ParDo(digests)
-                )
+                ),
+                self._exchange,
             )
             shards = json.loads(self._exchange.read("shards"))
             _check(shards, plan)
@@ -245,40 +232,6 @@ class BeamEngine:
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
             return list(pool.map(self._exchange.read, names))
 
-    def _run(self, build: Callable[[beam.Pipeline], object]) -> None:
-        """Runs a pipeline to its end.
-
-        Raises:
-            UserError: A mistake of the data that a worker told, or the
-                runner's own error.
-        """
-        try:
-            pipeline = beam.Pipeline(options=self._options)
-        except ValueError as error:
-            raise UserError(f"--runner={self._runner}: {error}") from None
-        build(pipeline)
-        try:
-            result = pipeline.run()
-            state = result.wait_until_finish() or result.state
-        except Exception as error:
-            self._exchange.raise_error()
-            logging.exception("Beam's %s failed", self._runner)
-            raise UserError(
-                f"Beam's {self._runner} failed: {_last_line(error)}"
-            ) from None
-        self._exchange.raise_error()
-        if state != PipelineState.DONE:
-            raise UserError(f"Beam's {self._runner} ended the job as {state}")
-
-
-def _parse(options: Sequence[str]) -> PipelineOptions:
-    try:
-        return PipelineOptions(list(options))
-    except SystemExit:  # argparse has told its usage.
-        raise UserError(
-            f"Beam does not take the options {' '.join(options)}"
-        ) from None
-
 
 def _check(shards: Sequence[tuple], plan: Plan) -> None:
     """Checks that every shard has all of its records."""
@@ -291,7 +244,3 @@ def _check(shards: Sequence[tuple], plan: Plan) -> None:
                 f"expected {records}: it lost some on the way; run the same "
                 "command again"
             )
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[-1]

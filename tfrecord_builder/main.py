@@ -11,7 +11,8 @@ from absl import flags
 
 import storage
 from flags import builder_flags, command
-from tfrecord_builder import run, verify
+from tfrecord_builder import run as building
+from tfrecord_builder import verify
 from tfrecord_builder.plan import Recipe
 
 FLAGS = flags.FLAGS
@@ -45,7 +46,7 @@ def main(rest: list[str]) -> None:
         shard_mb=FLAGS.shard_mb,
         seed=FLAGS.seed,
     )
-    info = run.run(
+    info = building.run(
         FLAGS.input_dir,
         FLAGS.output_dir,
         recipe,
@@ -60,13 +61,18 @@ def main(rest: list[str]) -> None:
         overwrite=FLAGS.overwrite,
         beam_options=beam_options,
     )
-    run.tell(info, FLAGS.output_dir)
+    building.tell(info, FLAGS.output_dir)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command; never returns."""
     command.run(
         main,
         builder_flags,
         user_errors=(storage.UserError,),
         takes_rest=True,
     )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,293 @@
+"""--engine=beam: the local engine's bytes, errors and good manners.
+
+Beam has an environment of its own, see beam_environment.py. One process in it
+serves most tests, with the runner that works in that process; others start the
+command, two worker processes, or a Dask cluster of two workers on loopback.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+import beam_environment
+import commands
+import gcs_emulators
+import pytest
+import test_builder_errors
+import test_builder_properties as properties
+import tiny_data
+from hypothesis import given, settings
+
+import storage
+from tfrecord_builder import beam_exchange, dataset_info, run
+
+IN_PROCESS = ["--engine=beam", "--runner=FnApiRunner"]
+DASK = ["--engine=beam", "--runner=apache_beam.runners.dask.dask_runner."]
+DASK[1] += "DaskRunner"
+SIZE = ["--num_folds=3", "--source_height=12", "--source_width=16"]
+# Neither in dataset_info.json nor in the shards is a time.
+TIMED = "build_log.json"
+
+
+@pytest.fixture(scope="module")
+def python():
+    return beam_environment.python()
+
+
+@pytest.fixture(scope="module")
+def command(python):
+    """The builder's command in a process of Beam's environment."""
+    served = commands.Command("beam_in_small_pieces", python)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """3,000 images in 4 files of many row groups."""
+    folder = tmp_path_factory.mktemp("source")
+    tiny_data.write_dataset(
+        folder, num_images=3000, num_files=4, row_group_size=50
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source, tmp_path_factory):
+    """What the local engine makes of it."""
+    return read(
+        tiny_data.build_records(source, tmp_path_factory.mktemp("local"))
+    )
+
+
+def read(folder) -> dict[str, bytes]:
+    """Returns name -> bytes of all that lies in a folder, but the log."""
+    return {
+        path.name: path.read_bytes()
+        for path in pathlib.Path(folder).iterdir()
+        if path.name != TIMED
+    }
+
+
+def start(python, source, output, *arguments) -> subprocess.Popen:
+    """Starts the real command."""
+    return subprocess.Popen(
+        [python, tiny_data.ROOT / "tfrecord_builder" / "main.py"]
+        + [f"--input_dir={source}", f"--output_dir={output}", *SIZE]
+        + list(arguments),
+        env=os.environ | {"PYTHONPATH": str(tiny_data.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.long
+@settings(max_examples=12, deadline=None)
+@given(properties.datasets(), properties.WAYS)
+def test_bytes_of_the_local_engine(command, dataset, way):
+    recipe = dataset[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        properties.write_source(folder / "in", *dataset[:-1], way)
+        run.run(
+            str(folder / "in"),
+            str(folder / "local"),
+            recipe,
+            label_columns=["a", "b"],
+        )
+        done = command(
+            f"--input_dir={folder / 'in'}",
+            f"--output_dir={folder / 'beam'}",
+            "--label_columns=a,b",
+            f"--image_height={recipe.image_height}",
+            f"--image_width={recipe.image_width}",
+            f"--image_encoding={recipe.image_encoding}",
+            f"--num_folds={recipe.num_folds}",
+            f"--shard_mb={recipe.shard_mb}",
+            f"--seed={recipe.seed}",
+            *IN_PROCESS,
+        )
+        assert done.returncode == 0, done.stderr
+        assert read(folder / "beam") == read(folder / "local")
+
+
+@pytest.mark.long
+def test_resized_png_unseen(command, tiny_source, tmp_path):
+    flags = ["--image_height=7", "--image_width=9", "--image_encoding=png"]
+    flags += ["--unseen_graphemes=0.1", *SIZE, f"--input_dir={tiny_source}"]
+    for output, engine in (("beam", IN_PROCESS), ("local", [])):
+        done = command(*flags, f"--output_dir={tmp_path / output}", *engine)
+        assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "beam") == read(tmp_path / "local")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "break_it",
+    [case[0] for case in test_builder_errors.CASES],
+    ids=lambda break_it: break_it.__name__,
+)
+def test_errors_of_the_local_engine(command, tiny_source, tmp_path, break_it):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in tiny_source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    break_it(folder)
+    output = tmp_path / "out"
+    flags = [f"--input_dir={folder}", "--num_folds=3"]
+    flags += ["--image_height=12", "--image_width=16"]
+    beam = command(*flags, f"--output_dir={output}", *IN_PROCESS)
+    local = command(*flags, f"--output_dir={tmp_path / 'local'}")
+    assert beam.returncode == 1
+    assert beam.error == local.error
+    assert not (output / dataset_info.NAME).exists()
+    assert not (output / beam_exchange.NAME).exists()
+
+
+@pytest.mark.long
+def test_the_first_mistake_is_told(command, tiny_source, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in tiny_source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    test_builder_errors.null_pixel(folder)  # In file 1.
+    test_builder_errors.change_table(
+        folder / "train_image_data_0.parquet",
+        test_builder_errors.set_column("9", [7] * 29 + [-1]),
+    )
+    done = command(
+        f"--input_dir={folder}",
+        f"--output_dir={tmp_path / 'out'}",
+        *SIZE,
+        *IN_PROCESS,
+    )
+    assert re.search("data_0.parquet: column 9, row 29: .* got -1", done.error)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("server", ["gcp_storage_emulator", "fake_gcs_server"])
+def test_gs(python, tiny_source, tmp_path, monkeypatch, server):
+    expected = read(tiny_data.build_records(tiny_source, tmp_path / "local"))
+    with getattr(gcs_emulators, server)() as host:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
+        from storage import gcs
+
+        gcs._clients.__dict__.clear()
+        bucket = f"gs://{gcs_emulators.BUCKET}"
+        there = storage.open_folder(f"{bucket}/competition")
+        there.upload_many({p.name: p for p in tiny_source.iterdir()})
+        process = start(
+            python,
+            f"{bucket}/competition",
+            f"{bucket}/records",
+            f"--spool_dir={tmp_path}",
+            *IN_PROCESS,
+        )
+        assert process.wait() == 0, process.stdout.read()
+        folder = storage.open_folder(f"{bucket}/records")
+        found = {n: folder.read_bytes(n) for n in folder.list() if n != TIMED}
+        assert found == expected
+        left = storage.open_folder(f"{bucket}/records/{beam_exchange.NAME}")
+        assert left.list() == {}
+
+
+@pytest.mark.long
+def test_two_processes(python, source, expected, tmp_path):
+    options = ["--direct_num_workers=2"]
+    options += ["--direct_running_mode=multi_processing"]
+    process = start(
+        python, source, tmp_path / "out", "--engine=beam", "--", *options
+    )
+    assert process.wait() == 0, process.stdout.read()
+    assert read(tmp_path / "out") == expected
+
+
+@pytest.mark.long
+def test_a_worker_of_a_cluster_is_killed(python, source, expected, tmp_path):
+    output = tmp_path / "out"
+    cluster = subprocess.Popen(
+        [python, pathlib.Path(__file__).with_name("beam_cluster.py")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tiny_data.ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = cluster.stdout.readline().strip()
+        last = f"{output / beam_exchange.NAME} plan-00003\n"
+        cluster.stdin.write(last)
+        cluster.stdin.flush()
+        options = [f"--dask_client_address={address}"]
+        options += ["--dask_partition_size=1"]
+        process = start(python, source, output, *DASK, "--", *options)
+        assert process.wait() == 0, process.stdout.read()
+        assert cluster.stdout.readline().startswith("tcp://127.0.0.1:")
+    finally:
+        cluster.stdin.close()
+        cluster.wait()
+    assert read(output) == expected
+
+
+@pytest.mark.long
+def test_a_killed_driver(python, command, source, expected, tmp_path):
+    output = tmp_path / "out"
+    process = start(python, source, output, *IN_PROCESS)
+    while not list(output.glob(f"{beam_exchange.NAME}/*-plan-00003")):
+        assert process.poll() is None, process.stdout.read()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (output / dataset_info.NAME).exists()
+    done = command(
+        f"--input_dir={source}", f"--output_dir={output}", *SIZE, *IN_PROCESS
+    )
+    assert done.returncode == 0, done.stderr
+    assert read(output) == expected
+
+
+@pytest.mark.long
+def test_bad_options(command, tiny_source, tmp_path):
+    flags = [f"--input_dir={tiny_source}", f"--output_dir={tmp_path / 'out'}"]
+    flags += [*SIZE, "--engine=beam"]
+    done = command(*flags, "--runner=NoRunner")
+    assert done.error.startswith("error: --runner=NoRunner: Unexpected pipel")
+    done = command(*flags, "--", "--direct_num_workers=x")
+    assert "does not take the options" in done.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_beam(tiny_source, tmp_path):
+    if "apache_beam" in sys.modules:
+        pytest.skip("apache-beam is installed beside the tests")
+    flags = [f"--input_dir={tiny_source}", f"--output_dir={tmp_path / 'out'}"]
+    done = tiny_data.run_builder(*flags, "--engine=beam")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --engine=beam: No module named 'apa")
+    assert "pip install -r requirements-beam.txt" in done.stderr
+    done = tiny_data.run_builder(*flags, "--", "--region=x")
+    assert done.stderr == (
+        "error: --region=x: options after -- are Beam's; add --engine=beam\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_are_told_in_the_order_of_the_source(tmp_path):
+    exchange = beam_exchange.Exchange(str(tmp_path), "run")
+    other = beam_exchange.Exchange(str(tmp_path), "other")
+    for order in ((2, 10, 0), (2, 9, 70), (2, 9, 500)):
+        with exchange.tell(*order):
+            raise storage.UserError(f"mistake {order}")
+    assert not exchange.failed_before(2, 9, 70)
+    assert exchange.failed_before(2, 9, 71)
+    assert exchange.failed_before(3)
+    assert not other.failed_before(3)
+    other.raise_error()
+    with pytest.raises(storage.UserError, match=r"mistake \(2, 9, 70\)"):
+        exchange.raise_error()
+    exchange.clear()
+    assert not (tmp_path / beam_exchange.NAME).exists()
