@@ -1,17 +1,19 @@
 """A Dask cluster of two worker processes on loopback.
 
-Prints its address. A line on stdin, the path of an exchange folder, kills a
-worker by SIGKILL: as soon as the plan's last part lies in the folder and the
-worker has work. Then it prints the worker's address.
+Prints its address. A line on stdin, a folder and the end of a name, kills a
+worker by SIGKILL: as soon as such a file lies in the folder and the worker has
+work. Then it prints the worker's address; `too late` where the build
+ended before.
 """
 
 import os
-import pathlib
 import signal
 import sys
 import time
 
 import distributed
+
+import storage
 
 
 def main() -> None:
@@ -27,15 +29,20 @@ def main() -> None:
         processes = client.run(os.getpid)
         print(cluster.scheduler_address, flush=True)
         for line in sys.stdin:
-            folder, last = line.split()
-            while not list(pathlib.Path(folder).glob(f"*-{last}")):
+            url, last = line.split()
+            folder = storage.open_folder(url)
+
+            def has_begun(folder=folder, last=last) -> bool:
+                return any(name.endswith(last) for name in folder.list())
+
+            while not has_begun():
                 time.sleep(0.001)
-            while not (
-                busy := [w for w, t in client.processing().items() if t]
-            ):
-                time.sleep(0.001)
-            os.kill(processes[busy[0]], signal.SIGKILL)
-            print(busy[0], flush=True)
+            busy: list[str] = []
+            while not busy and has_begun():
+                busy = [w for w, work in client.processing().items() if work]
+            if busy:
+                os.kill(processes[busy[0]], signal.SIGKILL)
+            print(busy[0] if busy else "too late", flush=True)
 
 
 if __name__ == "__main__":

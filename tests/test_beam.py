@@ -1,21 +1,16 @@
-"""--engine=beam: the local engine's bytes, errors and good manners.
+"""--engine=beam: the local engine's bytes and errors.
 
 Beam has an environment of its own, see beam_environment.py. One process in it
-serves most tests, with the runner that works in that process; others start the
-command, two worker processes, or a Dask cluster of two workers on loopback.
+serves all tests, with the runner that works in that process.
 """
 
-import os
 import pathlib
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 
 import beam_environment
 import commands
-import gcs_emulators
 import pytest
 import test_builder_errors
 import test_builder_properties as properties
@@ -46,24 +41,6 @@ def command(python):
     served.close()
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    """3,000 images in 4 files of many row groups."""
-    folder = tmp_path_factory.mktemp("source")
-    tiny_data.write_dataset(
-        folder, num_images=3000, num_files=4, row_group_size=50
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(source, tmp_path_factory):
-    """What the local engine makes of it."""
-    return read(
-        tiny_data.build_records(source, tmp_path_factory.mktemp("local"))
-    )
-
-
 def read(folder) -> dict[str, bytes]:
     """Returns name -> bytes of all that lies in a folder, but the log."""
     return {
@@ -71,19 +48,6 @@ def read(folder) -> dict[str, bytes]:
         for path in pathlib.Path(folder).iterdir()
         if path.name != TIMED
     }
-
-
-def start(python, source, output, *arguments) -> subprocess.Popen:
-    """Starts the real command."""
-    return subprocess.Popen(
-        [python, tiny_data.ROOT / "tfrecord_builder" / "main.py"]
-        + [f"--input_dir={source}", f"--output_dir={output}", *SIZE]
-        + list(arguments),
-        env=os.environ | {"PYTHONPATH": str(tiny_data.ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 @pytest.mark.long
@@ -167,87 +131,6 @@ def test_the_first_mistake_is_told(command, tiny_source, tmp_path):
         *IN_PROCESS,
     )
     assert re.search("data_0.parquet: column 9, row 29: .* got -1", done.error)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("server", ["gcp_storage_emulator", "fake_gcs_server"])
-def test_gs(python, tiny_source, tmp_path, monkeypatch, server):
-    expected = read(tiny_data.build_records(tiny_source, tmp_path / "local"))
-    with getattr(gcs_emulators, server)() as host:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
-        from storage import gcs
-
-        gcs._clients.__dict__.clear()
-        bucket = f"gs://{gcs_emulators.BUCKET}"
-        there = storage.open_folder(f"{bucket}/competition")
-        there.upload_many({p.name: p for p in tiny_source.iterdir()})
-        process = start(
-            python,
-            f"{bucket}/competition",
-            f"{bucket}/records",
-            f"--spool_dir={tmp_path}",
-            *IN_PROCESS,
-        )
-        assert process.wait() == 0, process.stdout.read()
-        folder = storage.open_folder(f"{bucket}/records")
-        found = {n: folder.read_bytes(n) for n in folder.list() if n != TIMED}
-        assert found == expected
-        left = storage.open_folder(f"{bucket}/records/{beam_exchange.NAME}")
-        assert left.list() == {}
-
-
-@pytest.mark.long
-def test_two_processes(python, source, expected, tmp_path):
-    options = ["--direct_num_workers=2"]
-    options += ["--direct_running_mode=multi_processing"]
-    process = start(
-        python, source, tmp_path / "out", "--engine=beam", "--", *options
-    )
-    assert process.wait() == 0, process.stdout.read()
-    assert read(tmp_path / "out") == expected
-
-
-@pytest.mark.long
-def test_a_worker_of_a_cluster_is_killed(python, source, expected, tmp_path):
-    output = tmp_path / "out"
-    cluster = subprocess.Popen(
-        [python, pathlib.Path(__file__).with_name("beam_cluster.py")],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tiny_data.ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        address = cluster.stdout.readline().strip()
-        last = f"{output / beam_exchange.NAME} plan-00003\n"
-        cluster.stdin.write(last)
-        cluster.stdin.flush()
-        options = [f"--dask_client_address={address}"]
-        options += ["--dask_partition_size=1"]
-        process = start(python, source, output, *DASK, "--", *options)
-        assert process.wait() == 0, process.stdout.read()
-        assert cluster.stdout.readline().startswith("tcp://127.0.0.1:")
-    finally:
-        cluster.stdin.close()
-        cluster.wait()
-    assert read(output) == expected
-
-
-@pytest.mark.long
-def test_a_killed_driver(python, command, source, expected, tmp_path):
-    output = tmp_path / "out"
-    process = start(python, source, output, *IN_PROCESS)
-    while not list(output.glob(f"{beam_exchange.NAME}/*-plan-00003")):
-        assert process.poll() is None, process.stdout.read()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (output / dataset_info.NAME).exists()
-    done = command(
-        f"--input_dir={source}", f"--output_dir={output}", *SIZE, *IN_PROCESS
-    )
-    assert done.returncode == 0, done.stderr
-    assert read(output) == expected
 
 
 @pytest.mark.long

@@ -9,20 +9,23 @@ part for the file it reads, so that labels are joined with no shuffle and lie in
 no worker's memory as a whole. Input and output are folders that all machines
 see, or gs://; what goes between driver and workers is told in beam_exchange.py.
 
-A mistake of the data does not fail a bundle: it is told to the driver, the
-ranges behind it and all shards are left out, and the pipelines end by
-themselves, on any runner alike.
+A mistake of the data does not fail a bundle: it is told to the driver, ranges
+behind it and all shards are left out, and so the pipeline ends by itself, on
+any runner alike.
 
 What it costs, for N images of B bytes (raw 32,332; PNG about 9,000):
-  input     read twice, ids and pixels, where it is copied (gs://, a zip); a row
-            group larger than `parquet_reader.RANGE_BYTES` once a range
-  shuffle   B + 120 bytes an image, once: a record, 16 bytes for its place
-  worker    2.1 GB for a row group of 50,210 images; 256 MiB for the shard
-            that is written, what is beyond them lies on its disk
-  driver    1 KB an image for ids, labels and plan
-10^9 images of 137 x 236 are 32 TB of shuffle, which Dataflow's shuffle service
-and Flink on local disks are made for, and 320,000 shards of 100 MiB. What
-limits there is the driver's plan: 10^8 images take about 100 GB of its memory.
+
+    input    read twice, for ids and for pixels, where it must be copied (gs://,
+             a zip); a row group above `parquet_reader.RANGE_BYTES` once a range
+    shuffle  once B + 215 bytes an image: keys, framing, its place
+    worker   2.1 GB for a row group of 50,210 images; 256 MiB for the shard that
+             it writes, more goes to its disk
+    driver   1 KB an image (0.7 measured on 10^6): ids, labels, the plan
+
+10^9 images of 137 x 236 are 32 TB to shuffle, within what Dataflow's shuffle
+service or Flink's disks are made for, and 310,000 shards of 100 MiB. What
+limits is the driver: 10^8 images take about 100 GB of its memory, 10^9 would
+need a plan that is made by sorting in the pipeline.
 """
 
 import concurrent.futures
