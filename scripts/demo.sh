@@ -41,12 +41,8 @@ make_demo_folder() {
 
 say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
 
-# Keeps the output in log/NAME.txt; shows it without TensorFlow's own start-up
-# notes, which no setting of TensorFlow 2.21 silences.
-keep() {
-  tee "$demo/log/$1.txt" |
-    { grep --line-buffered -Ev '^(I0000 |WARNING: All log messages before absl)' || true; }
-}
+# Keeps the output in log/NAME.txt.
+keep() { tee "$demo/log/$1.txt"; }
 
 # Shows a command as a user would type it, runs it, keeps its output.
 run() {
@@ -106,7 +102,7 @@ trap leave EXIT
 cd "$root"
 make_demo_folder
 start=$SECONDS
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2} PYTHONUNBUFFERED=1
+export PYTHONUNBUFFERED=1
 
 say "1/6 draw $images training images in the competition's layout"
 run sample sample_data/main.py --output_dir="$demo/input" --num_images="$images"

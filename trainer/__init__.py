@@ -2,6 +2,11 @@
 
 import os
 
-# Before any module here imports TensorFlow: its C++ start-up notes (level 0
-# and 1) say nothing to a user. Errors and warnings stay.
+from trainer import startup_notes
+
+# Of what TensorFlow's C++ parts tell later, warnings and errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+with startup_notes.left_out():
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
