@@ -6,8 +6,10 @@ line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 
 import logging as std_logging
 import sys
+import textwrap
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 from absl import app, flags, logging
 
@@ -23,6 +25,8 @@ def run(
     Args:
         main: The command; returns the exit code, None for 0.
         *flag_modules: Modules whose flags `--help` shows as the command's own.
+            GROUPS in a module names the first flag of each group and the
+            group, for `--helpshort`.
         user_errors: Exception types told as `error: …` with exit code 1.
             OSError is always one of them: a file, disk or mount failed.
         takes_rest: Whether `main` is given what follows a `--`.
@@ -30,6 +34,9 @@ def run(
     logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     for module in flag_modules:
         flags.adopt_module_key_flags(module)
+    if {"--helpshort", "-helpshort"} & set(sys.argv[1:]):
+        print(short_help(sys.modules["__main__"].__doc__ or "", flag_modules))
+        sys.exit(0)
 
     def guarded(argv: list[str]) -> int:
         rest = []
@@ -49,7 +56,55 @@ def run(
         except KeyboardInterrupt:
             return fail("interrupted; run the same command again to go on")
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse)
+
+
+def short_help(synopsis: str, flag_modules: tuple[ModuleType, ...]) -> str:
+    """Returns what a command is for, and its flags in groups, on a screen.
+
+    Args:
+        synopsis: The command's docstring.
+        flag_modules: As of run().
+    """
+    by_module = flags.FLAGS.flags_by_module_dict()
+    groups: dict[str, list[str]] = {}
+    title = "Flags"
+    for module in flag_modules:
+        titles = getattr(module, "GROUPS", {})
+        for flag in by_module[module.__name__]:
+            title = titles.get(flag.name, title)
+            groups.setdefault(title, []).append(_summary(flag))
+    lines = [synopsis.strip()]
+    for title, summaries in groups.items():
+        lines.append(title)
+        lines += textwrap.wrap(
+            "  ".join(summaries),
+            width=79,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    lines.append("--help tells what each of them means.")
+    return "\n".join(lines)
+
+
+def _summary(flag):
+    """Returns a flag with its default, without a space."""
+    if flag.boolean:
+        return f"--{'' if flag.default else '[no]'}{flag.name}"
+    if flag.default is None:
+        return f"--{flag.name}=…"
+    default = flag.default_as_str.strip("'")
+    return f"--{flag.name}={default}" if default else f"--{flag.name}"
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags; a mistake is one line."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(fail(f"{str(error).rstrip('.')} (see --helpshort)"))
 
 
 def _log_plainly() -> None:

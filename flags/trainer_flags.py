@@ -26,9 +26,20 @@ FREE = frozenset(
         "on_nan",
         "max_loss",
         "restart",
+        "dry_run",
         "verbosity",
     }
 )
+
+# For --helpshort: the first flag of each group, in the order of this file.
+GROUPS = {
+    "data_dir": "Where things are",
+    "validation_fold": "What is trained",
+    "epochs": "How it is trained",
+    "rotation": "Augmentation",
+    "accelerator": "What it runs on",
+    "backup_every_seconds": "Backups and stopping",
+}
 
 # Where things are.
 flags.DEFINE_string(
@@ -420,4 +431,10 @@ flags.DEFINE_bool(
     "Start over, though the backup folder holds another run or this one. Its "
     "last backup is kept until the new run has its own. Give it once: the "
     "same command with it starts over again.",
+)
+flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Tell devices, data, steps, parameters, memory and time, after a few "
+    "steps that are thrown away, and exit. Nothing is written.",
 )

@@ -36,10 +36,14 @@ def test_the_first_signal_only_asks(capsys):
     )
 
 
-def test_a_second_ctrl_c_acts_at_once():
+def test_a_second_ctrl_c_acts_at_once(capfd):
     with limits.Limits() as found:
         os.kill(os.getpid(), signal.SIGINT)
         assert found.signal == signal.SIGINT
+        assert capfd.readouterr().err == (
+            "\nStopping after the steps under way, with a backup. Ctrl-C again "
+            "stops now, without one.\n"
+        )
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

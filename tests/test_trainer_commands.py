@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -239,6 +240,27 @@ def test_evaluate_refuses_what_does_not_fit(
     )
     other = tiny_data.build_records(tmp_path / "other", tmp_path / "records")
     assert "vowel_diacritic differ" in run(data_dir=other)
+
+
+def test_a_dry_run_tells_and_writes_nothing(train, tiny_records, tmp_path):
+    workdir = tmp_path / "run"
+    done = train(tiny_records, workdir, "--dry_run", "--nocrop")
+    assert done.returncode == 0, done.stderr
+    told = dict(
+        re.split(r"\s{2,}", line, maxsplit=1)
+        for line in done.stdout.splitlines()
+        if "  " in line
+    )
+    assert told["devices"].startswith("1 x CPU, no tf.distribute strategy")
+    assert "--nocrop" in told["flags"]
+    assert told["training images"] == "40 in 4 shards, kept in memory"
+    assert told["validation images"] == "20"
+    assert told["steps"] == "2 epochs of 5 steps of 8 images: 10 steps"
+    assert re.fullmatch(r"[\d,]+; input 12 x 16", told["parameters"])
+    assert re.fullmatch(r"[\d.]+ GB of the host", told["memory"])
+    assert re.fullmatch(r"\d+ ms a step, [\d,]+ images/s", told["then"])
+    assert told["time in all"].startswith("about ")
+    assert not workdir.exists()
 
 
 def test_help_and_a_mistyped_flag_teach(train, tiny_records, tmp_path):

@@ -29,7 +29,7 @@ def flagfile(key_flags: Iterable[Any]) -> str:
     lines = [
         f.serialize()
         for f in sorted(key_flags, key=lambda f: f.name)
-        if f.value is not None and f.name != "restart"
+        if f.value is not None and f.name not in ("restart", "dry_run")
     ]
     return "\n".join(line for line in lines if line) + "\n"
 

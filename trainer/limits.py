@@ -14,6 +14,10 @@ class StopError(Exception):
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STOPPING = (
+    b"\nStopping after the steps under way, with a backup. Ctrl-C again stops "
+    b"now, without one.\n"
+)
 _LARGEST_RESERVE = 0.2  # Of the whole time.
 
 
@@ -94,6 +98,9 @@ class Limits:
         self._restore()
         if self._at_once:
             raise StopError
+        if number == signal.SIGINT:
+            # Not print(): this may interrupt another one.
+            os.write(2, _STOPPING)
 
     def _restore(self):
         for number, handler in self._before.items():

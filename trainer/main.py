@@ -19,7 +19,9 @@ from trainer import (
     augment,
     backup,
     backup_folder,
+    contact_sheet,
     distribution,
+    dry_run,
     extra,
     final,
     finish,
@@ -65,7 +67,7 @@ def main() -> int:
         local_dir=pathlib.Path(FLAGS.workdir, "staging"),
         settle_seconds=60.0 * FLAGS.backup_settle_minutes,
     )
-    if not FLAGS.restart:
+    if not FLAGS.restart and not FLAGS.dry_run:
         folder.refuse_other_run()
         if final.restore_finished(
             backup_dir, pathlib.Path(FLAGS.workdir), identity=who
@@ -77,7 +79,7 @@ def main() -> int:
         precision=FLAGS.precision,
     )
     logging.info("Devices: %s", devices.description)
-    if devices.is_chief:
+    if devices.is_chief and not FLAGS.dry_run:
         folder.lease.refuse_if_held_here()
     stream, splits = make_data(info, extra_info, devices.replicas)
     preprocess = preprocessing.Preprocessing(
@@ -107,7 +109,13 @@ def main() -> int:
             stream, splits, core_args, preprocess, weights, devices
         )
     limits = limits_lib.Limits(minutes=FLAGS.max_minutes)
-    left = workdir.Workdir(FLAGS.workdir, chief=devices.is_chief)
+    left = workdir.Workdir(
+        FLAGS.workdir,
+        chief=devices.is_chief,
+        sheet=contact_sheet.ContactSheet(
+            stream, preprocess, step_.augmentation
+        ),
+    )
     folder.local_dir = left.path / "staging"
     backup_ = backup.BackupAndRestore(
         folder,
@@ -147,10 +155,20 @@ def main() -> int:
         cut_every=FLAGS.backup_every_steps,
         reserve_seconds=lambda: backup_.reserve_seconds,
         go_back=backup_.restore if FLAGS.on_nan == "rollback" else None,
-        on_epoch=lambda: left.show(
-            state, flagfile=identity.flagfile(key_flags)
+        show=lambda: left.show(
+            state,
+            flagfile=identity.flagfile(key_flags),
+            judged=training.judged,
         ),
     )
+    if FLAGS.dry_run:
+        changed = [f for f in key_flags if f.value != f.default]
+        dry_run.show(
+            training,
+            devices=devices.description,
+            changed_flags=identity.flagfile(changed).split(),
+        )
+        return 0
     with limits, backup_:
         try:
             if training.run([backup_], devices=devices.description):

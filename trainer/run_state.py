@@ -31,6 +31,8 @@ class RunState:
         best: Weights of the epoch with the best score, by name.
         legs: A row for each start of the command, this one last.
         speed: A row of timings for each evaluated epoch.
+        trace: A row for a few steps: the first step, how many, the sum of
+            their losses, the learning rate of the first.
         bad_steps: A row for each step that was not finite: step, loss, image
             ids, and whether it is passed over.
         leg: Number of this start, from 1; set by what restores the state.
@@ -43,6 +45,7 @@ class RunState:
     best: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     legs: list[dict] = dataclasses.field(default_factory=list)
     speed: list[dict] = dataclasses.field(default_factory=list)
+    trace: list[list] = dataclasses.field(default_factory=list)
     bad_steps: list[dict] = dataclasses.field(default_factory=list)
     leg: int = 1
 
@@ -83,6 +86,7 @@ class RunState:
             "history": self.history,
             "legs": self.legs,
             "speed": self.speed,
+            "trace": self.trace,
             "bad_steps": self.bad_steps,
         }
 
@@ -114,6 +118,7 @@ class RunState:
         self.history = document["history"]
         self.legs = document["legs"]
         self.speed = document["speed"]
+        self.trace = document["trace"]
         self.bad_steps = document["bad_steps"]
 
     def digest(self) -> str:

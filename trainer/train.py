@@ -11,7 +11,7 @@ due, and stops where it was told to.
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import numpy as np
@@ -35,6 +35,7 @@ _LONGEST_LOOP = 200
 _WORKERS_LOOP = 10
 _SUM = tf.distribute.ReduceOp.SUM
 _MOST_PASSED_OVER = 10
+_ROWS_PER_EPOCH = 50  # of the trace of losses
 
 
 class BadStepError(storage.UserError):
@@ -65,7 +66,9 @@ class Training:
         reserve_seconds: How long before the time limit to stop.
         go_back: Goes back to the last backup, if there is one; None: a bad
             step ends the leg. Else the step is passed over after that.
-        on_epoch: Called after each evaluated epoch, and once at the start.
+        show: Called at the start, after each loop of steps and after each
+            evaluated epoch.
+        judged: What the last evaluation gave: by name, labels and logits.
     """
 
     stream: input_pipeline.TrainStream
@@ -83,7 +86,8 @@ class Training:
     cut_every: int = 0
     reserve_seconds: Callable[[], float] = lambda: 0.0
     go_back: Callable[[], bool] | None = None
-    on_epoch: Callable[[], None] = lambda: None
+    show: Callable[[], None] = lambda: None
+    judged: dict[str, tuple] = dataclasses.field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -111,7 +115,7 @@ class Training:
         callbacks.on_train_begin()
         self.state.begin_leg(devices)
         self._say_start()
-        self.on_epoch()
+        self.show()
         loop = self.step.make_loop()
         try:
             while not self._run(loop, callbacks):
@@ -142,7 +146,7 @@ class Training:
             if state.step == (epoch + 1) * spe:
                 self._evaluate(epoch)
                 callbacks.on_epoch_end(epoch, state.history[-1])
-                self.on_epoch()
+                self.show()
                 shown.pause(state.step)
                 continue
             if state.step == self.total_steps or plateau.is_over(
@@ -151,7 +155,7 @@ class Training:
                 return True
             self._stop_at_limit()
             if iterator is None:
-                iterator = iter(self._distributed_stream())
+                iterator = iter(self.distributed_stream())
             if state.step in state.passed_over:
                 next(iterator)
                 state.step += 1
@@ -164,6 +168,7 @@ class Training:
             ended = time.monotonic()
             callbacks.on_train_batch_end((state.step - 1) % spe)
             state.legs[-1]["backup_seconds"] += time.monotonic() - ended
+            self.show()
             if state.legs[-1]["seconds"] == 0:
                 shown.pause(state.step)  # The first loop compiled.
             shown.update(
@@ -230,8 +235,9 @@ class Training:
         good = int(np.sum(finite))
         # One at a time, so that the sum does not depend on the loop's length.
         for loss in losses[:good]:
+            self._trace(float(loss))
             state.loss_sum += float(loss)
-        state.step += good
+            state.step += 1
         leg, seconds = state.legs[-1], time.monotonic() - began
         leg["last_step"] = state.step
         if leg["first_loop_seconds"] is None:
@@ -243,6 +249,21 @@ class Training:
         if good < count:
             self._note_bad_step(float(losses[good]))
         return good == count
+
+    def _trace(self, loss):
+        """Adds the loss of the step that the state is at to its trace."""
+        state, spe = self.state, self.steps_per_epoch
+
+        def row_of(step):
+            return step // spe, step % spe * _ROWS_PER_EPOCH // spe
+
+        trace = state.trace
+        if not trace or row_of(trace[-1][0]) != row_of(state.step):
+            rate = self.step.schedule(state.step)
+            rate *= self.rate_factor(state.history)
+            trace.append([state.step, 0, 0.0, float(rate)])
+        trace[-1][1] += 1
+        trace[-1][2] += loss
 
     def _note_bad_step(self, loss):
         """Adds the step that the state is at to the bad ones."""
@@ -311,6 +332,7 @@ class Training:
         }
         for name, splits in self.splits.items():
             labels, logits = self.judge(splits, on_batch=on_batch)
+            self.judged[name] = labels, logits
             judged = metrics.judge(labels, logits, self.output_weights)
             prefix = "" if name == "validation" else f"{name}_"
             row[f"{prefix}score"] = judged["score"]
@@ -338,7 +360,9 @@ class Training:
     def _ema(self):
         return run_state.name_variables("ema", self.step.ema_core.weights)
 
-    def _distributed_stream(self):
+    def distributed_stream(self) -> Iterable[dict]:
+        """Returns the batches from the state's step on, over all replicas."""
+
         def make(context):
             return self.stream.dataset(
                 self.state.step,

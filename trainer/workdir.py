@@ -14,13 +14,13 @@ import io
 import json
 import os
 import pathlib
-import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 
-import tensorflow as tf
+import numpy as np
 
 import storage
-from trainer import run_state
+from trainer import events, run_state
 
 
 class Workdir:
@@ -30,16 +30,24 @@ class Workdir:
         path: The folder.
         chief: Whether this process is the one that writes. What the others of
             a run on several machines write is thrown away.
+        sheet: From a step to a picture of augmented images; see events.py.
     """
 
-    def __init__(self, path: str | os.PathLike, *, chief: bool = True):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        chief: bool = True,
+        sheet: Callable[[int], np.ndarray] | None = None,
+    ):
         self.path = pathlib.Path(path)
         self.chief = chief
+        self.sheet = sheet
         if not chief:
             self._scratch = tempfile.TemporaryDirectory()
             self.path = pathlib.Path(self._scratch.name)
         self._events = None
-        self._shown = 0
+        self._shown = None
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a file whole."""
@@ -51,27 +59,28 @@ class Workdir:
         text = json.dumps(value, indent=1, ensure_ascii=False)
         self.write_text(name, text + "\n")
 
-    def show(self, state: run_state.RunState, *, flagfile: str) -> None:
-        """Writes the flags, and the tables and events of all epochs so far."""
-        history, speed = state.history, state.speed
-        self.write_text("flags.txt", flagfile)
-        self.write_text("metrics.csv", to_csv(history))
-        self.write_text("speed.csv", to_csv(speed))
-        folder = self.path / "tensorboard"
+    def show(
+        self,
+        state: run_state.RunState,
+        *,
+        flagfile: str,
+        judged: Mapping[str, tuple[dict, dict]],
+    ) -> None:
+        """Writes what is new since the last call, at the first call all of it.
+
+        Args:
+            state: The run.
+            flagfile: Repeats the run.
+            judged: What the last epoch's evaluation gave; see events.py.
+        """
         if self._events is None:
-            # Events of an earlier leg end at its last epoch, not at its
-            # backup: they are written anew from the history.
-            shutil.rmtree(folder, ignore_errors=True)
-            self._events = tf.summary.create_file_writer(str(folder))
-        with self._events.as_default():
-            for row, timing in list(zip(history, speed, strict=True))[
-                self._shown :
-            ]:
-                for name, value in {**row, **timing}.items():
-                    if value is not None and name not in ("epoch", "step"):
-                        tf.summary.scalar(name, value, step=row["step"])
-        self._events.flush()
-        self._shown = len(history)
+            self.write_text("flags.txt", flagfile)
+            self._events = events.Events(self.path / "tensorboard", self.sheet)
+        if self._shown != len(state.history):
+            self.write_text("metrics.csv", to_csv(state.history))
+            self.write_text("speed.csv", to_csv(state.speed))
+            self._shown = len(state.history)
+        self._events.show(state, judged)
 
 
 def to_csv(rows: list[dict]) -> str:

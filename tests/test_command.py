@@ -1,0 +1,65 @@
+"""How a command meets its user: short help, and flags that are wrong."""
+
+import re
+import subprocess
+import sys
+
+import commands
+import pytest
+
+from flags import command, trainer_flags
+
+BUILDER = commands.ROOT / "tfrecord_builder" / "main.py"
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, BUILDER, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_short_help_groups_every_flag_on_a_screen():
+    text = command.short_help("Trains.\n\n  main.py --x\n", (trainer_flags,))
+    lines = text.splitlines()
+    assert lines[0] == "Trains."
+    assert len(lines) <= 45
+    assert max(map(len, lines)) < 80
+    titles = [line for line in lines if re.match(r"[A-Z][a-z ]+$", line)]
+    assert titles == list(trainer_flags.GROUPS.values())
+    names = re.findall(r"--(?:\[no\])?(\w+)", text.split("\n", 3)[3])
+    assert len(names) == len(set(names))
+    assert {"data_dir", "backbone", "epochs", "rotation", "dry_run"} < set(
+        names
+    )
+    assert trainer_flags.GROUPS.keys() <= set(names)
+
+
+def test_short_help_of_a_command():
+    done = run("--helpshort")
+    assert done.returncode == 0
+    assert "--input_dir=…" in done.stdout
+    assert "--num_folds=5" in done.stdout
+    assert "--[no]overwrite" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        (
+            "--num_fold=3",
+            "Unknown command line flag 'num_fold'. Did you mean: num_folds ?",
+        ),
+        ("--num_folds=x", "flag --num_folds=x: "),
+        ("--image_encoding=jpg", "value should be one of <raw|png>"),
+        ("num_folds=3", "unexpected argument 'num_folds=3'"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(flag, expected):
+    done = run("--output_dir=records", "--input_dir=input", flag)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert expected in line

@@ -1,0 +1,169 @@
+"""What TensorBoard shows of a run, asked for over HTTP."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrecord_builder import dataset_info
+from trainer import (
+    augment,
+    contact_sheet,
+    events,
+    input_pipeline,
+    order,
+    preprocessing,
+    run_state,
+)
+
+
+def make_state(epochs):
+    """A run of 4 steps an epoch, two rows each, resumed at step 4."""
+    state = run_state.RunState({})
+    state.legs = [{"leg": 1, "first_step": 0}, {"leg": 2, "first_step": 4}]
+    for epoch in range(epochs):
+        first = 4 * epoch
+        state.trace += [[first, 2, 6.0, 0.5], [first + 2, 2, 4.0, 0.25]]
+        state.step = first + 4
+        row = {"epoch": epoch + 1, "step": state.step, "loss": 2.5}
+        state.history.append(row | {"score": 0.1 * epoch, "recall_a": None})
+        state.speed.append(
+            {"epoch": epoch + 1, "leg": 1, "images_per_second": 99.0}
+        )
+    return state
+
+
+JUDGED = {
+    "validation": ({"a": np.array([0, 1])}, {"a": np.array([[1, 0], [1, 0]])})
+}
+
+
+@contextlib.contextmanager
+def tensorboard(folder):
+    """Yields ask(path, parameters) of a real TensorBoard over `folder`."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tensorboard.main", "--load_fast=false"),
+            *("--host=127.0.0.1", "--port=0", f"--logdir={folder}"),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = next(
+            match[0]
+            for line in process.stderr
+            if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
+        )
+
+        def ask(path, **parameters):
+            query = urllib.parse.urlencode(parameters)
+            with urllib.request.urlopen(f"{url}/{path}?{query}") as answer:
+                return answer.read()
+
+        yield ask
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_tensorboard_reads_what_a_resumed_run_left(tmp_path):
+    def sheet(step):
+        return np.full((8, 16), step, np.uint8)
+
+    before = events.Events(tmp_path, sheet)
+    before.show(make_state(1), JUDGED)
+    # The next leg makes all of it again, and goes on.
+    after = events.Events(tmp_path, sheet)
+    state = make_state(1)
+    after.show(state, {})
+    state = make_state(2)
+    state.step = 9
+    state.trace.append([8, 1, 9.0, 0.1])  # Under way: not shown yet.
+    after.show(state, JUDGED)
+    after.show(state, JUDGED)
+    with tensorboard(tmp_path) as ask:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:  # It reads in the background.
+            tags = json.loads(ask("data/plugin/scalars/tags"))
+            pictures = json.loads(ask("data/plugin/images/tags"))
+            if tags and pictures:
+                break
+        ((run, scalars),) = tags.items()
+        assert set(scalars) == {
+            "step/loss",
+            "step/learning_rate",
+            "epoch/loss",
+            "epoch/score",
+            "speed/images_per_second",
+        }
+
+        def values(tag):
+            answer = ask("data/plugin/scalars/scalars", run=run, tag=tag)
+            return [(step, value) for _, step, value in json.loads(answer)]
+
+        assert values("step/loss") == [(2, 3.0), (4, 2.0), (6, 3.0), (8, 2.0)]
+        assert values("step/learning_rate")[1] == (4, 0.25)
+        assert values("epoch/loss") == [(4, 2.5), (8, 2.5)]
+        assert set(pictures[run]) == {"augmented", "confusion/a"}
+        seen = json.loads(
+            ask("data/plugin/images/images", run=run, tag="augmented", sample=0)
+        )
+        assert [picture["step"] for picture in seen] == [0, 4]
+        query = dict(urllib.parse.parse_qsl(seen[1]["query"]))
+        data = ask("data/plugin/images/individualImage", **query)
+    (tmp_path / "sheet.png").write_bytes(data)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), sheet(4))
+
+
+def test_a_confusion_matrix_is_dark_where_the_answers_are():
+    picture = events.draw_confusion(np.array([[4, 0], [3, 1]]))
+    side = len(picture) // 2
+    assert picture.shape == (320, 320)
+    assert picture[::side, ::side].tolist() == [[0, 255], [34, 128]]
+
+
+@pytest.mark.parametrize("mix_group", [2, 5])
+def test_a_contact_sheet_pairs_images_with_their_augmentation(
+    tiny_records, mix_group
+):
+    info = dataset_info.read(tiny_records)
+    stream = input_pipeline.TrainStream(
+        info=info,
+        paths=input_pipeline.shard_paths(info, str(tiny_records), ("fold1",)),
+        order=order.Order([20], batch_size=8, shards_per_window=1, seed=0),
+        draws=augment.NUM_DRAWS,
+    )
+    preprocess = preprocessing.Preprocessing(12, 16)
+    same, other = (
+        contact_sheet.ContactSheet(
+            stream,
+            preprocess,
+            augment.Augmentation(
+                rotation=rotation,
+                scale=0.0,
+                shift=0.0,
+                shear=0.0,
+                cutmix=0.0,
+                mix_group=mix_group,
+            ),
+        )
+        for rotation in (0.0, 20.0)
+    )
+    plain = same(0)
+    assert plain.shape == (4 * 16, 8 * 20)
+    np.testing.assert_array_equal(plain[:16, :20], plain[:16, 20:40])
+    turned = other(0)
+    np.testing.assert_array_equal(turned[:16, :20], plain[:16, :20])
+    assert (turned[:16, 20:40] != plain[:16, 20:40]).any()
+    np.testing.assert_array_equal(other(0), turned)
+    assert (other(1) != turned).any()
