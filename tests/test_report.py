@@ -129,6 +129,7 @@ def run(tmp_path_factory):
         "devices": "1 x Tesla T4",
         "seconds": 100.0,
         "seconds_to_first_loop": 20.0,
+        "input_seconds": 25.0,
         "backup_seconds": 2.0,
         "images_per_second": 1234.0,
     }
@@ -221,6 +222,9 @@ def test_a_browser_shows_the_report(report, tmp_path, width, dark):
         body = page.inner_text("main")
         for part in ("0.8000", "0.7000 before", "0.7800", "leg 2", "1,234"):
             assert part in body
+        # 2 legs of 100 s, 25 s of them waiting; 3 evaluations of 10 s.
+        for part in ("steps 2 min 54 %", "waiting for input 50 s 18 %"):
+            assert part in body.replace("\n", " ")
         # Nothing sticks out of the screen, every picture is drawn.
         assert page.evaluate("document.documentElement.scrollWidth") == width
         sizes = page.evaluate("[...document.images].map(i => i.naturalWidth)")

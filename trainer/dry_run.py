@@ -58,7 +58,7 @@ def _time_steps(training):
     def take(count):
         began = time.monotonic()
         step = tf.constant(training.state.step, tf.int64)
-        losses, _ = loop(iterator, step, tf.constant(count), tf.constant(1.0))
+        losses, *_ = loop(iterator, step, tf.constant(count), tf.constant(1.0))
         losses.numpy()
         training.state.step += count
         return time.monotonic() - began

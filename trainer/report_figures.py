@@ -200,7 +200,7 @@ def _spent(run):
     def total(rows, name):
         return sum(row.get(name) or 0.0 for row in rows)
 
-    waiting = total(run.legs, "input_wait_seconds")
+    waiting = total(run.legs, "input_seconds")
     first = [
         leg.get("seconds_to_first_loop") or leg.get("first_loop_seconds") or 0.0
         for leg in run.legs
