@@ -25,7 +25,7 @@ def show(
     total = training.total_steps
     whole = compilation + total * seconds
     core = training.step.core
-    order = training.stream.order
+    order, batch = training.stream.order, training.stream.batch_size
     rows = {
         "devices": devices,
         "flags": " ".join(changed_flags) or "all at their defaults",
@@ -36,13 +36,13 @@ def show(
             for name, splits in training.splits.items()
         },
         "steps": f"{training.epochs} epochs of {training.steps_per_epoch:,} "
-        f"steps of {order.batch_size} images: {total:,} steps",
+        f"steps of {batch} images: {total:,} steps",
         "parameters": f"{core.count_params():,}; input "
         f"{' x '.join(map(str, core.input_shape[1:3]))}",
         "memory": _memory(),
         "first step": f"{progress.minutes(compilation)}, with compilation",
         "then": f"{1000 * seconds:.0f} ms a step, "
-        f"{order.batch_size / seconds:,.0f} images/s",
+        f"{batch / seconds:,.0f} images/s",
         "time in all": f"about {progress.minutes(whole)}, and the evaluations",
     }
     for name, text in rows.items():

@@ -156,10 +156,11 @@ def where(name: str) -> str:
 
 def _dumbbell(name, before, after, low):
     b, a = (100 * (value - low) / (1.0 - low) for value in (before, after))
+    worse = ";--good:var(--bad)" if a < b else ""
     return (
         f"<tr><th>{name}</th><td>{before:.4f}</td><td class=track>"
         f'<div style="--l:{min(a, b):.2f}%;--h:{max(a, b):.2f}%;--b:{b:.2f}%;'
-        f'--a:{a:.2f}%"><i></i><i></i><i></i></div></td>'
+        f'--a:{a:.2f}%{worse}"><i></i><i></i><i></i></div></td>'
         f"<td><em>{after:.4f}</em></td></tr>"
     )
 
