@@ -1,12 +1,28 @@
 """The builder's command with pieces so small that a tiny set has many.
 
-Steps that run in this process see it, so those of an in-memory runner.
+Each piece comes twice, as from a bundle that is run twice. Steps that run in
+this process see all that, so those of an in-memory runner.
 """
+
+import functools
 
 from tfrecord_builder import beam_steps, main, parquet_reader
 
 beam_steps._ELEMENT_BYTES = 100
 beam_steps._SORT_BYTES = 1000
 parquet_reader.RANGE_BYTES = 200
+
+
+def twice(process):
+    @functools.wraps(process)
+    def process_twice(self, element):
+        for piece in process(self, element):
+            yield piece
+            yield piece
+
+    return process_twice
+
+
+beam_steps.ReadRange.process = twice(beam_steps.ReadRange.process)
 
 run = main.run

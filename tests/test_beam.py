@@ -4,6 +4,7 @@ Beam has an environment of its own, see beam_environment.py. One process in it
 serves all tests, with the runner that works in that process.
 """
 
+import os
 import pathlib
 import re
 import sys
@@ -103,7 +104,8 @@ def test_errors_of_the_local_engine(command, tiny_source, tmp_path, break_it):
         (folder / path.name).write_bytes(path.read_bytes())
     break_it(folder)
     output = tmp_path / "out"
-    flags = [f"--input_dir={folder}", "--num_folds=3"]
+    relative = os.path.relpath(folder, tiny_data.ROOT)  # The command's folder.
+    flags = [f"--input_dir={relative}", "--num_folds=3"]
     flags += ["--image_height=12", "--image_width=16"]
     beam = command(*flags, f"--output_dir={output}", *IN_PROCESS)
     local = command(*flags, f"--output_dir={tmp_path / 'local'}")

@@ -29,13 +29,13 @@ need a plan that is made by sorting in the pipeline.
 """
 
 import concurrent.futures
-import dataclasses
 import glob
 import json
+import os
 import pickle
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -45,40 +45,18 @@ from storage import UserError
 from tfrecord_builder import beam_steps, parquet_reader, png_encoder
 from tfrecord_builder.beam_exchange import Exchange
 from tfrecord_builder.beam_runner import Runner
+from tfrecord_builder.beam_source import Input, ScannedSource
 from tfrecord_builder.destination import Destination
-from tfrecord_builder.parquet_reader import ParquetFile, Source
+from tfrecord_builder.parquet_reader import ParquetFile
 from tfrecord_builder.plan import Plan, Recipe
 
 _FILES_AT_ONCE = 8
 
 
-@dataclasses.dataclass(frozen=True)
-class ScannedSource:
-    """What the workers found in the files; the driver opens one only.
-
-    Attributes and methods are those of `parquet_reader.Source`.
-    """
-
-    url: str
-    height: int
-    width: int
-    files: tuple[ParquetFile, ...]
-    ids: list[list[str]]
-
-    @property
-    def num_images(self) -> int:
-        return sum(map(len, self.ids))
-
-    def read_ids(self) -> list[list[str]]:
-        return self.ids
-
-    ranges = Source.ranges
-
-
 class BeamEngine:
     """The engine of --engine=beam; see `local_engine.LocalEngine`."""
 
-    identity = {"engine": "beam"}
+    name = "beam"
 
     def __init__(
         self,
@@ -89,11 +67,12 @@ class BeamEngine:
         always_spool: bool,
     ):
         """Makes an engine for one build; `options` are Beam's own flags."""
-        self._exchange = Exchange(output_dir, uuid.uuid4().hex[:12])
+        self._exchange = Exchange(_absolute(output_dir), uuid.uuid4().hex[:12])
         self._spool_dir = spool_dir
         self._always_spool = always_spool
         self._runner = Runner(options)
-        self._input: beam_steps.Input | None = None
+        self._input: Input | None = None
+        self._given = ""
         self._sizes: dict[str, int] = {}
 
     def open_source(
@@ -118,8 +97,9 @@ class BeamEngine:
                 spool_dir=spool,
                 always_spool=self._always_spool,
             )
-        self._input = beam_steps.Input(
-            input_dir,
+        self._given = input_dir
+        self._input = Input(
+            _absolute(input_dir),
             last.height,
             last.width,
             self._spool_dir,
@@ -133,27 +113,23 @@ class BeamEngine:
             flush=True,
         )
         try:
-            self._runner.run(
+            self._run(
                 lambda pipeline: (
                     pipeline
                     | "files" >> beam.Create(elements)
                     | "spread files" >> beam.Reshuffle()
                     | "read ids" >> beam.ParDo(scan)
-                ),
-                self._exchange,
+                )
             )
-            found = self._read_all(f"ids-{i:05d}" for i in range(len(names)))
+            found = self._read_ids(len(names))
         finally:
             self._exchange.clear(self._exchange.run)
-        files, ids = [], []
-        for name, (size, groups, file_ids) in zip(
-            names, map(json.loads, found), strict=True
-        ):
-            files.append(ParquetFile(name, size, tuple(groups)))
-            ids.append(file_ids)
-        return ScannedSource(
-            last.url, last.height, last.width, tuple(files), ids
+        files = tuple(
+            ParquetFile(name, size, tuple(groups))
+            for name, (size, groups, _) in zip(names, found, strict=True)
         )
+        ids = [file_ids for *_, file_ids in found]
+        return ScannedSource(last.url, last.height, last.width, files, ids)
 
     def write_shards(
         self,
@@ -177,7 +153,7 @@ class BeamEngine:
         digests = beam_steps.WriteDigests(self._exchange)
         try:
             self._hand_out(source, plan)
-            self._runner.run(
+            self._run(
                 lambda pipeline: (
                     pipeline
                     | "ranges" >> beam.Create(elements)
@@ -187,8 +163,7 @@ class BeamEngine:
                     | "write" >> beam.ParDo(write)
                     | "group digests" >> beam.GroupByKey()
                     | "write digests" >> beam.ParDo(digests)
-                ),
-                self._exchange,
+                )
             )
             shards = json.loads(self._exchange.read("shards"))
             _check(shards, plan)
@@ -231,9 +206,25 @@ class BeamEngine:
             self._exchange.write(f"plan-{i:05d}", pickle.dumps(part))
             first += len(ids)
 
-    def _read_all(self, names: Iterable[str]) -> list[bytes]:
+    def _run(self, build: Callable[[beam.Pipeline], object]) -> None:
+        try:
+            self._runner.run(build, self._exchange)
+        except UserError as error:
+            # Workers may run in another folder; a user knows the path given.
+            path = self._input.input_dir
+            raise UserError(str(error).replace(path, self._given)) from None
+
+    def _read_ids(self, num_files: int) -> list[list]:
+        """Returns what `ScanFile` found in each file."""
+        names = [f"ids-{i:05d}" for i in range(num_files)]
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-            return list(pool.map(self._exchange.read, names))
+            return list(map(json.loads, pool.map(self._exchange.read, names)))
+
+
+def _absolute(url: str) -> str:
+    if "://" in url:
+        return url
+    return os.path.abspath(os.path.expanduser(url))
 
 
 def _check(shards: Sequence[tuple], plan: Plan) -> None:

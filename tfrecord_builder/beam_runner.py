@@ -56,9 +56,14 @@ class Runner:
         except ValueError as error:
             raise UserError(f"--runner={self.name}: {error}") from None
         build(pipeline)
+        result = None
         try:
             result = pipeline.run()
             state = result.wait_until_finish() or result.state
+        except KeyboardInterrupt:
+            if result:  # It runs elsewhere, and would go on.
+                result.cancel()
+            raise
         except Exception as error:
             exchange.raise_error()
             logging.exception("Beam's %s failed", self.name)

@@ -10,7 +10,6 @@ twice, anywhere and in any order. DoFns know no more than the names of files.
 """
 
 import dataclasses
-import glob
 import hashlib
 import json
 import pickle
@@ -23,12 +22,12 @@ import numpy as np
 from storage import UserError
 from tfrecord_builder import (
     example,
-    parquet_reader,
     png_encoder,
     resize,
     writer,
 )
 from tfrecord_builder.beam_exchange import Exchange
+from tfrecord_builder.beam_source import Input
 from tfrecord_builder.parquet_reader import RowRange, Source
 from tfrecord_builder.plan import Recipe
 
@@ -39,27 +38,6 @@ _SORT_BYTES = 256 << 20  # 256 MiB
 
 # Places of records in their shard (int64), their lengths (int64), their bytes.
 Records = tuple[bytes, bytes, bytes]
-
-
-@dataclasses.dataclass(frozen=True)
-class Input:
-    """How a worker opens one of the input files."""
-
-    input_dir: str
-    height: int
-    width: int
-    spool_dir: str | None
-    always_spool: bool
-
-    def open(self, name: str, spool_dir: str) -> Source:
-        return parquet_reader.open_source(
-            self.input_dir,
-            glob.escape(name),
-            height=self.height,
-            width=self.width,
-            spool_dir=spool_dir,
-            always_spool=self.always_spool,
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,7 @@ from tfrecord_builder.staging import Staging
 class LocalEngine:
     """The default engine: threads of this process."""
 
-    # What tells its unfinished builds from another engine's.
-    identity: dict[str, str] = {}
+    name = "local"
     bring = None  # Shards go the destination's own way to their place.
 
     def __init__(self, build: Staging, *, num_workers: int, always_spool: bool):

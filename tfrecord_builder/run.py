@@ -118,7 +118,7 @@ def run(
             **dataclasses.asdict(recipe),
             "labels": info.build["source"]["sha256"],
             "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
-            **engine.identity,
+            "engine": engine.name,  # One cannot go on where another stood.
         }
         with (
             _disk_full_told(destination.work),
@@ -129,6 +129,7 @@ def run(
             )
             digests = engine.write_shards(source, planned, recipe, destination)
             destination.folder.make()
+            log["engine"] = engine.name
             log["seconds"] = round(time.monotonic() - started, 1)
             info = destination.commit(info, digests, log, engine.bring)
         build.remove()
