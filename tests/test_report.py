@@ -223,7 +223,7 @@ def test_a_browser_shows_the_report(report, tmp_path, width, dark):
         for part in ("0.8000", "0.7000 before", "0.7800", "leg 2", "1,234"):
             assert part in body
         # 2 legs of 100 s, 25 s of them waiting; 3 evaluations of 10 s.
-        for part in ("steps 2 min 54 %", "waiting for input 50 s 18 %"):
+        for part in ("steps 2 min 55 %", "waiting for input 50 s 18 %"):
             assert part in body.replace("\n", " ")
         # Nothing sticks out of the screen, every picture is drawn.
         assert page.evaluate("document.documentElement.scrollWidth") == width
