@@ -1,0 +1,225 @@
+"""A page to draw a grapheme on, or to drop an image of one, and see the answer.
+
+    python demo/app.py --model=WORKDIR/model.keras
+
+The page is one file, page.html; the answers come from this process, and
+neither asks anything of any other machine.
+"""
+
+import http.server
+import io
+import json
+import pathlib
+import threading
+from collections.abc import Mapping, Sequence
+
+import fontpkg
+import numpy as np
+from absl import flags, logging
+from PIL import Image, ImageOps
+
+import storage
+from flags import command, demo_flags
+from sample_data import combinations, graphemes
+from trainer import ensemble
+
+FLAGS = flags.FLAGS
+PAGE = pathlib.Path(__file__).with_name("page.html")
+FONT = "Hind Siliguri"
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+MAX_BYTES = 4 << 20  # 4 MiB of an upload.
+MAX_PIXELS = 16 << 20
+TOP = 5  # Answers shown of each output.
+_SECONDS = 30.0  # For a client to send what it announced.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; "
+    "img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def main() -> None:
+    members = ensemble.read(FLAGS.model)
+    predict = ensemble.make_predict(members, batch_size=1, num_views=FLAGS.tta)
+    predict(np.full((1, *members[0].source_size), 255, np.uint8))  # Compiles.
+    with make_server(
+        (FLAGS.host, FLAGS.port),
+        predict,
+        classes=members[0].classes,
+        size=members[0].source_size,
+    ) as server:
+        host, port = server.server_address[:2]
+        print(f"draw at http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def make_server(
+    address: tuple[str, int],
+    predict: ensemble.Predict,
+    *,
+    classes: Mapping[str, Sequence[str]],
+    size: tuple[int, int],
+) -> http.server.ThreadingHTTPServer:
+    """Returns a server that is bound to `address`.
+
+    Args:
+        address: Host and port.
+        predict: From [1, H, W] uint8 to probabilities by output.
+        classes: By output, the names of its classes.
+        size: Height and width that `predict` takes.
+    """
+    one_at_a_time = threading.Lock()
+
+    def answer(data: bytes) -> dict:
+        image = read_image(data, size)
+        with one_at_a_time:
+            return make_answer(predict(image[None]), classes)
+
+    class Handler(_Handler):
+        answer_image = staticmethod(answer)
+
+    return http.server.ThreadingHTTPServer(address, Handler)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """GET / and /font.ttf; POST /predict an image file, get JSON."""
+
+    timeout = _SECONDS
+
+    def do_GET(self) -> None:  # noqa: N802 (http.server's own name)
+        if self.path == "/":
+            self._send(200, "text/html; charset=utf-8", PAGE.read_bytes())
+        elif self.path == "/font.ttf":
+            path = pathlib.Path(fontpkg.path(FONT, 400))
+            self._send(200, "font/ttf", path.read_bytes())
+        else:
+            self._refuse(404, "no such page")
+
+    def do_POST(self) -> None:  # noqa: N802
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/predict":
+            self._refuse(404, "no such page")
+        elif not length.isdecimal():
+            self._refuse(411, "expected the length of the image")
+        elif int(length) > MAX_BYTES:
+            self._refuse(413, f"expected at most {MAX_BYTES >> 20} MiB")
+        else:
+            try:
+                answer = self.answer_image(self.rfile.read(int(length)))
+            except storage.UserError as error:
+                self._refuse(415, str(error))
+            else:
+                self._send_json(200, answer)
+
+    def log_message(self, format, *args) -> None:  # noqa: A002
+        logging.debug(format, *args)
+
+    def _refuse(self, status: int, message: str) -> None:
+        self.close_connection = True  # What was sent may not have been read.
+        self._send_json(status, {"error": message})
+
+    def _send_json(self, status: int, value: dict) -> None:
+        data = json.dumps(value, ensure_ascii=False).encode()
+        self._send(status, "application/json; charset=utf-8", data)
+
+    def _send(self, status: int, content_type: str, data: bytes) -> None:
+        self.send_response(status)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def read_image(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Returns an image file as the model takes it: gray, on white paper.
+
+    Args:
+        data: The file's bytes.
+        size: Height and width to fit it into, its proportions kept.
+
+    Returns:
+        [H, W] uint8.
+
+    Raises:
+        storage.UserError: Not an image, or too large a one.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise storage.UserError(
+                    f"the image has {image.width} x {image.height} pixels: "
+                    f"expected at most {MAX_PIXELS >> 20} million"
+                )
+            image = ImageOps.exif_transpose(image).convert("RGBA")
+    except storage.UserError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise storage.UserError(
+            f"not a whole image: expected one of {', '.join(FORMATS)}"
+        ) from None
+    paper = Image.new("RGBA", image.size, "white")
+    gray = Image.alpha_composite(paper, image).convert("L")
+    height, width = size
+    return np.asarray(ImageOps.pad(gray, (width, height), color=255))
+
+
+def make_answer(
+    probabilities: Mapping[str, np.ndarray],
+    classes: Mapping[str, Sequence[str]],
+) -> dict:
+    """Returns what the page shows.
+
+    Args:
+        probabilities: By output, [1, C] float32.
+        classes: By output, the names of its classes.
+    """
+    order = {
+        name: np.argsort(-probabilities[name][0], kind="stable")[:TOP]
+        for name in classes
+    }
+    outputs = {
+        name: [
+            {
+                "class": classes[name][i],
+                "probability": round(float(probabilities[name][0, i]), 6),
+            }
+            for i in places
+        ]
+        for name, places in order.items()
+    }
+    best = {name: places[0] for name, places in order.items()}
+    probability = np.prod([top[0]["probability"] for top in outputs.values()])
+    return {
+        "grapheme": {
+            "text": spell(best, classes),
+            "probability": round(float(probability), 6),
+        },
+        "outputs": outputs,
+    }
+
+
+def spell(best: Mapping[str, int], classes: Mapping[str, Sequence[str]]) -> str:
+    """Returns the text of a class of each output."""
+    if set(classes) == set(graphemes.OUTPUTS):
+        parts = tuple(tuple(classes[name]) for name in graphemes.OUTPUTS)
+        if parts == combinations.read_classes():
+            labels = [best[name] for name in graphemes.OUTPUTS]
+            return combinations.spell(labels, parts)
+    # Of another dataset it is not known how its classes make a word.
+    return " ".join(classes[name][i] for name, i in best.items())
+
+
+def run() -> None:
+    """Runs the command; never returns."""
+    command.run(main, demo_flags, user_errors=(storage.UserError,))
+
+
+if __name__ == "__main__":
+    run()
