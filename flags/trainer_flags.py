@@ -93,6 +93,18 @@ flags.DEFINE_string(
     "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121; tiny, to try "
     "things out.",
 )
+flags.DEFINE_string(
+    "initial_weights",
+    None,
+    "A model.keras of this trainer whose weights to start from, as far as "
+    "they fit. Needed at the first start only.",
+)
+flags.DEFINE_bool(
+    "pretrained",
+    False,
+    "Start from ImageNet's weights, downloaded by keras-cv at the first "
+    "start: efficientnet_v2_b0, efficientnet_v2_s, resnet50_v2, densenet121.",
+)
 flags.DEFINE_integer(
     "input_height",
     0,

@@ -8,6 +8,7 @@ stages written out: the classes named after a size download a preset.
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import storage
@@ -216,3 +217,56 @@ def feature_map(
             f"{', '.join(sorted(BACKBONES))}"
         )
     return BACKBONES[name](images, fused=fused)
+
+
+# keras-cv's presets with weights from ImageNet, by our name: class, preset.
+PRETRAINED: Mapping[str, tuple[str, str]] = {
+    "efficientnet_v2_b0": (
+        "EfficientNetV2Backbone",
+        "efficientnetv2_b0_imagenet",
+    ),
+    "efficientnet_v2_s": (
+        "EfficientNetV2Backbone",
+        "efficientnetv2_s_imagenet",
+    ),
+    "resnet50_v2": ("ResNetV2Backbone", "resnet50_v2_imagenet"),
+    "densenet121": ("DenseNetBackbone", "densenet121_imagenet"),
+}
+
+
+def download(name: str) -> list[np.ndarray]:
+    """Downloads a backbone's weights, its first kernel made for gray images.
+
+    A gray image in three channels gives what the sum of the kernel over its
+    channels gives on one.
+
+    Raises:
+        storage.UserError: There are none for it, or no network.
+    """
+    if name not in PRETRAINED:
+        raise storage.UserError(
+            f"--pretrained: there are no weights for --backbone={name}, but "
+            f"for {', '.join(sorted(PRETRAINED))}"
+        )
+    kind, preset = PRETRAINED[name]
+    import keras_cv.models
+
+    try:
+        net = getattr(keras_cv.models, kind).from_preset(
+            preset, load_weights=True
+        )
+    except Exception as error:  # Whatever its libraries raise.
+        reason = str(error).partition("\n")[0]
+        raise storage.UserError(
+            f"--pretrained: {preset} could not be downloaded "
+            f"({type(error).__name__}: {reason}): it needs a network; or give "
+            "--initial_weights=FILE"
+        ) from error
+    return make_gray([np.asarray(weight) for weight in net.get_weights()])
+
+
+def make_gray(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Sums the first kernel, [h, w, 3, C], over the colours."""
+    first = next(i for i, weight in enumerate(weights) if weight.ndim == 4)
+    gray = weights[first].sum(axis=2, keepdims=True)
+    return [*weights[:first], gray, *weights[first + 1 :]]

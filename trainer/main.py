@@ -39,6 +39,7 @@ from trainer import (
     schedule,
     step,
     train,
+    warm_start,
     workdir,
 )
 from trainer import (
@@ -171,7 +172,8 @@ def main() -> int:
         return 0
     with limits, backup_:
         try:
-            if training.run([backup_], devices=devices.description):
+            callbacks = [backup_, *make_warm_start(step_, state)]
+            if training.run(callbacks, devices=devices.description):
                 limits.stop_at_once()
                 with devices.strategy.scope():
                     best = finish.build_best(state, core_args=core_args)
@@ -283,6 +285,21 @@ def make_step(stream, splits, core_args, preprocess, weights, devices):
         loss_scale=step.make_loss_scale(policy),
     )
     return step_, run_state.RunState(step_.variables())
+
+
+def make_warm_start(step_, state):
+    """Returns the callback that gives the run its weights, if there is one."""
+    core = step_.core
+    if FLAGS.initial_weights:
+        read = functools.partial(warm_start.read_model, FLAGS.initial_weights)
+    elif FLAGS.pretrained:
+        read = functools.partial(
+            warm_start.read_pretrained, FLAGS.backbone, core
+        )
+    else:
+        return []
+    nets = (core, step_.ema_core)
+    return [warm_start.WarmStart(nets, state=state, read=read)]
 
 
 def make_loss(info, splits, weights):
