@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import storage
+from trainer import fused_norm
 
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
@@ -70,40 +70,6 @@ def _densenet(repeats):
     return build
 
 
-class _FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's layer with TensorFlow's fused kernel in training.
-
-    Keras 3 computes the moments with plain ops, which costs a small net on a
-    CPU a third of its speed. The variables are the same, so that the net that
-    is handed over is built of the plain layer. A full convolutional output in
-    training mode is all that it is for.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        if not training:
-            return super().call(inputs, training=False, mask=mask)
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=tf.cast(self.gamma, tf.float32),
-            offset=tf.cast(self.beta, tf.float32),
-            mean=tf.zeros([0]),
-            variance=tf.zeros([0]),
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        # The kernel returns the unbiased variance; Keras keeps the biased.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-        variance = variance * ((count - 1.0) / count)
-        for average, value in (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance),
-        ):
-            average.assign(
-                average * self.momentum + value * (1.0 - self.momentum)
-            )
-        return outputs
-
-
 def _residual(filters, pairs, *, stem_kernel, stem_strides):
     """A net of 3x3 convolutions and poolings, the fastest on a CPU.
 
@@ -114,7 +80,7 @@ def _residual(filters, pairs, *, stem_kernel, stem_strides):
 
     def build(images, *, fused):
         norm = (
-            _FusedBatchNormalization
+            fused_norm.FusedBatchNormalization
             if fused
             else keras.layers.BatchNormalization
         )
