@@ -101,6 +101,8 @@ def may_import(importer: str, imported: str) -> bool:
         return imported in inner or target == "storage"
     if target in (package, "storage"):
         return True
+    if package == "sample_data":
+        return imported == "tfrecord_builder.progress_bar"
     return package == "trainer" and imported in SHARED | {"tfrecord_builder"}
 
 
