@@ -11,6 +11,7 @@ FREE = frozenset(
         "workdir",
         "backup_dir",
         "data_dir",
+        "cache_dir",
         "accelerator",
         "virtual_devices",
         "precision",
@@ -18,6 +19,7 @@ FREE = frozenset(
         "max_per_replica_batch",
         "steps_per_loop",
         "num_parallel_calls",
+        "profile_steps",
         "backup_every_seconds",
         "backup_every_steps",
         "backup_settle_minutes",
@@ -76,6 +78,14 @@ flags.DEFINE_string(
     "Folder that outlives this machine (Drive: /content/drive/MyDrive/...). "
     "Run the same command again after a reset and it goes on from there. "
     "Default: WORKDIR/backup, which dies with the machine.",
+)
+flags.DEFINE_string(
+    "cache_dir",
+    None,
+    "Folder on this machine's own disk: the records are copied there once, in "
+    "the background, and each shard is checked by its sha256. For records on "
+    "Drive or gs://. Without room for all of them they are read where they "
+    "lie.",
 )
 
 # What is trained.
@@ -394,6 +404,12 @@ flags.DEFINE_integer(
     0,
     "Threads of the input pipeline's parallel parts; 0: as many as help.",
     lower_bound=0,
+)
+flags.DEFINE_list(
+    "profile_steps",
+    [],
+    "First step and step to end before, such as 10,20: profiles them into "
+    "WORKDIR/profile for TensorBoard's profile page.",
 )
 
 # Backups and stopping.

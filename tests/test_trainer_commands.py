@@ -91,6 +91,29 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     )
 
 
+def test_a_cache_changes_nothing_but_where_records_are_read(
+    trained, train, tiny_records, tmp_path
+):
+    flags = (f"--cache_dir={tmp_path / 'cache'}", "--profile_steps=2,4")
+    done = train(tiny_records, tmp_path / "run", *flags)
+    assert done.returncode == 0, done.stderr
+    copies = {p.name for p in (tmp_path / "cache").rglob("*.tfrecord")}
+    assert copies == {p.name for p in tiny_records.glob("*.tfrecord")}
+    for name in ("metrics.csv", "summary.json"):
+        found, expected = (
+            (folder / name).read_text()
+            for folder in (tmp_path / "run", trained)
+        )
+        if name == "summary.json":
+            found, expected = (
+                json.loads(text)["final_state_sha256"]
+                for text in (found, expected)
+            )
+        assert found == expected
+    # The profile, for TensorBoard.
+    assert list((tmp_path / "run" / "profile").rglob("*.xplane.pb"))
+
+
 def test_evaluate_repeats_the_score_of_the_run(
     trained, evaluate, tiny_records, tmp_path
 ):
@@ -164,6 +187,7 @@ def test_a_finished_run_says_so_and_restores_its_workdir(
         (["--accelerator=gpu"], "TensorFlow sees no GPU"),
         (["--backup_dir=/content/drive/MyDrive/b"], "is not mounted"),
         (["--backup_dir=ftp://b"], "got the scheme ftp://"),
+        (["--profile_steps=9,3"], "got 9,3"),
     ],
 )
 def test_a_wrong_flag_is_one_line(

@@ -114,7 +114,7 @@ def take(tiny: Tiny, counts, *, first_step=0, change=None):
     loop = tiny.step.make_loop()
     losses, finite, at = [], [], first_step
     for count in counts:
-        new_losses, new_finite = loop(
+        new_losses, new_finite, _ = loop(
             iterator, tf.constant(at, tf.int64), tf.constant(count)
         )
         losses += new_losses.numpy().tolist()

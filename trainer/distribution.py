@@ -42,6 +42,19 @@ class Devices:
             and "chief" not in resolver.cluster_spec().jobs
         )
 
+    def memory_mb(self) -> int | None:
+        """Returns the most memory of one accelerator used so far, MiB.
+
+        None where TensorFlow does not tell: on a CPU, on a TPU.
+        """
+        if self.kind != "gpu":
+            return None
+        gpus = tf.config.list_logical_devices("GPU")
+        return max(
+            tf.config.experimental.get_memory_info(gpu.name)["peak"] >> 20
+            for gpu in gpus
+        )
+
 
 def choose(
     *, accelerator: str = "auto", virtual_devices: int = 0, precision="auto"

@@ -12,7 +12,9 @@ that fits in one window is read once and stays in memory.
 
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info as dataset_info_lib
@@ -33,6 +35,8 @@ class TrainStream:
         order: Which record is read at which step.
         draws: Random numbers per example that augmentation uses.
         extra: A second stream, whose batches are laid among this one's.
+        fetch: Waits for shards that are being copied, and returns the paths
+            to read them at; None: they are read where they lie.
     """
 
     info: dataset_info_lib.DatasetInfo
@@ -40,6 +44,7 @@ class TrainStream:
     order: order_lib.Order
     draws: int
     extra: "TrainStream | None" = None
+    fetch: Callable[[Sequence[bytes]], list[str]] | None = None
 
     @property
     def batch_size(self) -> int:
@@ -154,7 +159,7 @@ class TrainStream:
             return _parse(_read_shard(path), self.info, with_keys)
 
         return (
-            tf.data.Dataset.from_tensor_slices(tf.constant(self.paths))
+            tf.data.Dataset.from_tensor_slices(self._fetch(self.paths))
             .map(read, num_parallel_calls=parallel_calls)
             .rebatch(sum(self.order.shard_records))
             .get_single_element()
@@ -170,10 +175,9 @@ class TrainStream:
         paths = tf.constant(self.paths)
 
         def read(window):
+            there = self._fetch(tf.gather(paths, window["shards"]))
             serialized = (
-                tf.data.Dataset.from_tensor_slices(
-                    tf.gather(paths, window["shards"])
-                )
+                tf.data.Dataset.from_tensor_slices(there)
                 .map(_read_shard, num_parallel_calls=parallel_calls)
                 .unbatch()
                 .batch(_MANY)
@@ -190,6 +194,17 @@ class TrainStream:
             return self._chunks(window, rows, pick, parallel_calls)
 
         return _plan_dataset(plan).map(read).prefetch(1).flat_map(chunks)
+
+    def _fetch(self, paths):
+        """Returns the paths to read shards at, once a window."""
+        if self.fetch is None:
+            return tf.constant(paths) if isinstance(paths, tuple) else paths
+        there = tf.numpy_function(
+            lambda names: np.array(self.fetch(names.tolist()), object),
+            [paths],
+            tf.string,
+        )
+        return tf.ensure_shape(there, [None])
 
     def _chunks(self, window, rows, pick, parallel_calls):
         """Returns the window's records in hash order, cut at batch ends.

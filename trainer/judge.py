@@ -1,6 +1,6 @@
 """Logits of a whole split, over all replicas, on the host."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ class Judge:
         info: The dataset.
         data_dir: Folder of its shards.
         batch_size: Global batch size, a multiple of the replicas.
+        fetch: Returns the paths to read shards at, given those in `data_dir`.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class Judge:
         info: dataset_info.DatasetInfo,
         data_dir: str,
         batch_size: int,
+        fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,
     ):
         self.strategy = strategy
         self.info = info
         self.data_dir = data_dir
         self.batch_size = batch_size
+        self.fetch = fetch
         names = [output.name for output in info.outputs]
 
         def replica(features):
@@ -69,7 +72,9 @@ class Judge:
         Returns:
             By output, [N] int64 labels and [N, C] float32 logits.
         """
-        paths = input_pipeline.shard_paths(self.info, self.data_dir, splits)
+        paths = self.fetch(
+            input_pipeline.shard_paths(self.info, self.data_dir, splits)
+        )
 
         def make(context):
             return input_pipeline.make_eval_dataset(

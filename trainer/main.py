@@ -6,6 +6,7 @@ Run the same command again after a reset: it goes on from the last backup, on
 whatever accelerator it finds, and ends where an uninterrupted run would have.
 """
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -19,6 +20,7 @@ from trainer import (
     augment,
     backup,
     backup_folder,
+    cache,
     contact_sheet,
     distribution,
     dry_run,
@@ -35,6 +37,7 @@ from trainer import (
     order,
     plateau,
     preprocessing,
+    profiler,
     run_state,
     schedule,
     step,
@@ -83,6 +86,8 @@ def main() -> int:
     if devices.is_chief and not FLAGS.dry_run:
         folder.lease.refuse_if_held_here()
     stream, splits = make_data(info, extra_info, devices.replicas)
+    cache_ = make_cache(info, splits)
+    stream = dataclasses.replace(stream, fetch=cache_ and cache_.fetch)
     preprocess = preprocessing.Preprocessing(
         height=FLAGS.input_height or info.image.height,
         width=FLAGS.input_width or info.image.width,
@@ -126,11 +131,15 @@ def main() -> int:
         restart=FLAGS.restart,
         chief=devices.is_chief,
     )
+    profiler_ = profiler.Profiler(
+        FLAGS.profile_steps, state=state, folder=left.path / "profile"
+    )
     judge_args = {
         "preprocess": preprocess,
         "info": info,
         "data_dir": FLAGS.data_dir,
         "batch_size": FLAGS.global_batch_size,
+        "fetch": cache_.fetch if cache_ else tuple,
     }
     training = train.Training(
         stream=stream,
@@ -154,6 +163,8 @@ def main() -> int:
             factor=FLAGS.plateau_factor,
         ),
         cut_every=FLAGS.backup_every_steps,
+        cut_at=profiler_.cuts,
+        memory_mb=devices.memory_mb,
         reserve_seconds=lambda: backup_.reserve_seconds,
         go_back=backup_.restore if FLAGS.on_nan == "rollback" else None,
         show=lambda: left.show(
@@ -170,9 +181,9 @@ def main() -> int:
             changed_flags=identity.flagfile(changed).split(),
         )
         return 0
-    with limits, backup_:
+    with limits, cache_ or contextlib.nullcontext(), backup_:
         try:
-            callbacks = [backup_, *make_warm_start(step_, state)]
+            callbacks = [backup_, profiler_, *make_warm_start(step_, state)]
             if training.run(callbacks, devices=devices.description):
                 limits.stop_at_once()
                 with devices.strategy.scope():
@@ -247,6 +258,20 @@ def make_data(info, extra_info, replicas):
         extra=more,
     )
     return stream, splits
+
+
+def make_cache(info, splits):
+    """Returns the cache of the records that are read, None without one."""
+    if not FLAGS.cache_dir or FLAGS.dry_run:
+        return None
+    judged = [name for names in splits.values() for name in names]
+    trained = [name for name in info.splits if name not in judged]
+    return cache.ShardCache(
+        info,
+        data_dir=FLAGS.data_dir,
+        cache_dir=FLAGS.cache_dir,
+        splits=(*trained, *judged),
+    )
 
 
 def make_step(stream, splits, core_args, preprocess, weights, devices):

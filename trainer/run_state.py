@@ -65,6 +65,8 @@ class RunState:
                 # Of all loops but the first, which compiles.
                 "images": 0,
                 "seconds": 0.0,
+                # Of these, spent waiting for examples.
+                "input_seconds": 0.0,
                 "first_loop_seconds": None,
                 # That the steps waited for saves.
                 "backup_seconds": 0.0,

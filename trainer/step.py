@@ -81,7 +81,8 @@ class Step:
 
         It takes `count` steps, at `factor` (a tensor; None: 1) times the
         schedule's learning rate, and returns their losses, [count] float32,
-        and whether each was finite, [count] bool. At the first step that is
+        whether each was finite, [count] bool, and the seconds that the loop
+        has waited for examples, float64. At the first step that is
         not, or whose loss is too great, it stops before it changes anything;
         what follows is 0 and False.
         """
@@ -109,11 +110,14 @@ class Step:
             step_losses = tf.TensorArray(tf.float32, size=count)
             finite = tf.TensorArray(tf.bool, size=count)
             ok, index = tf.constant(True), tf.constant(0)
+            waited = tf.constant(0.0, tf.float64)
             while ok and index < count:
                 scale = self._scale()
+                features, seconds = _timed_next(iterator)
+                waited += seconds
                 step = first_step + tf.cast(index, tf.int64)
                 grads, state, loss, bad = self.strategy.run(
-                    replica_gradients, args=(next(iterator), step, scale)
+                    replica_gradients, args=(features, step, scale)
                 )
                 loss = self.strategy.reduce(_SUM, loss, axis=None)
                 bad = self.strategy.reduce(_SUM, bad, axis=None)
@@ -129,7 +133,7 @@ class Step:
                 step_losses = step_losses.write(index, loss)
                 finite = finite.write(index, ok)
                 index += 1
-            return step_losses.stack(), finite.stack()
+            return step_losses.stack(), finite.stack(), waited
 
         return loop
 
@@ -247,6 +251,16 @@ class Step:
             tf.where(updated, grown, tf.stack([scale / 2.0, 0.0]))
         )
         return updated | (fine & (scale > 1.0))
+
+
+def _timed_next(iterator):
+    """Returns the next element, and the seconds until it was there."""
+    began = tf.timestamp()
+    with tf.control_dependencies([began]):
+        features = next(iterator)
+    parts = tf.nest.flatten(features, expand_composites=True)
+    with tf.control_dependencies(parts):
+        return features, tf.timestamp() - began
 
 
 def make_loss_scale(policy: str) -> tf.Variable | None:

@@ -63,6 +63,8 @@ class Training:
             run takes all its epochs.
         rate_factor: What the learning rate is multiplied by, of the history.
         cut_every: A loop ends at each multiple of so many steps; 0: at none.
+        cut_at: A loop ends at each of these steps.
+        memory_mb: Returns the accelerator memory used, None: not known.
         reserve_seconds: How long before the time limit to stop.
         go_back: Goes back to the last backup, if there is one; None: a bad
             step ends the leg. Else the step is passed over after that.
@@ -84,6 +86,8 @@ class Training:
     stop_after: int = 0
     rate_factor: Callable[[list[dict]], float] = lambda history: 1.0
     cut_every: int = 0
+    cut_at: tuple[int, ...] = ()
+    memory_mb: Callable[[], int | None] = lambda: None
     reserve_seconds: Callable[[], float] = lambda: 0.0
     go_back: Callable[[], bool] | None = None
     show: Callable[[], None] = lambda: None
@@ -174,10 +178,17 @@ class Training:
             shown.update(
                 state.step,
                 f"epoch {epoch + 1}/{self.epochs} step {state.step}/"
-                f"{self.total_steps} loss {self._mean_loss():.4f}",
+                f"{self.total_steps} loss {self._mean_loss():.4f}"
+                f"{self._machine()}",
             )
             if not self.steps_per_loop and self._workers == 1:
                 length = _next_length(length, seconds)
+
+    def _machine(self):
+        """Returns what the progress line says of the machine."""
+        said = f", waiting for input {_input_share(self.state.legs[-1]):.0%}"
+        memory = self.memory_mb()
+        return said if memory is None else f"{said}, {memory} MiB used"
 
     def _stop_at_limit(self):
         stop = self.limits.reached(reserve=self.reserve_seconds())
@@ -210,7 +221,7 @@ class Training:
         """Returns the steps up to the next one that a loop must end at."""
         step, epoch = self.state.step, len(self.state.history)
         cuts = [(epoch + 1) * self.steps_per_epoch]
-        cuts += [s for s in self.state.passed_over if s > step]
+        cuts += [s for s in (*self.state.passed_over, *self.cut_at) if s > step]
         if self.cut_every:
             cuts.append((step // self.cut_every + 1) * self.cut_every)
         return min(cuts) - step
@@ -225,7 +236,7 @@ class Training:
     def _take_steps(self, loop, iterator, count):
         """Takes `count` steps and counts them; returns whether all are good."""
         state, began = self.state, time.monotonic()
-        losses, finite = loop(
+        losses, finite, waited = loop(
             iterator,
             tf.constant(state.step, tf.int64),
             tf.constant(count, tf.int32),
@@ -246,6 +257,7 @@ class Training:
         else:
             leg["images"] += good * self.stream.batch_size
             leg["seconds"] += seconds
+            leg["input_seconds"] += float(waited)
         if good < count:
             self._note_bad_step(float(losses[good]))
         return good == count
@@ -351,6 +363,8 @@ class Training:
                 "leg": leg["leg"],
                 "images_per_second": leg["images"] / max(leg["seconds"], 1e-9),
                 "evaluation_seconds": time.monotonic() - began,
+                "input_share": _input_share(leg),
+                "memory_mb": self.memory_mb(),
             }
         )
         state.history.append(row)
@@ -391,6 +405,11 @@ class Training:
             self.steps_per_epoch,
             self.stream.batch_size,
         )
+
+
+def _input_share(leg):
+    """Returns the share of a leg's training time that waited for examples."""
+    return leg["input_seconds"] / max(leg["seconds"], 1e-9)
 
 
 def _next_length(length, seconds):

@@ -2,7 +2,7 @@
 
 flags.txt     a flagfile that repeats the run
 metrics.csv   a row an epoch, across all resumes; no figure depends on speed
-speed.csv     a row an epoch of timings
+speed.csv     a row an epoch: timings, accelerator memory
 tensorboard/  the same figures as events
 model.keras   the best model by validation score, calibrated
 summary.json  scores, digests, versions, legs
@@ -88,7 +88,8 @@ def to_csv(rows: list[dict]) -> str:
     if not rows:
         return ""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(
         {k: "" if v is None else v for k, v in row.items()} for row in rows
