@@ -192,3 +192,29 @@ def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
     assert found["finished"]
     assert found["legs"][1]["first_step"] == at
     assert found["step"] == 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_worker_that_dies_ends_the_other_and_both_go_on(records, tmp_path):
+    def start_both():
+        ports = free_ports(2)
+        return [
+            start(records, tmp_path, "--epochs=2000", worker=k, ports=ports)
+            for k in range(2)
+        ]
+
+    chief, other = start_both()
+    stop_at(other, tmp_path, 3, signal.SIGKILL)
+    _, said = chief.communicate(timeout=60)
+    assert chief.returncode == 1, said
+    told = said.splitlines()[-1]
+    assert told.startswith("error: another worker of TF_CONFIG has ended")
+    at = last_step(tmp_path)
+
+    chief, other = start_both()
+    stop_at(other, tmp_path, at + 3, signal.SIGTERM)
+    _, said = chief.communicate()
+    assert chief.returncode == 0, said
+    assert f"RESUMED at step {at} " in said
+    assert summary(tmp_path)["legs"][1]["first_step"] == at

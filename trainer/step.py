@@ -81,10 +81,10 @@ class Step:
 
         It takes `count` steps, at `factor` (a tensor; None: 1) times the
         schedule's learning rate, and returns their losses, [count] float32,
-        whether each was finite, [count] bool, and the seconds that the loop
-        has waited for examples, float64. At the first step that is
-        not, or whose loss is too great, it stops before it changes anything;
-        what follows is 0 and False.
+        whether each was finite, [count] bool, and the seconds for which the
+        loop has waited for examples, float64. At the first step that is not,
+        or whose loss is too great, it stops before it changes anything; what
+        follows is 0 and False.
         """
         gradients = tf.function(self._gradients, jit_compile=self.xla or None)
 

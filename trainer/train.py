@@ -36,6 +36,12 @@ _WORKERS_LOOP = 10
 _SUM = tf.distribute.ReduceOp.SUM
 _MOST_PASSED_OVER = 10
 _ROWS_PER_EPOCH = 50  # of the trace of losses
+# What a collective operation ends with when a worker does not answer.
+_GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+)
 
 
 class BadStepError(storage.UserError):
@@ -112,6 +118,7 @@ class Training:
 
         Raises:
             BadStepError: A step was not finite; the state is as before it.
+            storage.UserError: Another worker is gone.
         """
         callbacks = keras.callbacks.CallbackList(
             callbacks, model=self.step.core
@@ -130,6 +137,14 @@ class Training:
             if isinstance(error, BadStepError):
                 raise
             return False
+        except _GONE as error:
+            if self._workers == 1:
+                raise
+            raise storage.UserError(
+                "another worker of TF_CONFIG has ended or cannot be reached "
+                f"({type(error).__name__}): start all of them again with the "
+                "same command, and they go on from the last backup"
+            ) from None
         callbacks.on_train_end()
         return True
 
