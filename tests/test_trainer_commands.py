@@ -95,6 +95,7 @@ def test_a_cache_changes_nothing_but_where_records_are_read(
     trained, train, tiny_records, tmp_path
 ):
     flags = (f"--cache_dir={tmp_path / 'cache'}", "--profile_steps=2,4")
+    flags += EVERYTHING
     done = train(tiny_records, tmp_path / "run", *flags)
     assert done.returncode == 0, done.stderr
     copies = {p.name for p in (tmp_path / "cache").rglob("*.tfrecord")}
