@@ -250,6 +250,14 @@ flags.DEFINE_float(
     lower_bound=0,
 )
 flags.DEFINE_float(
+    "logit_adjustment",
+    0.0,
+    "Power of a class's frequency that the loss makes allowance for, so that "
+    "the net learns to judge as if all classes were alike frequent; 1: in full "
+    "(0: left to the calibration at the end).",
+    lower_bound=0,
+)
+flags.DEFINE_float(
     "focal_gamma",
     0.0,
     "Exponent of (1 - p) in the loss: easy examples count less; 0: alike.",

@@ -53,6 +53,16 @@ def test_class_weights_even_the_counts_out():
     np.testing.assert_allclose(np.sum(half * counts), 1000)
 
 
+def test_adjusted_logits_learn_what_the_prior_does_not_say():
+    priors = losses.log_priors([59, 19, 19], 1.0)
+    np.testing.assert_allclose(priors, np.log([0.6, 0.2, 0.2]))
+    assert losses.log_priors([59, 19, 19], 0.0) == [0.0] * 3
+    # A net that knows nothing is at the prior's cross-entropy.
+    loss = losses.Loss({"a": 1}, adjustments={"a": priors})
+    found = loss({"a": tf.eye(3)}, {"a": tf.zeros([3, 3])})
+    np.testing.assert_allclose(found, -np.log([0.6, 0.2, 0.2]), rtol=1e-6)
+
+
 def test_the_hardest_of_each_group_count_in_the_others_stead():
     logits = np.zeros((8, 2), np.float32)
     logits[:, 0] = [1, 4, 2, 3, -9, -7, -8, -6]  # The loss falls with them.

@@ -5,8 +5,9 @@ not: dividing p(c) by prior(c)^a moves decisions towards rare classes (Menon et
 al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one number
 an output, chosen on held-out examples. What it gains is judged by
 cross-fitting: each part of the examples is judged with the exponent that the
-other parts chose. Where that is no gain, the output is left as it is. Where
-there are unseen graphemes, they have a say as great as the validation fold's.
+other parts chose. Where that is no gain, the output is left as it is. A
+negative exponent takes back what the loss has adjusted too far. Where there
+are unseen graphemes, they have a say as great as the validation fold's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-EXPONENTS = np.arange(0.0, 1.55, 0.05)
+EXPONENTS = np.arange(-10, 31) / 20
+_PLAIN = EXPONENTS.tolist().index(0.0)
 _PARTS = 5
 Judged = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
 
@@ -75,7 +77,7 @@ def _fit_output(judged, counts):
         for found, split in zip(crossed, splits, strict=True)
     ]
     plain = [
-        _macro_recalls(split.hits[:1], split.labels, classes)[0]
+        _macro_recalls(split.hits[[_PLAIN]], split.labels, classes)[0]
         for split in splits
     ]
     exponent = 0.0

@@ -16,7 +16,6 @@ from trainer import (
     model,
     model_file,
     preprocessing,
-    report_page,
     report_run,
     run_state,
     workdir,
@@ -125,6 +124,8 @@ def hand_over(
 
 def _report(path, **what):
     try:
+        from trainer import report_page  # Its fonts cost a start 0.25 s.
+
         logging.info("Wrote %s", report_page.write(path, **what))
     except Exception as error:  # The run is whole, whatever failed here.
         logging.error(

@@ -18,6 +18,8 @@ class Loss:
             (Szegedy et al. 2016, arXiv 1512.00567).
         class_weights: By output, a factor for each of its classes; an output
             that is not named has none.
+        adjustments: By output, what is added to the logit of each of its
+            classes; an output that is not named has nothing added.
         focal_gamma: Exponent of (1 - p) that makes easy examples count less
             (Lin et al. 2017, arXiv 1708.02002); 0: they count alike.
         hardest: Part of the examples that counts, those of the greatest loss
@@ -29,6 +31,9 @@ class Loss:
     output_weights: Mapping[str, float]
     label_smoothing: float = 0.0
     class_weights: Mapping[str, Sequence[float]] = dataclasses.field(
+        default_factory=dict
+    )
+    adjustments: Mapping[str, Sequence[float]] = dataclasses.field(
         default_factory=dict
     )
     focal_gamma: float = 0.0
@@ -62,6 +67,8 @@ class Loss:
         target = target * (1.0 - smooth) + present * smooth / target.shape[-1]
         if name in self.class_weights:
             target *= tf.constant(self.class_weights[name], tf.float32)
+        if name in self.adjustments:
+            logits += tf.constant(self.adjustments[name], tf.float32)
         log_p = tf.nn.log_softmax(logits)
         if self.focal_gamma:
             target *= (1.0 - tf.exp(log_p)) ** self.focal_gamma
@@ -86,3 +93,19 @@ def class_weights(counts: Sequence[int], power: float) -> list[float]:
     counts = np.asarray(counts, np.float64)
     weights = np.maximum(counts, 1.0) ** -power
     return (weights * counts.sum() / np.sum(weights * counts)).tolist()
+
+
+def log_priors(counts: Sequence[int], power: float) -> list[float]:
+    """Returns power * log prior of each class, one example added to each.
+
+    Added to the logits in training alone, they leave the net to learn what
+    tells the classes apart when all are alike frequent, which is what macro
+    recall asks for (Menon et al. 2021, arXiv 2007.07314, "logit adjusted
+    loss").
+
+    Args:
+        counts: Training examples of each class.
+        power: 0: the net learns the classes' frequencies, too.
+    """
+    counts = np.asarray(counts, np.float64) + 1.0
+    return (power * np.log(counts / counts.sum())).tolist()

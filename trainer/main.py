@@ -328,17 +328,20 @@ def make_warm_start(step_, state):
 
 
 def make_loss(info, splits, weights):
-    """Returns the loss of an example, its class weights from the folds."""
+    """Returns the loss of an example, by the classes' counts in the folds."""
     folds = set(info.folds) - set(splits.get("validation", ()))
-    class_weights = {
-        name: losses.class_weights(counts, FLAGS.class_balance)
-        for name, counts in info.class_counts(folds).items()
-        if FLAGS.class_balance
-    }
+    counts = info.class_counts(folds)
     return losses.Loss(
         output_weights=weights | {heads.GRAPHEME: FLAGS.grapheme_head},
         label_smoothing=FLAGS.label_smoothing,
-        class_weights=class_weights,
+        class_weights={
+            name: losses.class_weights(of_classes, FLAGS.class_balance)
+            for name, of_classes in counts.items()
+        },
+        adjustments={
+            name: losses.log_priors(of_classes, FLAGS.logit_adjustment)
+            for name, of_classes in counts.items()
+        },
         focal_gamma=FLAGS.focal_gamma,
         hardest=FLAGS.hardest_examples,
         group=FLAGS.mix_group,
