@@ -251,10 +251,10 @@ flags.DEFINE_float(
 )
 flags.DEFINE_float(
     "logit_adjustment",
-    0.0,
-    "Power of a class's frequency that the loss makes allowance for, so that "
-    "the net learns to judge as if all classes were alike frequent; 1: in full "
-    "(0: left to the calibration at the end).",
+    1.0,
+    "Power of a class's frequency that the loss makes allowance for: with 1 "
+    "the net learns to judge as if all classes were alike frequent, which is "
+    "what macro recall asks for; 0: it learns the frequencies, too.",
     lower_bound=0,
 )
 flags.DEFINE_float(

@@ -16,7 +16,7 @@ def shifted_logits(exponent, *, examples=6000, seed=0):
     return labels, logits + exponent * np.log(counts / counts.sum()), counts
 
 
-@pytest.mark.parametrize("exponent", [0.5, 1.0])
+@pytest.mark.parametrize("exponent", [-0.5, 0.5, 1.0])
 def test_finds_the_exponent_that_undoes_the_prior(exponent):
     labels, logits, counts = shifted_logits(exponent)
     biases, report = calibrate.fit(
