@@ -15,6 +15,8 @@ from tfrecord_builder import dataset_info
 from trainer import (
     backup,
     backup_folder,
+    bad_steps,
+    evaluation,
     input_pipeline,
     judge,
     limits,
@@ -116,16 +118,18 @@ class Leg:
                 tiny.step, preprocess=Preprocessing(12, 16, crop=True)
             ),
             state=tiny.state,
-            judge=judge.Judge(
-                tiny.step.strategy,
-                tiny.step.ema_core,
-                preprocess=preprocessing.Preprocessing(12, 16, crop=True),
-                info=info,
-                data_dir=str(records),
-                batch_size=8,
+            evaluation=evaluation.Evaluation(
+                judge.Judge(
+                    tiny.step.strategy,
+                    tiny.step.ema_core,
+                    preprocess=preprocessing.Preprocessing(12, 16, crop=True),
+                    info=info,
+                    data_dir=str(records),
+                    batch_size=8,
+                ),
+                splits={"validation": ("fold0",)},
+                output_weights={o.name: 1.0 for o in info.outputs},
             ),
-            splits={"validation": ("fold0",)},
-            output_weights={o.name: 1.0 for o in info.outputs},
             epochs=EPOCHS,
             limits=Stops(lambda: stop_when(self)),
             cut_every=every_steps,
@@ -258,7 +262,9 @@ def test_a_bad_step_stops_before_it_changes_anything(tiny_records, tmp_path):
     digest = good.state.digest()
     for _ in range(2):  # Again, after a resume.
         leg = Leg(tiny_records, place, poisoned=[7], steps_per_loop=5)
-        with pytest.raises(train.BadStepError, match="step 7 cannot") as error:
+        with pytest.raises(
+            bad_steps.BadStepError, match="step 7 cannot"
+        ) as error:
             leg.run()
         assert leg.state.step == 7
         assert leg.state.digest() == digest
@@ -278,7 +284,7 @@ def test_a_great_loss_counts_as_bad(tiny_records, tmp_path):
     leg = Leg(tiny_records, tmp_path / "b")
     leg.training.step = dataclasses.replace(leg.training.step, max_loss=1e-3)
     digest = leg.state.digest()
-    with pytest.raises(train.BadStepError, match="step 0 cannot be taken"):
+    with pytest.raises(bad_steps.BadStepError, match="step 0 cannot be taken"):
         leg.run()
     assert leg.state.digest() == digest
 
@@ -314,7 +320,7 @@ def test_rollback_passes_over_the_batch_however_often_killed(
 @pytest.mark.long
 def test_rollback_gives_up_when_too_many_steps_are_bad(tiny_records, tmp_path):
     leg = Leg(tiny_records, tmp_path / "b", poisoned=range(15), rollback=True)
-    with pytest.raises(train.BadStepError, match="more than 10 steps"):
+    with pytest.raises(bad_steps.BadStepError, match="more than 10 steps"):
         leg.run()
 
 
@@ -322,7 +328,7 @@ def test_early_stopping_is_part_of_the_history(tiny_records, tmp_path):
     """Away from the minimum, the second epoch is no better than the first."""
     place = tmp_path / "b"
     leg = Leg(tiny_records, place, stop_after=1)
-    leg.training.splits = {}
+    leg.training.evaluation.splits = {}
     leg.training.step = dataclasses.replace(
         leg.training.step, schedule=lambda step: -1e-2
     )

@@ -33,7 +33,7 @@ def show(
         f"shards, {'kept in memory' if order.in_memory else 'read in windows'}",
         **{
             f"{name} images": f"{_records(training, splits):,}"
-            for name, splits in training.splits.items()
+            for name, splits in training.evaluation.splits.items()
         },
         "steps": f"{training.epochs} epochs of {training.steps_per_epoch:,} "
         f"steps of {batch} images: {total:,} steps",

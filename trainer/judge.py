@@ -1,5 +1,6 @@
 """Logits of a whole split, over all replicas, on the host."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info
-from trainer import input_pipeline
+from trainer import input_pipeline, workers
 
 
 class Judge:
@@ -75,18 +76,15 @@ class Judge:
         paths = self.fetch(
             input_pipeline.shard_paths(self.info, self.data_dir, splits)
         )
-
-        def make(context):
-            return input_pipeline.make_eval_dataset(
+        dataset = workers.distribute(
+            self.strategy,
+            functools.partial(
+                input_pipeline.make_eval_dataset,
                 self.info,
                 paths,
                 batch_size=self.batch_size,
-                replicas=context.num_replicas_in_sync,
-                pipeline=context.input_pipeline_id,
-                num_pipelines=context.num_input_pipelines,
-            )
-
-        dataset = self.strategy.distribute_datasets_from_function(make)
+            ),
+        )
         labels, logits, images = [], [], 0
         for features in dataset:
             batch_labels, batch_logits, valid = self._batch(features)

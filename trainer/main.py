@@ -20,10 +20,12 @@ from trainer import (
     augment,
     backup,
     backup_folder,
+    bad_steps,
     cache,
     contact_sheet,
     distribution,
     dry_run,
+    evaluation,
     extra,
     final,
     finish,
@@ -145,13 +147,15 @@ def main() -> int:
         stream=stream,
         step=step_,
         state=state,
-        judge=judge.Judge(
-            devices.strategy,
-            model.decode(step_.ema_core, core_args["graphemes"]),
-            **judge_args,
+        evaluation=evaluation.Evaluation(
+            judge.Judge(
+                devices.strategy,
+                model.decode(step_.ema_core, core_args["graphemes"]),
+                **judge_args,
+            ),
+            splits=splits,
+            output_weights=weights,
         ),
-        splits=splits,
-        output_weights=weights,
         epochs=FLAGS.epochs,
         limits=limits,
         steps_per_loop=FLAGS.steps_per_loop,
@@ -170,7 +174,7 @@ def main() -> int:
         show=lambda: left.show(
             state,
             flagfile=identity.flagfile(key_flags),
-            judged=training.judged,
+            judged=training.evaluation.judged,
         ),
     )
     if FLAGS.dry_run:
@@ -203,7 +207,7 @@ def main() -> int:
                         backup_dir, left.path, identity=who, leg=state.leg
                     )
                 return 0
-        except train.BadStepError:
+        except bad_steps.BadStepError:
             left.write_json("summary.json", finish.summarise(state))
             raise
         except limits_lib.StopError:

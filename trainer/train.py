@@ -11,41 +11,28 @@ due, and stops where it was told to.
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-import storage
 from trainer import (
+    bad_steps,
+    evaluation,
     input_pipeline,
-    judge,
-    metrics,
+    log_lines,
+    loop_length,
+    loss_trace,
     plateau,
     progress,
     run_state,
+    speed,
+    workers,
 )
 from trainer import limits as limits_lib
 from trainer import step as step_lib
-
-_LOOP_SECONDS = 1.0
-_LONGEST_LOOP = 200
-_WORKERS_LOOP = 10
-_SUM = tf.distribute.ReduceOp.SUM
-_MOST_PASSED_OVER = 10
-_ROWS_PER_EPOCH = 50  # of the trace of losses
-# What a collective operation ends with when a worker does not answer.
-_GONE = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.DeadlineExceededError,
-)
-
-
-class BadStepError(storage.UserError):
-    """A step whose loss or gradients are not finite, or explode."""
 
 
 @dataclasses.dataclass
@@ -56,10 +43,7 @@ class Training:
         stream: The training examples.
         step: The train step.
         state: What the run is; restored by the first callback.
-        judge: Evaluates the moving average of the weights.
-        splits: What is judged after each epoch: by name ("validation",
-            "unseen"), the dataset's splits.
-        output_weights: By output, its weight in the score.
+        evaluation: What is judged after each epoch.
         epochs: Epochs of the whole run.
         limits: When to stop before the end.
         steps_per_loop: Steps between two looks of the host; 0: about a
@@ -76,15 +60,12 @@ class Training:
             step ends the leg. Else the step is passed over after that.
         show: Called at the start, after each loop of steps and after each
             evaluated epoch.
-        judged: What the last evaluation gave: by name, labels and logits.
     """
 
     stream: input_pipeline.TrainStream
     step: step_lib.Step
     state: run_state.RunState
-    judge: judge.Judge
-    splits: Mapping[str, tuple[str, ...]]
-    output_weights: Mapping[str, float]
+    evaluation: evaluation.Evaluation
     epochs: int
     limits: limits_lib.Limits
     steps_per_loop: int = 0
@@ -97,7 +78,6 @@ class Training:
     reserve_seconds: Callable[[], float] = lambda: 0.0
     go_back: Callable[[], bool] | None = None
     show: Callable[[], None] = lambda: None
-    judged: dict[str, tuple] = dataclasses.field(default_factory=dict)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -117,7 +97,7 @@ class Training:
             devices: What this leg computes on.
 
         Raises:
-            BadStepError: A step was not finite; the state is as before it.
+            bad_steps.BadStepError: The state is as before a step like that.
             storage.UserError: Another worker is gone.
         """
         callbacks = keras.callbacks.CallbackList(
@@ -125,26 +105,21 @@ class Training:
         )
         callbacks.on_train_begin()
         self.state.begin_leg(devices)
-        self._say_start()
+        logging.info(
+            "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
+        )
         self.show()
         loop = self.step.make_loop()
         try:
-            while not self._run(loop, callbacks):
-                self._go_back()
-        except (limits_lib.StopError, BadStepError) as error:
+            with self._workers.missed():
+                while not self._run(loop, callbacks):
+                    bad_steps.go_back(self.state, self.go_back)
+        except (limits_lib.StopError, bad_steps.BadStepError) as error:
             # Both leave a whole state; any other error may not.
             callbacks.on_train_end()
-            if isinstance(error, BadStepError):
+            if isinstance(error, bad_steps.BadStepError):
                 raise
             return False
-        except _GONE as error:
-            if self._workers == 1:
-                raise
-            raise storage.UserError(
-                "another worker of TF_CONFIG has ended or cannot be reached "
-                f"({type(error).__name__}): start all of them again with the "
-                "same command, and they go on from the last backup"
-            ) from None
         callbacks.on_train_end()
         return True
 
@@ -157,13 +132,13 @@ class Training:
             done=state.step,
             unit=("images", self.stream.batch_size),
         )
-        length = self.steps_per_loop or 1
-        if self._workers > 1:  # Their clocks would not agree on a length.
-            length = self.steps_per_loop or _WORKERS_LOOP
+        length = loop_length.LoopLength(
+            self.steps_per_loop, workers=self._workers.count
+        )
         while True:
             epoch = len(state.history)
             if state.step == (epoch + 1) * spe:
-                self._evaluate(epoch)
+                self._evaluate()
                 callbacks.on_epoch_end(epoch, state.history[-1])
                 self.show()
                 shown.pause(state.step)
@@ -180,263 +155,96 @@ class Training:
                 state.step += 1
                 continue
             began = time.monotonic()
-            count = min(length, self._steps_to_cut())
+            count = length.steps(
+                state.step,
+                every=self.cut_every,
+                cuts=((epoch + 1) * spe, *state.passed_over, *self.cut_at),
+            )
             if not self._take_steps(loop, iterator, count):
                 return False
-            seconds = time.monotonic() - began
             ended = time.monotonic()
             callbacks.on_train_batch_end((state.step - 1) % spe)
             state.legs[-1]["backup_seconds"] += time.monotonic() - ended
             self.show()
             if state.legs[-1]["seconds"] == 0:
                 shown.pause(state.step)  # The first loop compiled.
-            shown.update(
-                state.step,
-                f"epoch {epoch + 1}/{self.epochs} step {state.step}/"
-                f"{self.total_steps} loss {self._mean_loss():.4f}"
-                f"{self._machine()}",
+            said = log_lines.step(
+                state,
+                loss=self._mean_loss(),
+                epochs=self.epochs,
+                total_steps=self.total_steps,
+                memory_mb=self.memory_mb(),
             )
-            if not self.steps_per_loop and self._workers == 1:
-                length = _next_length(length, seconds)
-
-    def _machine(self):
-        """Returns what the progress line says of the machine."""
-        said = f", waiting for input {_input_share(self.state.legs[-1]):.0%}"
-        memory = self.memory_mb()
-        return said if memory is None else f"{said}, {memory} MiB used"
-
-    def _stop_at_limit(self):
-        stop = self.limits.reached(reserve=self.reserve_seconds())
-        if self._workers > 1:  # All of them stop, or none does.
-            stop = float(self._sum_over_workers(tf.constant(float(stop)))) > 0
-        if stop:
-            raise limits_lib.StopError
-
-    @functools.cached_property
-    def _sum_over_workers(self):
-        strategy = self.step.strategy
-
-        @tf.function
-        def summed(value):
-            values = strategy.run(tf.identity, args=(value,))
-            return strategy.reduce(_SUM, values, axis=None)
-
-        return summed
-
-    @property
-    def _workers(self) -> int:
-        """Processes that take the steps together."""
-        strategy = self.step.strategy
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            return 1
-        spec = strategy.cluster_resolver.cluster_spec()
-        return max(1, sum(spec.num_tasks(job) for job in spec.jobs))
-
-    def _steps_to_cut(self):
-        """Returns the steps up to the next one that a loop must end at."""
-        step, epoch = self.state.step, len(self.state.history)
-        cuts = [(epoch + 1) * self.steps_per_epoch]
-        cuts += [s for s in (*self.state.passed_over, *self.cut_at) if s > step]
-        if self.cut_every:
-            cuts.append((step // self.cut_every + 1) * self.cut_every)
-        return min(cuts) - step
-
-    def _mean_loss(self):
-        """Returns the mean loss of the epoch's steps so far."""
-        first = len(self.state.history) * self.steps_per_epoch
-        passed = sum(s >= first for s in self.state.passed_over)
-        passed -= sum(s >= self.state.step for s in self.state.passed_over)
-        return self.state.loss_sum / max(1, self.state.step - first - passed)
+            shown.update(state.step, said)
+            length.adapt(ended - began)
 
     def _take_steps(self, loop, iterator, count):
         """Takes `count` steps and counts them; returns whether all are good."""
         state, began = self.state, time.monotonic()
+        factor = self.rate_factor(state.history)
         losses, finite, waited = loop(
             iterator,
             tf.constant(state.step, tf.int64),
             tf.constant(count, tf.int32),
-            tf.constant(self.rate_factor(state.history), tf.float32),
+            tf.constant(factor, tf.float32),
         )
-        losses, finite = losses.numpy(), finite.numpy()
-        good = int(np.sum(finite))
+        losses, good = losses.numpy(), int(np.sum(finite.numpy()))
         # One at a time, so that the sum does not depend on the loop's length.
         for loss in losses[:good]:
-            self._trace(float(loss))
-            state.loss_sum += float(loss)
-            state.step += 1
-        leg, seconds = state.legs[-1], time.monotonic() - began
-        leg["last_step"] = state.step
-        if leg["first_loop_seconds"] is None:
-            leg["first_loop_seconds"] = seconds
-            leg["seconds_to_first_loop"] = self.limits.age
-        else:
-            leg["images"] += good * self.stream.batch_size
-            leg["seconds"] += seconds
-            leg["input_seconds"] += float(waited)
+            loss_trace.count_step(
+                state,
+                float(loss),
+                steps_per_epoch=self.steps_per_epoch,
+                rate_at=lambda step: self.step.schedule(step) * factor,
+            )
+        state.legs[-1]["last_step"] = state.step
+        speed.count_loop(
+            state.legs[-1],
+            images=good * self.stream.batch_size,
+            seconds=time.monotonic() - began,
+            waited=float(waited),
+            age=self.limits.age,
+        )
         if good < count:
-            self._note_bad_step(float(losses[good]))
+            bad_steps.note(
+                state,
+                loss=float(losses[good]),
+                stream=self.stream,
+                pass_over=self.go_back is not None,
+            )
         return good == count
 
-    def _trace(self, loss):
-        """Adds the loss of the step that the state is at to its trace."""
-        state, spe = self.state, self.steps_per_epoch
-
-        def row_of(step):
-            return step // spe, step % spe * _ROWS_PER_EPOCH // spe
-
-        trace = state.trace
-        if not trace or row_of(trace[-1][0]) != row_of(state.step):
-            rate = self.step.schedule(state.step)
-            rate *= self.rate_factor(state.history)
-            trace.append([state.step, 0, 0.0, float(rate)])
-        trace[-1][1] += 1
-        trace[-1][2] += loss
-
-    def _note_bad_step(self, loss):
-        """Adds the step that the state is at to the bad ones."""
-        step = self.state.step
-        bad = {
-            "step": step,
-            "loss": str(loss),
-            "image_ids": self._image_ids(step),
-            "passed_over": self.go_back is not None,
-        }
-        known = [b for b in self.state.bad_steps if b["step"] != step]
-        self.state.bad_steps = [*known, bad]
-        said = (
-            f"step {step} cannot be taken: its loss is {loss}, too great, or "
-            "its gradients are not finite. Its images: "
-            f"{', '.join(bad['image_ids'])}"
+    def _evaluate(self):
+        self.evaluation.add_epoch(
+            self.state,
+            loss=self._mean_loss(),
+            ema_core=self.step.ema_core,
+            memory_mb=self.memory_mb,
+            on_batch=lambda images: self._stop_at_limit(),
         )
-        if self.go_back is None:
-            raise BadStepError(
-                f"{said}. The state is as before it: look at the images, "
-                "lower --learning_rate or raise --warmup_epochs (--restart), "
-                "or pass over the batch with --on_nan=rollback"
-            )
-        logging.error("%s", said)
-        if len(self.state.passed_over) > _MOST_PASSED_OVER:
-            raise BadStepError(
-                f"more than {_MOST_PASSED_OVER} steps are not finite, the "
-                f"last one is {step}: lower --learning_rate or raise "
-                "--warmup_epochs (--restart)"
-            )
+        row = self.state.history[-1]
+        logging.info("%s", log_lines.epoch(row, epochs=self.epochs))
 
-    def _go_back(self):
-        """Goes back to the last backup; what is known since stays known."""
-        state = self.state
-        legs, bad_steps, before = state.legs, state.bad_steps, state.step
-        found = self.go_back()
-        state.legs, state.bad_steps = legs, bad_steps
-        logging.warning(
-            "Went back %s from step %d; passing over steps %s",
-            f"to the backup at step {state.step}" if found else "nowhere",
-            before,
-            ", ".join(map(str, state.passed_over)),
-        )
+    def _mean_loss(self):
+        return loss_trace.mean(self.state, steps_per_epoch=self.steps_per_epoch)
 
-    def _image_ids(self, step):
-        batches = self.stream.dataset(step, step + 1, with_keys=True)
-        return [
-            image_id.decode()
-            for batch in batches.as_numpy_iterator()
-            for image_id in batch["image_id"]
-        ]
+    @functools.cached_property
+    def _workers(self):
+        return workers.Workers(self.step.strategy)
 
-    def _evaluate(self, epoch):
-        """Judges the epoch that is done and adds its row to the history."""
-        state, began = self.state, time.monotonic()
-
-        def on_batch(images):
-            del images
-            self._stop_at_limit()
-
-        row = {
-            "epoch": epoch + 1,
-            "step": state.step,
-            "loss": self._mean_loss(),
-            "score": None,
-        }
-        for name, splits in self.splits.items():
-            labels, logits = self.judge(splits, on_batch=on_batch)
-            self.judged[name] = labels, logits
-            judged = metrics.judge(labels, logits, self.output_weights)
-            prefix = "" if name == "validation" else f"{name}_"
-            row[f"{prefix}score"] = judged["score"]
-            for output, recall in judged["recall"].items():
-                row[f"{prefix}recall_{output}"] = recall
-        best = [r["score"] for r in state.history if r["score"] is not None]
-        if row["score"] is None or row["score"] > max(best, default=-1.0):
-            state.best = {
-                name: run_state.to_numpy(variable)
-                for name, variable in self._ema().items()
-            }
-        leg = state.legs[-1]
-        state.speed.append(
-            {
-                "epoch": epoch + 1,
-                "leg": leg["leg"],
-                "images_per_second": leg["images"] / max(leg["seconds"], 1e-9),
-                "evaluation_seconds": time.monotonic() - began,
-                "input_share": _input_share(leg),
-                "memory_mb": self.memory_mb(),
-            }
-        )
-        state.history.append(row)
-        state.loss_sum = 0.0
-        logging.info("%s", _describe(row, self.epochs))
-
-    def _ema(self):
-        return run_state.name_variables("ema", self.step.ema_core.weights)
+    def _stop_at_limit(self):
+        stop = self.limits.reached(reserve=self.reserve_seconds())
+        if self._workers.any(stop):  # All of them stop, or none does.
+            raise limits_lib.StopError
 
     def distributed_stream(self) -> Iterable[dict]:
         """Returns the batches from the state's step on, over all replicas."""
-
-        def make(context):
-            return self.stream.dataset(
+        return workers.distribute(
+            self.step.strategy,
+            functools.partial(
+                self.stream.dataset,
                 self.state.step,
                 self.total_steps,
-                replicas=context.num_replicas_in_sync,
-                pipeline=context.input_pipeline_id,
-                num_pipelines=context.num_input_pipelines,
                 parallel_calls=self.parallel_calls,
-            )
-
-        return self.step.strategy.distribute_datasets_from_function(make)
-
-    def _say_start(self):
-        state = self.state
-        where = (
-            f"going on at step {state.step} of {self.total_steps} (leg "
-            f"{state.legs[-1]['leg']})"
-            if state.step
-            else f"starting at step 0 of {self.total_steps}"
+            ),
         )
-        logging.info(
-            "%s; %d training images, %d epochs of %d steps of %d",
-            where[0].upper() + where[1:],
-            self.stream.order.records,
-            self.epochs,
-            self.steps_per_epoch,
-            self.stream.batch_size,
-        )
-
-
-def _input_share(leg):
-    """Returns the share of a leg's training time that waited for examples."""
-    return leg["input_seconds"] / max(leg["seconds"], 1e-9)
-
-
-def _next_length(length, seconds):
-    """Returns a loop length nearer to _LOOP_SECONDS, at most doubled."""
-    wanted = int(length * _LOOP_SECONDS / max(seconds, 1e-9))
-    return max(1, min(wanted, 2 * length, _LONGEST_LOOP))
-
-
-def _describe(row, epochs):
-    figures = ", ".join(
-        f"{name} {value:.4f}"
-        for name, value in row.items()
-        if name not in ("epoch", "step") and value is not None
-    )
-    return f"Epoch {row['epoch']}/{epochs} (step {row['step']}): {figures}"

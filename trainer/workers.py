@@ -1,0 +1,88 @@
+"""The processes that take the steps together: one, or those of TF_CONFIG.
+
+Each reads its part of every batch, and all of them stop at the same step.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+
+import tensorflow as tf
+
+import storage
+
+# What a collective operation ends with when a worker does not answer.
+_GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+class Workers:
+    """The workers of a strategy."""
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self.strategy = strategy
+        self.count = 1
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            spec = strategy.cluster_resolver.cluster_spec()
+            self.count = max(1, sum(map(spec.num_tasks, spec.jobs)))
+
+    def any(self, flag: bool) -> bool:
+        """Whether any worker says so; all of them must ask together."""
+        if self.count == 1:
+            return flag
+        return float(self._sum(tf.constant(float(flag)))) > 0
+
+    @functools.cached_property
+    def _sum(self):
+        strategy = self.strategy
+
+        @tf.function
+        def summed(value):
+            values = strategy.run(tf.identity, args=(value,))
+            return strategy.reduce(
+                tf.distribute.ReduceOp.SUM, values, axis=None
+            )
+
+        return summed
+
+    @contextlib.contextmanager
+    def missed(self) -> Iterator[None]:
+        """Tells the user where another worker does not answer.
+
+        Raises:
+            storage.UserError: Another worker is gone.
+        """
+        try:
+            yield
+        except _GONE as error:
+            if self.count == 1:
+                raise
+            raise storage.UserError(
+                "another worker of TF_CONFIG has ended or cannot be reached "
+                f"({type(error).__name__}): start all of them again with the "
+                "same command, and they go on from the last backup"
+            ) from None
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, make: Callable[..., tf.data.Dataset]
+) -> Iterable[dict]:
+    """Returns the batches of a dataset, over all replicas.
+
+    Args:
+        strategy: Spreads them.
+        make: Returns this worker's part; called with `replicas`, `pipeline`
+            and `num_pipelines`, see TrainStream.dataset().
+    """
+
+    def make_part(context):
+        return make(
+            replicas=context.num_replicas_in_sync,
+            pipeline=context.input_pipeline_id,
+            num_pipelines=context.num_input_pipelines,
+        )
+
+    return strategy.distribute_datasets_from_function(make_part)
