@@ -84,18 +84,12 @@ def make_stream(
         window_mb: MiB of records shuffled at a time.
         seed: The run's seed.
     """
-    splits = tuple(info.splits)
-    shards = [shard for split in splits for shard in info.splits[split].shards]
-    return input_pipeline.TrainStream(
-        info=info,
-        paths=input_pipeline.shard_paths(info, data_dir, splits),
-        order=order.Order(
-            [shard.records for shard in shards],
-            batch_size=batch_size,
-            shards_per_window=input_pipeline.shards_per_window(
-                shards, window_mb=window_mb
-            ),
-            seed=order.key(seed, _STREAM),
-        ),
+    return input_pipeline.make_train_stream(
+        info,
+        data_dir,
+        tuple(info.splits),
+        batch_size=batch_size,
+        window_mb=window_mb,
+        seed=order.key(seed, _STREAM),
         draws=0,
     )

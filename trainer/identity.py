@@ -5,23 +5,26 @@ from typing import Any
 
 import storage
 from tfrecord_builder import dataset_info
+from trainer import run_data
 
 
 def make(
     key_flags: Iterable[Any],
     *,
     free: frozenset[str],
-    info: dataset_info.DatasetInfo,
+    data: run_data.RunData,
 ) -> dict:
     """Returns the identity: the flags that are not free, and the data.
 
     Args:
         key_flags: The command's absl flags.
         free: Names of flags that do not change the result.
-        info: The dataset.
+        data: The datasets, which count by what they hold.
     """
     identity = {f.name: f.value for f in key_flags if f.name not in free}
-    return dict(sorted(identity.items())) | {"dataset": info.digest()}
+    if data.extra_info:
+        identity["extra_data_dir"] = data.extra_info.digest()
+    return dict(sorted(identity.items())) | {"dataset": data.info.digest()}
 
 
 def flagfile(key_flags: Iterable[Any]) -> str:

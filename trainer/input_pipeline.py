@@ -240,6 +240,41 @@ def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
     )
 
 
+def make_train_stream(
+    info: dataset_info_lib.DatasetInfo,
+    data_dir: str,
+    splits: Sequence[str],
+    *,
+    batch_size: int,
+    window_mb: int,
+    seed: int,
+    **options,
+) -> TrainStream:
+    """Returns the stream of the examples of `splits`.
+
+    Args:
+        info: The dataset.
+        data_dir: Its folder.
+        splits: What to train on.
+        batch_size: Examples a step.
+        window_mb: MiB of records shuffled at a time.
+        seed: Decides the order.
+        **options: Further attributes of TrainStream.
+    """
+    shards = [shard for split in splits for shard in info.splits[split].shards]
+    return TrainStream(
+        info=info,
+        paths=shard_paths(info, data_dir, splits),
+        order=order_lib.Order(
+            [shard.records for shard in shards],
+            batch_size=batch_size,
+            shards_per_window=shards_per_window(shards, window_mb=window_mb),
+            seed=seed,
+        ),
+        **options,
+    )
+
+
 def make_eval_dataset(
     info: dataset_info_lib.DatasetInfo,
     paths: tuple[str, ...],
@@ -333,7 +368,7 @@ def _parse(serialized, info, with_keys):
 
 
 def shard_paths(
-    info: dataset_info_lib.DatasetInfo, data_dir: str, splits: tuple[str, ...]
+    info: dataset_info_lib.DatasetInfo, data_dir: str, splits: Sequence[str]
 ) -> tuple[str, ...]:
     """Returns the paths of the shards of `splits`, in the set's order."""
     return tuple(

@@ -1,0 +1,195 @@
+"""How a run trains: its net, its loss, its augmentation and its step.
+
+recipe = Recipe(backbone="small", epochs=20, …)      the flags, by name
+step, state = recipe.make_step(stream, data, devices=…, output_weights=…)
+"""
+
+import dataclasses
+import functools
+
+from trainer import (
+    augment,
+    distribution,
+    heads,
+    input_pipeline,
+    losses,
+    model,
+    optimizers,
+    preprocessing,
+    run_data,
+    run_state,
+    schedule,
+    step,
+    warm_start,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Values of the flags of trainer/main.py that bear the fields' names."""
+
+    seed: int
+    # The net.
+    backbone: str
+    initial_weights: str | None
+    pretrained: bool
+    input_height: int
+    input_width: int
+    crop: bool
+    dropout: float
+    pool: str
+    pool_per_output: bool
+    grapheme_head: float
+    grapheme_blend: float
+    grapheme_decoding: str
+    # The step.
+    epochs: int
+    global_batch_size: int
+    optimizer: str
+    learning_rate: float
+    warmup_epochs: float
+    weight_decay: float
+    ema_decay: float
+    max_loss: float
+    max_per_replica_batch: int
+    xla: bool
+    # The loss.
+    label_smoothing: float
+    class_balance: float
+    logit_adjustment: float
+    focal_gamma: float
+    hardest_examples: float
+    mix_group: int
+    # Its mix_steps come from the cool-down.
+    augmentation: augment.Augmentation
+    cooldown_epochs: float
+
+    def make_preprocessing(
+        self, data: run_data.RunData
+    ) -> preprocessing.Preprocessing:
+        """Returns what comes before the net."""
+        return preprocessing.Preprocessing(
+            height=self.input_height or data.info.image.height,
+            width=self.input_width or data.info.image.width,
+            crop=self.crop,
+        )
+
+    def core_args(self, data: run_data.RunData) -> dict:
+        """Returns what model.build_core builds the net of."""
+        preprocess = self.make_preprocessing(data)
+        graphemes = None
+        if self.grapheme_head:
+            graphemes = heads.make_graphemes(
+                *data.infos,
+                blend=self.grapheme_blend,
+                mean=self.grapheme_decoding == "mean",
+            )
+        return {
+            "backbone": self.backbone,
+            "height": preprocess.height,
+            "width": preprocess.width,
+            "outputs": {o.name: len(o.classes) for o in data.info.outputs},
+            "dropout": self.dropout,
+            "pool": self.pool,
+            "pool_per_output": self.pool_per_output,
+            "graphemes": graphemes,
+            "seed": self.seed,
+        }
+
+    def make_step(
+        self,
+        stream: input_pipeline.TrainStream,
+        data: run_data.RunData,
+        *,
+        devices: distribution.Devices,
+        output_weights: dict[str, float],
+    ) -> tuple[step.Step, run_state.RunState]:
+        """Returns the train step and the state of the run at step 0.
+
+        Args:
+            stream: The training examples.
+            data: Where they are from.
+            devices: What the step computes on.
+            output_weights: By output, its weight in the score and the loss.
+        """
+        core_args = self.core_args(data)
+        spe = stream.order.steps_per_epoch
+        with devices.strategy.scope():
+            core, ema_core = (
+                model.build_core(
+                    **core_args, policy=devices.precision, fused=True
+                )
+                for _ in range(2)
+            )
+            step_ = step.Step(
+                strategy=devices.strategy,
+                core=core,
+                ema_core=ema_core,
+                optimizer=optimizers.make(
+                    self.optimizer, core, weight_decay=self.weight_decay
+                ),
+                preprocess=self.make_preprocessing(data),
+                schedule=schedule.WarmupCosine(
+                    peak=self.learning_rate,
+                    steps=self.epochs * spe,
+                    warmup_steps=int(self.warmup_epochs * spe),
+                ),
+                augmentation=self._augmentation(spe),
+                loss=self._loss(data, output_weights),
+                graphemes=core_args["graphemes"],
+                ema_decay=self.ema_decay,
+                batch_size=self.global_batch_size,
+                parts=step.count_parts(
+                    self.global_batch_size // devices.replicas,
+                    limit=self.max_per_replica_batch,
+                    mix_group=self.mix_group,
+                ),
+                max_loss=self.max_loss or float("inf"),
+                xla=self.xla,
+                loss_scale=step.make_loss_scale(devices.precision),
+            )
+            return step_, run_state.RunState(step_.variables())
+
+    def _augmentation(self, steps_per_epoch):
+        mix_epochs = max(0, self.epochs - self.cooldown_epochs)
+        return dataclasses.replace(
+            self.augmentation, mix_steps=int(mix_epochs * steps_per_epoch)
+        )
+
+    def _loss(self, data, output_weights):
+        """Returns the loss, which knows the classes' counts in the folds."""
+        counts = data.info.class_counts(data.folds)
+        return losses.Loss(
+            output_weights=output_weights
+            | {heads.GRAPHEME: self.grapheme_head},
+            label_smoothing=self.label_smoothing,
+            class_weights={
+                name: losses.class_weights(of_classes, self.class_balance)
+                for name, of_classes in counts.items()
+            },
+            adjustments={
+                name: losses.log_priors(of_classes, self.logit_adjustment)
+                for name, of_classes in counts.items()
+            },
+            focal_gamma=self.focal_gamma,
+            hardest=self.hardest_examples,
+            group=self.mix_group,
+        )
+
+    def make_warm_start(
+        self, step_: step.Step, state: run_state.RunState
+    ) -> list[warm_start.WarmStart]:
+        """Returns the callback that gives the run its weights, if any."""
+        core = step_.core
+        if self.initial_weights:
+            read = functools.partial(
+                warm_start.read_model, self.initial_weights
+            )
+        elif self.pretrained:
+            read = functools.partial(
+                warm_start.read_pretrained, self.backbone, core
+            )
+        else:
+            return []
+        nets = (core, step_.ema_core)
+        return [warm_start.WarmStart(nets, state=state, read=read)]
