@@ -13,6 +13,9 @@ from types import ModuleType
 
 from absl import app, flags, logging
 
+# So that --help shows what run() adopts as flags of the script that calls it.
+flags.disclaim_key_flags()
+
 
 def run(
     main: Callable[..., int | None],
@@ -66,12 +69,11 @@ def short_help(synopsis: str, flag_modules: tuple[ModuleType, ...]) -> str:
         synopsis: The command's docstring.
         flag_modules: As of run().
     """
-    by_module = flags.FLAGS.flags_by_module_dict()
     groups: dict[str, list[str]] = {}
     title = "Flags"
     for module in flag_modules:
         titles = getattr(module, "GROUPS", {})
-        for flag in by_module[module.__name__]:
+        for flag in flags.FLAGS.get_key_flags_for_module(module):
             title = titles.get(flag.name, title)
             groups.setdefault(title, []).append(_summary(flag))
     lines = [synopsis.strip()]

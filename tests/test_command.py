@@ -6,6 +6,7 @@ import sys
 
 import commands
 import pytest
+from absl import flags
 
 from flags import command, trainer_flags
 
@@ -35,6 +36,20 @@ def test_short_help_groups_every_flag_on_a_screen():
         names
     )
     assert trainer_flags.GROUPS.keys() <= set(names)
+
+
+def test_the_trainer_has_the_flags_of_all_its_groups():
+    values = flags.FLAGS
+    defined = {
+        flag.name
+        for module, found in values.flags_by_module_dict().items()
+        if re.fullmatch(r"flags\.trainer_\w*flags", module)
+        for flag in found
+    }
+    keys = {f.name for f in values.get_key_flags_for_module(trainer_flags)}
+    assert keys == defined
+    assert {"data_dir", "pool", "seed", "cutmix", "xla", "on_nan"} < keys
+    assert trainer_flags.FREE - keys == {"verbosity"}
 
 
 def test_short_help_of_a_command():

@@ -295,8 +295,8 @@ def test_help_and_a_mistyped_flag_teach(train, tiny_records, tmp_path):
         text=True,
         check=False,
     )
-    assert "--backup_dir" in told.stdout
-    assert "Run the same command again after a reset" in told.stdout
+    assert "--backup_dir: Folder that outlives this machine" in told.stdout
+    assert "--rotation: Largest rotation, degrees." in told.stdout
     wrong = train(tiny_records, tmp_path, "--epoch=3")
     assert wrong.returncode == 1
     assert "Did you mean: epochs" in wrong.stderr

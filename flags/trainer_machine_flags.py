@@ -1,0 +1,106 @@
+"""Flags of trainer/main.py: what it runs on, backups and stopping."""
+
+from absl import flags
+
+# What it runs on.
+flags.DEFINE_enum(
+    "accelerator",
+    "auto",
+    ["auto", "cpu", "gpu", "tpu"],
+    "auto takes a TPU, else the GPUs, else the CPU.",
+)
+flags.DEFINE_integer(
+    "virtual_devices",
+    0,
+    "Cut the CPU into this many devices, to try a distributed run.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
+    "auto: bfloat16 on TPUs and new GPUs, float16 on older ones, float32 on "
+    "a CPU.",
+)
+flags.DEFINE_integer(
+    "max_per_replica_batch",
+    0,
+    "Examples that a replica computes at a time; more are computed in parts, "
+    "one after another, and their gradients summed. Batch normalisation then "
+    "sees the parts. 0: no limit.",
+    lower_bound=0,
+)
+flags.DEFINE_bool("xla", False, "Compile the replica step with XLA.")
+flags.DEFINE_integer(
+    "steps_per_loop",
+    0,
+    "Steps between two looks of the host at the device; 0: about a second's.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "num_parallel_calls",
+    0,
+    "Threads of the input pipeline's parallel parts; 0: as many as help.",
+    lower_bound=0,
+)
+flags.DEFINE_list(
+    "profile_steps",
+    [],
+    "First step and step to end before, such as 10,20: profiles them into "
+    "WORKDIR/profile for TensorBoard's profile page.",
+)
+
+# Backups and stopping.
+flags.DEFINE_integer(
+    "backup_every_seconds",
+    300,
+    "Seconds between two backups; 0: not by time.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "backup_every_steps",
+    0,
+    "Steps between two backups; 0: not by steps.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "backup_settle_minutes",
+    15.0,
+    "Age at which a backup has surely arrived on Drive.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "max_minutes",
+    0.0,
+    "Stop in good order this many minutes after the start, with a backup; 0: "
+    "no limit.",
+    lower_bound=0,
+)
+flags.DEFINE_float(
+    "max_loss",
+    1000.0,
+    "A step with a greater loss is treated as one that is not finite; 0: no "
+    "limit.",
+    lower_bound=0,
+)
+flags.DEFINE_enum(
+    "on_nan",
+    "stop",
+    ["stop", "rollback"],
+    "What to do at a step whose loss or gradients are not finite: stop before "
+    "it changes anything, or go back to the last backup and pass over that "
+    "step's batch.",
+)
+flags.DEFINE_bool(
+    "restart",
+    False,
+    "Start over, though the backup folder holds another run or this one. Its "
+    "last backup is kept until the new run has its own. Give it once: the "
+    "same command with it starts over again.",
+)
+flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Tell devices, data, steps, parameters, memory and time, after a few "
+    "steps that are thrown away, and exit. Nothing is written.",
+)
