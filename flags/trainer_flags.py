@@ -1,7 +1,8 @@
 """Flags of trainer/main.py, which lie in a module for each group.
 
 FREE names the flags that may change between the legs of one run: they do not
-change its result. A changed value of any other flag is another run.
+change its result. A changed value of any other flag is another run. A run that
+is older than a flag counts as one with its default, or with what BEFORE says.
 """
 
 from absl import flags
@@ -40,6 +41,9 @@ FREE = frozenset(
         "verbosity",
     }
 )
+
+# What a run did before there was the flag, where that is not its default.
+BEFORE = {"logit_adjustment": 0.0}
 
 # For --helpshort: the first flag of each group, in the order of the help.
 GROUPS = {

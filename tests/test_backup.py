@@ -364,6 +364,25 @@ def test_another_run_is_refused_by_name(places):
     tiny_run.make(*places).folder.refuse_other_run()
 
 
+def test_a_backup_older_than_a_flag_has_its_default(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    defaults = {"seed": 7, "gamma": 0.5}
+    newer = {
+        value: {
+            "identity": tiny_run.IDENTITY | {"gamma": value},
+            "defaults": defaults,
+        }
+        for value in (0.5, 2.0)
+    }
+    with pytest.raises(storage.UserError, match=r"--gamma \(was 0.5, now 2.0"):
+        tiny_run.make(*places, **newer[2.0]).folder.refuse_other_run()
+    tiny_run.make(*places, **newer[0.5]).folder.refuse_other_run()
+    again = tiny_run.begin(*places, **newer[0.5])
+    assert again.state.step == 1
+
+
 def test_another_format_is_refused(places, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(generations, "FORMAT", 2)

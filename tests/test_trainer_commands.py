@@ -242,6 +242,33 @@ def test_another_run_is_refused_by_the_flag_that_differs(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_older_than_a_flag_counts_as_one_with_its_default(
+    trained, train, tiny_records, tmp_path
+):
+    backup = tmp_path / "backup"
+    shutil.copytree(trained / "backup", backup)
+
+    def forget(flag):
+        for path in backup.rglob("*.json"):
+            manifest = json.loads(path.read_text())
+            if manifest.get("identity", {}).pop(flag, None) is not None:
+                path.write_text(json.dumps(manifest))
+
+    def run(*flags):
+        flags = (*EVERYTHING, f"--backup_dir={backup}", *flags)
+        return train(tiny_records, tmp_path / "run", *flags)
+
+    forget("label_smoothing")
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "This run is finished" in done.stderr
+    assert "label_smoothing (was 0.05, now 0.1)" in (
+        run("--label_smoothing=0.1").error
+    )
+    forget("logit_adjustment")  # Its default is not what was done before it.
+    assert "logit_adjustment (was 0.0, now 1.0)" in run().error
+
+
 def test_evaluate_refuses_what_does_not_fit(
     trained, evaluate, tiny_records, tmp_path
 ):

@@ -23,13 +23,23 @@ class Run:
     callback: backup.BackupAndRestore
 
 
-def make(url, local, *, identity=None, restart=False, settle=60.0, **options):
+def make(
+    url,
+    local,
+    *,
+    identity=None,
+    defaults=None,
+    restart=False,
+    settle=60.0,
+    **options,
+):
     """Returns a start of the command that has not yet begun."""
     folder = backup_folder.BackupFolder(
         str(url),
         identity=identity or IDENTITY,
         local_dir=local,
         settle_seconds=settle,
+        defaults=defaults,
     )
     state = run_state.RunState(
         {

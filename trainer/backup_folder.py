@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -30,6 +31,7 @@ class BackupFolder:
         identity: What makes it this run: flags and data, JSON values.
         local_dir: Folder on this machine's own disk for the archives.
         settle_seconds: Age at which a generation has surely arrived.
+        defaults: What an older backup's identity is completed by.
 
     Attributes:
         leg: Number of this start of the run, after take().
@@ -47,10 +49,12 @@ class BackupFolder:
         identity: dict,
         local_dir: pathlib.Path,
         settle_seconds: float,
+        defaults: Mapping[str, Any] | None = None,
     ):
         self.url = url
         self.folder = storage.open_folder(url)
         self.identity = identity
+        self.defaults = defaults or {}
         self.local_dir = pathlib.Path(local_dir)
         self.settle_seconds = settle_seconds
         self.guard = mount.MountGuard(
@@ -92,7 +96,9 @@ class BackupFolder:
                     "another --backup_dir, or --restart to start over"
                 )
             identity_lib.refuse_difference(
-                found.manifest["identity"], self.identity, self.url
+                self.defaults | found.manifest["identity"],
+                self.identity,
+                self.url,
             )
             return
 
@@ -146,7 +152,8 @@ class BackupFolder:
                 manifest = found.manifest
                 if manifest is None:
                     raise found.error or ValueError(found.why)
-                if manifest["identity"] != self.identity or run not in (
+                identity = self.defaults | manifest["identity"]
+                if identity != self.identity or run not in (
                     None,
                     manifest["run"],
                 ):

@@ -12,8 +12,8 @@ import json
 import pathlib
 import re
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from absl import logging
 
@@ -64,12 +64,25 @@ def save(
 
 
 def restore_finished(
-    backup_dir: str, workdir: pathlib.Path, *, identity: dict
+    backup_dir: str,
+    workdir: pathlib.Path,
+    *,
+    identity: dict,
+    defaults: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Says whether this very run is finished; if so, fills up its workdir."""
+    """Says whether this very run is finished; if so, fills up its workdir.
+
+    Args:
+        backup_dir: Its backup folder.
+        workdir: Its workdir.
+        identity: What makes it this run.
+        defaults: What an older identity is completed by.
+    """
     folder = open_folder(backup_dir)
     manifest = _newest_manifest(folder)
-    if manifest is None or manifest["identity"] != identity:
+    if manifest is None:
+        return False
+    if (defaults or {}) | manifest["identity"] != identity:
         return False
     found = generations.Generations(storage.open_folder(backup_dir))
     newest = max((g.leg for g in found.listing()), default=0)

@@ -1,6 +1,6 @@
 """What makes a run this run: the values that its result depends on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import storage
@@ -25,6 +25,21 @@ def make(
     if data.extra_info:
         identity["extra_data_dir"] = data.extra_info.digest()
     return dict(sorted(identity.items())) | {"dataset": data.info.digest()}
+
+
+def defaults(
+    key_flags: Iterable[Any], *, free: frozenset[str], before: Mapping[str, Any]
+) -> dict:
+    """Returns what flags count as in an identity that is older than they are.
+
+    Args:
+        key_flags: The command's absl flags.
+        free: Names of flags that do not change the result.
+        before: By name, what a run did before there was the flag, where that
+            is not its default.
+    """
+    values = {f.name: f.default for f in key_flags if f.name not in free}
+    return values | before
 
 
 def flagfile(key_flags: Iterable[Any]) -> str:

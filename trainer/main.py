@@ -57,7 +57,10 @@ def main() -> int:
     if not FLAGS.restart and not FLAGS.dry_run:
         folder.refuse_other_run()
         if final.restore_finished(
-            folder.url, pathlib.Path(FLAGS.workdir), identity=folder.identity
+            folder.url,
+            pathlib.Path(FLAGS.workdir),
+            identity=folder.identity,
+            defaults=folder.defaults,
         ):
             return 0
     devices = choose_devices()
@@ -167,12 +170,14 @@ def from_flags(kind, **given):
 
 def make_backup_folder(data):
     """Returns where the run is backed up to."""
-    backup_dir = FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup"))
     return backup_folder.BackupFolder(
-        backup_dir,
+        FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup")),
         identity=identity.make(key_flags(), free=trainer_flags.FREE, data=data),
         local_dir=pathlib.Path(FLAGS.workdir, "staging"),
         settle_seconds=60.0 * FLAGS.backup_settle_minutes,
+        defaults=identity.defaults(
+            key_flags(), free=trainer_flags.FREE, before=trainer_flags.BEFORE
+        ),
     )
 
 
