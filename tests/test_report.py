@@ -20,7 +20,7 @@ from trainer import (
 
 BENGALI = {
     "grapheme_root": ("ক্ষ", "ক", "ত্র", "<b>"),
-    "vowel_diacritic": ("0", "া", "ি"),
+    "vowel_diacritic": ("0", "া", "ৌ"),
     "consonant_diacritic": ("0", "্র"),
 }
 WEIGHTS = {"grapheme_root": 2.0, "vowel_diacritic": 1.0}
@@ -246,7 +246,7 @@ def test_a_browser_joins_bengali_letters(report):
             "Hind Siliguri 400 loaded",
             "Hind Siliguri 600 loaded",
         ]
-        conjunct, apart, circle, sign = (
+        conjunct, apart, circle, sign, two_parts = (
             page.evaluate(
                 """text => {
                   const b = document.createElement("b");
@@ -256,11 +256,12 @@ def test_a_browser_joins_bengali_letters(report):
                 }""",
                 text,
             )
-            for text in ("ক্ষ", "কষ", "◌", "◌া")
+            for text in ("ক্ষ", "কষ", "◌", "◌া", "◌ৌ")
         )
     assert conjunct < 0.8 * apart
     # One circle, not the one of the text and another of the shaper.
     assert circle < sign < 1.9 * circle
+    assert sign < two_parts < 2.4 * circle
 
 
 def test_flags_are_read_back(run):

@@ -9,6 +9,7 @@ import base64
 import io
 import logging
 import string
+import unicodedata
 
 import fontpkg
 from fontTools import subset
@@ -36,7 +37,9 @@ def _cut(weight, text):
     options.hinting = False
     options.layout_features = ["*"]  # They make the conjuncts.
     cutter = subset.Subsetter(options)
-    cutter.populate(text=text + string.printable)
+    # Shapers draw a vowel sign of two parts, such as ৌ, from its parts.
+    parts = unicodedata.normalize("NFD", text)
+    cutter.populate(text=text + parts + string.printable)
     cutter.subset(font)
     font.flavor = "woff"
     data = io.BytesIO()
