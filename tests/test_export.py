@@ -10,7 +10,7 @@ import served
 import tensorflow as tf
 
 from storage import UserError
-from trainer import ensemble, export, model, preprocessing
+from trainer import ensemble, export, export_formats, model, preprocessing
 
 HEIGHT, WIDTH = 24, 40  # Of the source; half of it is stored.
 
@@ -88,7 +88,7 @@ def run_litert(path, images):
 
 
 def run_onnx(path, images):
-    for package in export.NEEDS["onnx"]:
+    for package in export_formats.NEEDS["onnx"]:
         pytest.importorskip(package, reason=f"{package} is not installed")
     runtime = pytest.importorskip(
         "onnxruntime", reason="onnxruntime is not installed"
@@ -111,6 +111,8 @@ def run_onnx(path, images):
 def test_exported(trained, images, expected, run_export, format_, name, run):
     done = run_export(f"--model={trained}", f"--format={format_}")
     assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(f" exporting {trained} as {format_}")
     path = trained.with_name(name)
     assert done.stdout.splitlines()[-1].startswith(f"wrote {path}: ")
     for count in (1, len(images)):

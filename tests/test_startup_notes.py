@@ -16,6 +16,8 @@ NOTES = [
     b"Attempting to register factory for plugin cuFFT when one has already",
     b"W0000 00:00:1741.1 12 computation_placer.cc:177] computation placer "
     b"already registered. Please check linkage",
+    b"W0000 00:00:1795.7 8676 tf_tfl_flatbuffer_helpers.cc:364] Ignored "
+    b"output_format.",
 ]
 WITHOUT_GPU = [
     b"I0000 00:00:1795.9 184 cudart_stub.cc:31] Could not find cuda drivers on",

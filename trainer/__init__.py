@@ -10,3 +10,5 @@ with startup_notes.left_out():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
+# And of what its Python parts tell.
+tf.get_logger().setLevel("WARNING")

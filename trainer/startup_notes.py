@@ -1,10 +1,11 @@
-"""Keeps TensorFlow's start-up notes that say nothing off stderr.
+"""Keeps TensorFlow's notes that say nothing to a user off stderr.
 
 TensorFlow's C++ parts write to file descriptor 2 before any setting of
 TensorFlow 2.19 to 2.21 is heard (TF_CPP_MIN_LOG_LEVEL too). While it is
-imported and looks for devices, stderr goes through a process that leaves out
-the lines of _NOTES, and passes on every other one, also if this process aborts
-in the middle. It can go when TensorFlow heeds that variable again.
+imported and looks for devices, or converts a model, stderr goes through a
+process that leaves out the lines of _NOTES, and passes on every other one, also
+if this process aborts in the middle. It can go when TensorFlow heeds that
+variable again.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ _NOTES = (
     # Two libraries register the same thing: TensorFlow 2.18 and 2.19 on GPUs.
     rb"^E0000 .*Unable to register cu\w+ factory: Attempting to register",
     rb"^W0000 .*computation placer already registered",
+    # Options that the converter's own caller in TensorFlow sets.
+    rb"^W0000 .*\btf_tfl_flatbuffer_helpers\.cc:.*Ignored \w+\.$",
 )
 # Notes where there is no NVIDIA GPU; where there is one, it is not used.
 _NOTES_WITHOUT_GPU = (
