@@ -19,7 +19,7 @@ from absl import flags, logging
 from PIL import Image, ImageOps
 
 import storage
-from flags import command, demo_flags
+from flags import command, demo_flags, ensemble_flags
 from sample_data import combinations, graphemes
 from trainer import ensemble
 
@@ -218,7 +218,9 @@ def spell(best: Mapping[str, int], classes: Mapping[str, Sequence[str]]) -> str:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, demo_flags, user_errors=(storage.UserError,))
+    command.run(
+        main, ensemble_flags, demo_flags, user_errors=(storage.UserError,)
+    )
 
 
 if __name__ == "__main__":

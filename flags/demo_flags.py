@@ -2,13 +2,6 @@
 
 from absl import flags
 
-flags.DEFINE_list(
-    "model",
-    None,
-    "The model.keras that a run left in its --workdir; of several, joined by "
-    "commas, the calibrated probabilities are averaged.",
-    required=True,
-)
 flags.DEFINE_string(
     "host",
     "127.0.0.1",
@@ -17,7 +10,4 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer(
     "port", 8000, "Port; 0 takes a free one.", lower_bound=0, upper_bound=65535
-)
-flags.DEFINE_integer(
-    "tta", 1, "Views of an image that are averaged.", lower_bound=1
 )

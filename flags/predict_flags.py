@@ -2,13 +2,6 @@
 
 from absl import flags
 
-flags.DEFINE_list(
-    "model",
-    None,
-    "The model.keras that a run left in its --workdir; of several, joined by "
-    "commas, the calibrated probabilities are averaged.",
-    required=True,
-)
 flags.DEFINE_string(
     "input_dir",
     None,
@@ -32,14 +25,6 @@ flags.DEFINE_string(
     None,
     "A parquet file to write, too: image_id, and for each output the list of "
     "its classes' probabilities.",
-)
-flags.DEFINE_integer(
-    "tta",
-    1,
-    "Views of each image, slightly shifted and scaled, whose probabilities are "
-    "averaged; takes that many times as long. 1: the image as it is.",
-    lower_bound=1,
-    upper_bound=64,
 )
 flags.DEFINE_integer(
     "batch_size",

@@ -1,6 +1,6 @@
 """Scores a model.keras on a split: macro recall by output, and their mean.
 
-  python trainer/evaluate.py --model=WORKDIR/model.keras --data_dir=RECORDS \
+  python trainer/evaluate.py --model=WORKDIR/model.keras --data_dir=RECORDS \\
       --split=fold0 --output=scores.json
 
 A class without a true example in the split has no recall: it is null in the

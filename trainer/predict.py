@@ -16,7 +16,7 @@ import time
 from absl import flags, logging
 
 import storage
-from flags import command, predict_flags
+from flags import command, ensemble_flags, predict_flags
 from tfrecord_builder import parquet_reader
 from trainer import ensemble, inference, probabilities, progress, submission
 
@@ -123,7 +123,9 @@ def make_output(path: str) -> pathlib.Path:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, predict_flags, user_errors=(storage.UserError,))
+    command.run(
+        main, ensemble_flags, predict_flags, user_errors=(storage.UserError,)
+    )
 
 
 if __name__ == "__main__":
