@@ -1,5 +1,6 @@
 """How a command meets its user: short help, and flags that are wrong."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -78,3 +79,18 @@ def test_a_wrong_flag_is_one_line(flag, expected):
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert expected in line
+
+
+def synopses():
+    """Yields the docstring of every command, by its path."""
+    for path in commands.ROOT.glob("*/*.py"):
+        if "command.run(" in (text := path.read_text("utf-8")):
+            name = path.relative_to(commands.ROOT).as_posix()
+            yield pytest.param(ast.get_docstring(ast.parse(text)), id=name)
+
+
+@pytest.mark.parametrize("synopsis", synopses())
+def test_a_synopsis_leaves_room_for_the_flags(synopsis):
+    lines = synopsis.splitlines()
+    assert len(lines) < 16
+    assert max(map(len, lines)) <= 80
