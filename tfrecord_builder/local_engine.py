@@ -1,7 +1,6 @@
 """Builds on this machine alone; a killed build goes on from where it stood."""
 
 import os
-from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -26,23 +25,13 @@ class LocalEngine:
         self._num_workers = num_workers or os.cpu_count() or 1
         self._always_spool = always_spool
 
-    def open_source(
-        self,
-        input_dir: str,
-        input_glob: str,
-        *,
-        height: int,
-        width: int,
-        guesses: Sequence[tuple[int, int]],
-    ) -> Source:
-        """Opens the files; see `parquet_reader.open_source`."""
+    def open_source(self, input_dir: str, input_glob: str, **size) -> Source:
+        """Opens the files; `size` is as of `parquet_reader.open_source`."""
         pa.set_cpu_count(self._num_workers)
         return parquet_reader.open_source(
             input_dir,
             input_glob,
-            height=height,
-            width=width,
-            guesses=guesses,
+            **size,
             spool_dir=self._build.path / staging.INPUT,
             always_spool=self._always_spool,
         )
