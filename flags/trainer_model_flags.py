@@ -25,8 +25,10 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "pretrained",
     False,
-    "Start from ImageNet's weights, downloaded by keras-cv at the first "
-    "start: efficientnet_v2_b0, efficientnet_v2_s, resnet50_v2, densenet121.",
+    "Start from a pretrained net: resnet9's weights come with the project "
+    "(graphemes drawn with fonts, 64 x 64); ImageNet's are downloaded by "
+    "keras-cv at the first start: efficientnet_v2_b0, efficientnet_v2_s, "
+    "resnet50_v2, densenet121.",
 )
 flags.DEFINE_integer(
     "input_height",

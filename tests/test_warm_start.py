@@ -101,6 +101,33 @@ def test_another_net_is_refused(written):
         start([build(2)], "/nowhere")
 
 
+def test_packed_weights_are_those_of_the_net(written, tmp_path, monkeypatch):
+    core, path = written
+    warm_start.pack(warm_start.read_model(path), tmp_path / "tiny.npz")
+    monkeypatch.setattr(warm_start, "_DRAWN", tmp_path)
+    net = build(2)
+    # The net has no grapheme head to give its weights to.
+    assert warm_start.assign(net, warm_start.read_pretrained("tiny", net)) == []
+    for name in ("conv0", "vowel_diacritic"):
+        for found, expected in zip(
+            net.get_layer(name).get_weights(),
+            core.get_layer(name).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_the_weights_that_come_with_the_project_fit():
+    classes = {
+        "grapheme_root": 168,
+        "vowel_diacritic": 11,
+        "consonant_diacritic": 7,
+    }
+    core = build(0, backbone="resnet9", outputs=classes, fused=True)
+    weights = warm_start.read_pretrained("resnet9", core)
+    assert warm_start.assign(core, weights) == []
+
+
 def test_imagenet_on_gray_images(monkeypatch):
     """What a colour net says of a gray image in its three channels."""
     import keras

@@ -1,9 +1,11 @@
-"""Weights to start from: those of an earlier model, or of ImageNet.
+"""Weights to start from: those of an earlier model, or of a pretrained net.
 
 What fits is taken over: the backbone whole, and each head whose classes are as
 many. Only a run at step 0 starts so; a resumed one has its own weights.
 """
 
+import io
+import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,6 +15,9 @@ from absl import logging
 
 import storage
 from trainer import backbones, model_file, run_state
+
+# Of our own nets, trained by scripts/pretrain.py on drawn graphemes alone.
+_DRAWN = pathlib.Path(__file__).with_name("weights")
 
 
 class WarmStart(keras.callbacks.Callback):
@@ -59,13 +64,41 @@ def read_model(path: str) -> dict[str, list[np.ndarray]]:
 def read_pretrained(
     backbone: str, core: keras.Model
 ) -> dict[str, list[np.ndarray]]:
-    """Returns the weights of a backbone trained on ImageNet, by layer."""
+    """Returns a pretrained net's weights, by layer.
+
+    Those of our own nets come with the project, heads included; those of
+    keras-cv's are downloaded.
+    """
+    drawn = _DRAWN / f"{backbone}.npz"
+    if drawn.is_file():
+        return _unpack(drawn)
     arrays = backbones.download(backbone)
     return {
         name: arrays
         for name, layer in _layers(core)
         if isinstance(layer, keras.Model)
     }
+
+
+def pack(weights: Mapping[str, list[np.ndarray]], path: pathlib.Path) -> None:
+    """Writes weights by layer as an .npz, matrices and kernels as float16."""
+    named = {
+        f"{layer}/{index}": array.astype("float16" if array.ndim > 1 else "f4")
+        for layer, arrays in weights.items()
+        for index, array in enumerate(arrays)
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **named)
+    storage.write_whole(path, buffer.getvalue())
+
+
+def _unpack(path):
+    weights = {}
+    with np.load(path) as arrays:
+        for name in arrays.files:  # In the order that pack wrote them in.
+            layer = weights.setdefault(name.partition("/")[0], [])
+            layer.append(arrays[name].astype(np.float32))
+    return weights
 
 
 def assign(
