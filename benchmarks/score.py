@@ -89,7 +89,7 @@ def train(recipe: Recipe, *, fold: str, seed: str) -> dict:
     """Trains once, or reads what a run that is there has come to."""
     name = f"{recipe.name}_fold{fold}_seed{seed}".replace(" + ", "_")
     workdir = pathlib.Path(_OUTPUT.value, name)
-    time_path = workdir / "minutes.txt"
+    time_path = workdir / "minutes.txt"  # Of a run that was never stopped.
     began = time.monotonic()
     subprocess.run(
         [
@@ -103,11 +103,15 @@ def train(recipe: Recipe, *, fold: str, seed: str) -> dict:
         ],
         check=True,
     )
-    if not time_path.exists():
-        minutes = (time.monotonic() - began) / 60.0
-        time_path.write_text(f"{minutes}\n", encoding="utf-8")
+    minutes = (time.monotonic() - began) / 60.0
     summary = json.loads((workdir / "summary.json").read_text("utf-8"))
-    return read_figures(summary) | {"minutes": float(time_path.read_text())}
+    if len(summary["legs"]) > 1:
+        minutes = None
+    elif time_path.exists():
+        minutes = float(time_path.read_text())
+    else:
+        time_path.write_text(f"{minutes}\n", encoding="utf-8")
+    return read_figures(summary) | {"minutes": minutes}
 
 
 def read_figures(summary: dict) -> dict:
