@@ -100,6 +100,13 @@ flags.DEFINE_float(
     upper_bound=1,
 )
 flags.DEFINE_integer(
+    "average_epochs",
+    0,
+    "Keep the mean of the moving averages at the end of so many last epochs, "
+    "in the best epoch's stead; 0: keep the best epoch's.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
     "shuffle_window_mb",
     512,
     "MiB of records shuffled at a time; a set that fits is shuffled whole "

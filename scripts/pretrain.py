@@ -50,6 +50,7 @@ def main(argv):
         f"--backup_dir={backup}",
         "--nopretrained",
         "--grapheme_head=0",
+        "--logit_adjustment=0",
         "--epochs=8",
         "--warmup_epochs=0.5",
         "--shuffle_window_mb=2000",

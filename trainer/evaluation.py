@@ -1,15 +1,18 @@
 """Judges each epoch, and keeps what comes of it in the state of the run.
 
 history  a row of figures, which do not depend on the machine's speed
-best     the moving average of the weights, of the epoch with the best score
+best     the moving average of the weights, of the epoch with the best score, or
+         its mean over the last epochs
 speed    a row of timings
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 
 from trainer import judge, metrics, run_state, speed
 
@@ -22,12 +25,15 @@ class Evaluation:
         judge: Evaluates the moving average of the weights.
         splits: By name ("validation", "unseen"), the dataset's splits.
         output_weights: By output, its weight in the score.
+        mean_after: Epochs after which the mean of all further ones is kept in
+            the best one's stead (Izmailov et al. 2018, arXiv 1803.05407).
         judged: What the last evaluation gave: by name, labels and logits.
     """
 
     judge: judge.Judge
     splits: Mapping[str, tuple[str, ...]]
     output_weights: Mapping[str, float]
+    mean_after: float = math.inf
     judged: dict[str, tuple[dict, dict]] = dataclasses.field(
         default_factory=dict
     )
@@ -63,12 +69,19 @@ class Evaluation:
             "score": None,
             **self._figures(),
         }
-        if _is_best(row, state.history):
+        number = row["epoch"] - self.mean_after  # in the mean, from 1
+        if number > 0 or _is_best(row, state.history):
             named = run_state.name_variables("ema", ema_core.weights)
-            state.best = {
+            weights = {
                 name: run_state.to_numpy(variable)
                 for name, variable in named.items()
             }
+            if number > 1:
+                weights = {
+                    name: mean + (weights[name] - mean) / np.float32(number)
+                    for name, mean in state.best.items()
+                }
+            state.best = weights
         state.speed.append(
             speed.epoch_row(
                 state.legs[-1],

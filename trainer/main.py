@@ -95,6 +95,7 @@ def main() -> int:
         make_judge(model.decode(step.ema_core, step.graphemes)),
         splits=data.judged,
         output_weights=weights,
+        mean_after=max(0, FLAGS.epochs - FLAGS.average_epochs),
     )
     left = workdir.Workdir(
         FLAGS.workdir,
