@@ -52,13 +52,16 @@ class Events:
         # The last row grows until its epoch is evaluated.
         done = state.history and state.history[-1]["step"] == state.step
         rows = len(state.trace) - (0 if done else 1)
+        # Training does not wait for a picture of what it begins with.
+        began = state.step > state.legs[-1]["first_step"]
+        legs = len(state.legs) if began else self._legs
         with self._writer.as_default():
             for row in state.trace[self._rows : rows]:
                 first, count, loss, rate = row
                 step = first + count
                 tf.summary.scalar("step/loss", loss / count, step=step)
                 tf.summary.scalar("step/learning_rate", rate, step=step)
-            for leg in state.legs[self._legs :]:
+            for leg in state.legs[self._legs : legs]:
                 picture = self._sheet(leg["first_step"])[None, ..., None]
                 tf.summary.image("augmented", picture, leg["first_step"])
             for epoch in range(self._epochs, len(state.history)):
@@ -67,7 +70,7 @@ class Events:
                 _show_confusions(judged, state.step)
         self._writer.flush()
         self._rows = max(self._rows, rows)
-        self._legs, self._epochs = len(state.legs), len(state.history)
+        self._legs, self._epochs = legs, len(state.history)
 
 
 def _show_epoch(row, timing):

@@ -52,6 +52,7 @@ class TrainStream:
         extra = self.extra.batch_size if self.extra else 0
         return self.order.batch_size + extra
 
+    @tf.autograph.experimental.do_not_convert  # Nothing branches on tensors.
     def dataset(
         self,
         first_step: int,
@@ -275,6 +276,7 @@ def make_train_stream(
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def make_eval_dataset(
     info: dataset_info_lib.DatasetInfo,
     paths: tuple[str, ...],

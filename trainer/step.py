@@ -22,6 +22,9 @@ _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
 _SCALE_GROWTH_STEPS = 2000
 _SCALE_START = 2.0**15
+# AutoGraph looks at whatever the loop calls, and rewrites it: seconds of the
+# start, for a loop that alone branches on tensors.
+_as_it_stands = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +89,13 @@ class Step:
         or whose loss is too great, it stops before it changes anything; what
         follows is 0 and False.
         """
-        gradients = tf.function(self._gradients, jit_compile=self.xla or None)
+        gradients = tf.function(
+            self._gradients, jit_compile=self.xla or None, autograph=False
+        )
 
         size = self.batch_size // self.strategy.num_replicas_in_sync
 
+        @_as_it_stands
         def replica_gradients(features, step, scale):
             # Iterators of several workers forget the size of a batch.
             features = {
@@ -192,6 +198,7 @@ class Step:
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
 
+    @_as_it_stands
     def _update(self, grads, state):
         """Changes the variables; runs on every replica."""
         self.optimizer.apply(grads, self.core.trainable_variables)
@@ -233,6 +240,7 @@ class Step:
     def _scale(self):
         return 1.0 if self.loss_scale is None else self.loss_scale[0]
 
+    @_as_it_stands
     def _rescale(self, updated, fine):
         """Adapts the loss scale; returns whether training may go on.
 
@@ -253,6 +261,7 @@ class Step:
         return updated | (fine & (scale > 1.0))
 
 
+@_as_it_stands
 def _timed_next(iterator):
     """Returns the next element, and the seconds until it was there."""
     began = tf.timestamp()
