@@ -11,10 +11,11 @@ import sys
 import gcs_emulators
 import pytest
 import test_input_pipeline
+import tiny_data
 
 import storage
 from tfrecord_builder import dataset_info
-from trainer import cache, cache_room
+from trainer import cache, cache_room, run_data
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -30,15 +31,14 @@ def _little_room_needed(monkeypatch):
     monkeypatch.setattr(cache, "_ROOM_LEFT", 0)
 
 
-def make(records, cache_dir):
-    text = (records / dataset_info.NAME).read_text("utf-8")
-    info = dataset_info.from_json(text)
-    return cache.ShardCache(
-        info,
-        data_dir=str(records),
-        cache_dir=str(cache_dir),
-        splits=tuple(info.splits),
-    )
+def make(*folders, cache_dir):
+    """Returns a cache of datasets, which need not be whole."""
+    datasets = []
+    for folder in folders:
+        text = (folder / dataset_info.NAME).read_text("utf-8")
+        info = dataset_info.from_json(text)
+        datasets.append(cache.Dataset(info, str(folder), tuple(info.splits)))
+    return cache.ShardCache(datasets, cache_dir=str(cache_dir))
 
 
 def shards(records):
@@ -47,16 +47,17 @@ def shards(records):
 
 def fetch_all(records, cache_dir):
     """Returns the cache's folder when it has all shards."""
-    with make(records, cache_dir) as made:
+    with make(records, cache_dir=cache_dir) as made:
         found = made.fetch(shards(records))
-    assert found == [str(made.path / os.path.basename(p)) for p in found]
+    (folder,) = made.folders
+    assert found == [str(folder / os.path.basename(p)) for p in found]
     for copy, path in zip(found, shards(records), strict=True):
         assert pathlib.Path(copy).read_bytes() == (
             pathlib.Path(path).read_bytes()
         )
-    names = {p.name for p in made.path.iterdir()}
+    names = {p.name for p in folder.iterdir()}
     assert names == {"lock", *map(os.path.basename, found)}
-    return made.path
+    return folder
 
 
 def times(folder):
@@ -67,6 +68,23 @@ def test_each_shard_is_copied_once(records, tmp_path):
     before = times(fetch_all(records, tmp_path / "cache"))
     assert len(before) == len(shards(records)) > 4
     assert times(fetch_all(records, tmp_path / "cache")) == before
+
+
+def test_each_dataset_has_a_folder_of_its_own(records, tmp_path):
+    tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
+    other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
+    paths = [*shards(records), *shards(other)]
+    assert set(map(os.path.basename, shards(records))) == set(
+        map(os.path.basename, shards(other))
+    )
+    with make(records, other, cache_dir=tmp_path / "cache") as made:
+        found = made.fetch(paths)
+    assert {os.path.dirname(p) for p in found} == set(map(str, made.folders))
+    assert len(set(found)) == len(paths)
+    for copy, path in zip(found, paths, strict=True):
+        assert pathlib.Path(copy).read_bytes() == (
+            pathlib.Path(path).read_bytes()
+        )
 
 
 @pytest.mark.parametrize("harm", [b"", b"flipped"])
@@ -85,7 +103,7 @@ def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
     victim.write_bytes(b"x" + victim.read_bytes()[1:])
 
     def train():
-        with make(records, tmp_path / "cache") as made:
+        with make(records, cache_dir=tmp_path / "cache") as made:
             try:
                 made.fetch([str(victim)])
             except storage.UserError:  # As TensorFlow tells it.
@@ -107,7 +125,7 @@ if len(sys.argv) > 4:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), -1))
 records, folder = map(pathlib.Path, sys.argv[2:4])
-with test_cache.make(records, folder) as made:
+with test_cache.make(records, cache_dir=folder) as made:
     for path in test_cache.shards(records):
         print(*made.fetch([path]), flush=True)
 """
@@ -161,10 +179,10 @@ def test_a_copy_that_fails_is_read_where_it_lies(records, tmp_path):
 
 def test_without_room_nothing_is_copied(records, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cache, "_ROOM_LEFT", 1 << 60)
-    with make(records, tmp_path / "cache") as made:
+    with make(records, cache_dir=tmp_path / "cache") as made:
         assert made.fetch(shards(records)) == shards(records)
     assert [r for r in caplog.messages if "has no room" in r]
-    assert times(made.path) == {}
+    assert times(made.folders[0]) == {}
 
 
 def test_room_is_made_of_what_is_not_in_use(tmp_path):
@@ -204,11 +222,9 @@ def test_shards_come_from_gs(records, tmp_path, monkeypatch):
             {path.name: path for path in records.iterdir()}
         )
         info = dataset_info.read(url)
+        dataset = cache.Dataset(info, url, tuple(info.splits))
         with cache.ShardCache(
-            info,
-            data_dir=url,
-            cache_dir=str(tmp_path / "cache"),
-            splits=tuple(info.splits),
+            [dataset], cache_dir=str(tmp_path / "cache")
         ) as made:
             found = made.fetch(
                 [f"{url}/{os.path.basename(p)}" for p in shards(records)]
@@ -226,7 +242,7 @@ def test_training_starts_with_the_first_window(records, tmp_path):
     there = (stream.order.records - size) // test_input_pipeline.BATCH
     assert there >= 3
     data = hide(last)
-    with make(records, tmp_path / "cache") as made:
+    with make(records, cache_dir=tmp_path / "cache") as made:
         cached = dataclasses.replace(stream, fetch=made.fetch)
         batches = cached.dataset(0, 10).as_numpy_iterator()
         found = [next(batches) for _ in range(there)]
@@ -235,8 +251,43 @@ def test_training_starts_with_the_first_window(records, tmp_path):
         # No bytes: the copy fails, and the file is read where it lies now.
         open(tmp_path / "pipe", "wb").close()
         found += batches
-        assert os.path.basename(last) not in times(made.path)
+        assert os.path.basename(last) not in times(made.folders[0])
     test_input_pipeline.assert_same(found, whole)
+
+
+def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
+    tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
+    other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
+    data = run_data.read(
+        str(tiny_records), validation_fold=0, extra_dir=str(other)
+    )
+    asked, given = [], []
+
+    def stream(fetch):
+        return data.make_stream(
+            batch_size=8,
+            window_mb=1,
+            seed=0,
+            extra_fraction=0.25,
+            fetch=fetch,
+        )
+
+    with data.make_cache(str(tmp_path / "cache")) as made:
+
+        def fetch(paths):
+            asked.extend(map(os.fsdecode, paths))
+            given.extend(made.fetch(paths))
+            return given[-len(paths) :]
+
+        found = test_input_pipeline.read(stream(fetch).dataset(0, 3))
+    test_input_pipeline.assert_same(
+        found, test_input_pipeline.read(stream(None).dataset(0, 3))
+    )
+    assert {os.path.dirname(p) for p in asked} == {
+        str(tiny_records),
+        str(other),
+    }
+    assert {os.path.dirname(p) for p in given} == set(map(str, made.folders))
 
 
 def hide(path):

@@ -1,4 +1,4 @@
-"""Shards of a slow folder, copied to this machine's own disk once.
+"""Shards of slow folders, copied to this machine's own disk once.
 
   CACHE_DIR/records-<digest>/
     <shard>.tfrecord   there only after its sha256 was right
@@ -11,6 +11,7 @@ fails, records are read where they lie.
 """
 
 import collections
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -30,51 +31,86 @@ _ROOM_LEFT = 1 << 30  # 1 GiB, for the workdir and its backups.
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-class ShardCache:
-    """Copies the shards of a dataset, and says where each is to be read.
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What is copied of a dataset.
 
-    Args:
+    Attributes:
         info: The dataset.
         data_dir: Its folder, gs:// or a mount.
-        cache_dir: Folder on this machine's own disk for copies of datasets.
         splits: The splits that are read, the training folds first.
     """
 
-    def __init__(
-        self,
-        info: dataset_info_lib.DatasetInfo,
-        *,
-        data_dir: str,
-        cache_dir: str,
-        splits: Sequence[str],
-    ):
-        shards = [s for split in splits for s in info.splits[split].shards]
-        self.path = pathlib.Path(cache_dir, f"records-{info.digest()[:16]}")
+    info: dataset_info_lib.DatasetInfo
+    data_dir: str
+    splits: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+    """Where a shard comes from and goes to."""
+
+    shard: dataset_info_lib.Shard
+    source: storage.Folder
+    path: pathlib.Path
+
+    def has_size(self) -> bool:
+        path = self.path
+        return path.exists() and path.stat().st_size == self.shard.bytes
+
+
+class ShardCache:
+    """Copies the shards of datasets, and says where each is to be read.
+
+    Args:
+        datasets: What is copied, in this order.
+        cache_dir: Folder on this machine's own disk for copies of datasets.
+
+    Attributes:
+        folders: The datasets' folders there.
+        error: What is wrong with a dataset, once it is found.
+    """
+
+    def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
+        self.folders: list[pathlib.Path] = []
         self.error: storage.UserError | None = None
-        self._source = storage.open_folder(data_dir)
-        self._shards = shards
-        self._todo = collections.deque(shards)
-        self._pending = {shard.name for shard in shards}
+        # By the path at which a shard is read without a cache.
+        self._copies: dict[str, _Copy] = {}
+        for dataset in datasets:
+            name = f"records-{dataset.info.digest()[:16]}"
+            self.folders.append(pathlib.Path(cache_dir, name))
+            self._add(dataset, self.folders[-1])
+        self._todo = collections.deque(self._copies)
+        self._pending = set(self._copies)
         self._local: set[str] = set()
         self._changed = threading.Condition()
-        self._lock = None
+        self._locks = []
         self._began = self._said = time.monotonic()
         self._copied = 0
 
+    def _add(self, dataset, folder):
+        source = storage.open_folder(dataset.data_dir)
+        for split in dataset.splits:
+            for shard in dataset.info.splits[split].shards:
+                there = os.path.join(dataset.data_dir, shard.name)
+                path = folder / shard.name
+                self._copies[there] = _Copy(shard, source, path)
+
     def __enter__(self):
-        self._lock = cache_room.use(self.path)
+        self._locks = [cache_room.use(folder) for folder in self.folders]
         needed = _ROOM_LEFT + sum(
-            s.bytes for s in self._shards if not self._has_size(s)
+            copy.shard.bytes
+            for copy in self._copies.values()
+            if not copy.has_size()
         )
-        room = cache_room.make_room(self.path, needed)
+        room = cache_room.make_room(self.folders[0], needed)
         if room < needed:
             logging.warning(
                 "--cache_dir: %s has no room for the records (%d MiB needed, "
-                "%d MiB free); they are read from %s",
-                self.path.parent,
+                "%d MiB free); they are read where they lie",
+                self.folders[0].parent,
                 needed >> 20,
                 room >> 20,
-                self._source.url,
             )
             self._todo.clear()
             self._pending.clear()
@@ -86,7 +122,8 @@ class ShardCache:
         """Stops copying; raises the data's fault in place of what it caused."""
         with self._changed:
             self._todo.clear()
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
         if error is not None and self.error is not None:
             raise self.error from None
 
@@ -94,30 +131,25 @@ class ShardCache:
         """Waits for shards, and returns the paths to read them at.
 
         Args:
-            paths: Paths of shards in `data_dir`.
+            paths: Paths of shards in the datasets' folders.
 
         Raises:
-            storage.UserError: A shard in `data_dir` is damaged or missing.
+            storage.UserError: A shard there is damaged or missing.
         """
         paths = [os.fsdecode(path) for path in paths]
-        names = [path.rpartition("/")[2] for path in paths]
         with self._changed:
-            for shard in [s for s in self._todo if s.name in names][::-1]:
-                self._todo.remove(shard)
-                self._todo.appendleft(shard)
+            for path in [p for p in self._todo if p in paths][::-1]:
+                self._todo.remove(path)
+                self._todo.appendleft(path)
             self._changed.wait_for(
-                lambda: self.error or self._pending.isdisjoint(names)
+                lambda: self.error or self._pending.isdisjoint(paths)
             )
             if self.error:
                 raise self.error
             return [
-                str(self.path / name) if name in self._local else path
-                for name, path in zip(names, paths, strict=True)
+                str(self._copies[path].path) if path in self._local else path
+                for path in paths
             ]
-
-    def _has_size(self, shard):
-        path = self.path / shard.name
-        return path.exists() and path.stat().st_size == shard.bytes
 
     def _work(self):
         """Copies shards until there are no more; runs on a thread."""
@@ -125,47 +157,27 @@ class ShardCache:
             with self._changed:
                 if not self._todo:
                     return
-                shard = self._todo.popleft()
+                path = self._todo.popleft()
             copied, error = None, None
             try:
-                copied = self._bring(shard)
+                copied = _bring(self._copies[path])
             except (storage.UserError, FileNotFoundError) as fault:
                 error = storage.UserError(str(fault))
             except OSError as failure:
                 logging.warning(
-                    "--cache_dir: %s is not copied (%s); it is read from %s",
-                    shard.name,
+                    "--cache_dir: %s is not copied (%s); it is read where it "
+                    "lies",
+                    path,
                     failure,
-                    self._source.url,
                 )
             with self._changed:
-                self._pending.discard(shard.name)
+                self._pending.discard(path)
                 if copied is not None:
-                    self._local.add(shard.name)
+                    self._local.add(path)
                     self._copied += copied
                 self.error = self.error or error
                 self._changed.notify_all()
                 self._say()
-
-    def _bring(self, shard):
-        """Makes sure that a shard is there; returns the bytes copied."""
-        path = self.path / shard.name
-        if self._has_size(shard) and _sha256(path) == shard.sha256:
-            return 0
-        path.unlink(missing_ok=True)
-        unchecked = self.path / f".{shard.name}.tmp"
-        for _ in range(_ATTEMPTS):
-            self._source.download(shard.name, unchecked)
-            found = _sha256(unchecked)
-            if found == shard.sha256:
-                os.replace(unchecked, path)
-                return shard.bytes
-        unchecked.unlink()
-        raise storage.UserError(
-            f"{self._source.url}/{shard.name} is damaged: expected sha256 "
-            f"{shard.sha256}, got {found}; copy the dataset again, or build it "
-            "again with --overwrite"
-        )
 
     def _say(self):
         """Logs how far it is, now and then and at the end."""
@@ -177,12 +189,33 @@ class ShardCache:
         self._said = now
         logging.info(
             "--cache_dir: %d of %d shards are in %s; %d MiB copied, %.0f MiB/s",
-            len(self._shards) - left,
-            len(self._shards),
-            self.path,
+            len(self._copies) - left,
+            len(self._copies),
+            self.folders[0].parent,
             self._copied >> 20,
             (self._copied >> 20) / max(now - self._began, 1e-9),
         )
+
+
+def _bring(copy):
+    """Makes sure that a shard is there; returns the bytes copied."""
+    shard, path = copy.shard, copy.path
+    if copy.has_size() and _sha256(path) == shard.sha256:
+        return 0
+    path.unlink(missing_ok=True)
+    unchecked = path.with_name(f".{path.name}.tmp")
+    for _ in range(_ATTEMPTS):
+        copy.source.download(shard.name, unchecked)
+        found = _sha256(unchecked)
+        if found == shard.sha256:
+            os.replace(unchecked, path)
+            return shard.bytes
+    unchecked.unlink()
+    raise storage.UserError(
+        f"{copy.source.url}/{shard.name} is damaged: expected sha256 "
+        f"{shard.sha256}, got {found}; copy the dataset again, or build it "
+        "again with --overwrite"
+    )
 
 
 def _sha256(path):

@@ -4,6 +4,8 @@ A fixed number of places of every batch is its own. It has an order and epochs
 of its own, functions of (seed, step) like everything else in the stream.
 """
 
+from collections.abc import Callable, Sequence
+
 import storage
 from tfrecord_builder import dataset_info
 from trainer import input_pipeline, order
@@ -74,6 +76,7 @@ def make_stream(
     batch_size: int,
     window_mb: int,
     seed: int,
+    fetch: Callable[[Sequence[bytes]], list[str]] | None = None,
 ) -> input_pipeline.TrainStream:
     """Returns the stream of all splits of a second dataset.
 
@@ -83,6 +86,7 @@ def make_stream(
         batch_size: Examples a step.
         window_mb: MiB of records shuffled at a time.
         seed: The run's seed.
+        fetch: See TrainStream.
     """
     return input_pipeline.make_train_stream(
         info,
@@ -92,4 +96,5 @@ def make_stream(
         window_mb=window_mb,
         seed=order.key(seed, _STREAM),
         draws=0,
+        fetch=fetch,
     )

@@ -65,6 +65,7 @@ class RunData:
                 batch_size=extra.share(batch_size, extra_fraction),
                 window_mb=window_mb,
                 seed=seed,
+                fetch=fetch,
             )
             batch_size -= more.batch_size
         return input_pipeline.make_train_stream(
@@ -82,12 +83,14 @@ class RunData:
     def make_cache(self, cache_dir: str) -> cache.ShardCache:
         """Returns the cache of the records that are read."""
         judged = [split for splits in self.judged.values() for split in splits]
-        return cache.ShardCache(
-            self.info,
-            data_dir=self.data_dir,
-            cache_dir=cache_dir,
-            splits=(*self.folds, *judged),
-        )
+        splits = (*self.folds, *judged)
+        datasets = [cache.Dataset(self.info, self.data_dir, splits)]
+        if self.extra_info:
+            splits = tuple(self.extra_info.splits)
+            datasets.append(
+                cache.Dataset(self.extra_info, self.extra_dir, splits)
+            )
+        return cache.ShardCache(datasets, cache_dir=cache_dir)
 
 
 def read(
