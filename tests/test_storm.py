@@ -196,7 +196,10 @@ def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_a_worker_that_dies_ends_the_other_and_both_go_on(records, tmp_path):
+@pytest.mark.parametrize("victim", [0, 1], ids=["the_chief", "another"])
+def test_a_worker_that_dies_ends_the_other_and_both_go_on(
+    records, tmp_path, victim
+):
     def start_both():
         ports = free_ports(2)
         return [
@@ -204,10 +207,11 @@ def test_a_worker_that_dies_ends_the_other_and_both_go_on(records, tmp_path):
             for k in range(2)
         ]
 
-    chief, other = start_both()
-    stop_at(other, tmp_path, 3, signal.SIGKILL)
-    _, said = chief.communicate(timeout=60)
-    assert chief.returncode == 1, said
+    both = start_both()
+    left = both[1 - victim]
+    stop_at(both[victim], tmp_path, 3, signal.SIGKILL)
+    _, said = left.communicate(timeout=60)
+    assert left.returncode == 1, said
     told = said.splitlines()[-1]
     assert told.startswith("error: another worker of TF_CONFIG has ended")
     at = last_step(tmp_path)
