@@ -1,0 +1,145 @@
+"""Measures our training loop, and its start, against bare Keras.
+
+    python benchmarks/train_step.py --data_dir=RECORDS
+
+Ours is the real command: with its input pipeline, figures, TensorBoard events
+and a backup every 10 s. Every row is a process of its own (see
+train_step_peers.py); rows take turns, and their medians are told. CPU time is
+that of all threads, and tells more than the clock on a machine that is not
+quiet.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from absl import app, flags
+
+PEERS = pathlib.Path(__file__).with_name("train_step_peers.py")
+_AUGMENTATIONS = ("rotation", "scale", "shift", "shear", "cutmix")
+_BACKUPS = "--backup_every_seconds=10"
+# By name: what it is, row of train_step_peers.py, its arguments.
+ROWS = {
+    "ours": (
+        "our loop without augmentation",
+        "ours",
+        [_BACKUPS, *(f"--{name}=0" for name in _AUGMENTATIONS)],
+    ),
+    "fit": ("Model.fit on tensors in memory", "fit", []),
+    "plain": ("Model.fit without XLA", "fit", ["off"]),
+    "augmented": ("our loop as it comes, augmented", "ours", [_BACKUPS]),
+    "bare": ("a bare script: import, build, one step", "bare", []),
+    "notebook": ("numpy batches into Model.fit", "notebook", []),
+}
+_SPEED_GOAL = 0.97
+_START_GOAL = 1.3
+
+FLAGS = flags.FLAGS
+_DATA = flags.DEFINE_string("data_dir", None, "Records.", required=True)
+_BACKBONE = flags.DEFINE_string("backbone", "small", "The net.")
+_SIZE = flags.DEFINE_integer(
+    "size", 0, "Side of what the net sees; 0: the stored size.", 0
+)
+_BATCH = flags.DEFINE_integer("batch_size", 128, "Images a step.", 8)
+_STEPS = flags.DEFINE_integer("steps", 60, "Steps of a turn.", 2)
+_TURNS = flags.DEFINE_integer("turns", 2, "Turns of each row.", 1)
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    turns = {name: [] for name in ROWS}
+    for _ in range(_TURNS.value):
+        for name, (_, row, arguments) in ROWS.items():
+            turns[name].append(measure(row, arguments))
+            print(name, turns[name][-1], file=sys.stderr, flush=True)
+    report({name: medians(found) for name, found in turns.items()})
+
+
+def measure(row: str, arguments: list[str]) -> dict[str, list[float]]:
+    """Returns what a row's process printed."""
+    command = [sys.executable, str(PEERS), row, str(_STEPS.value)]
+    command += [_DATA.value, _BACKBONE.value, str(_SIZE.value)]
+    done = subprocess.run(
+        [*command, str(_BATCH.value), *arguments],
+        env=os.environ | {"PYTHONPATH": str(PEERS.parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def medians(turns: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Returns the median over turns of each figure, by clock and CPU."""
+    return {
+        figure: [
+            statistics.median(values)
+            for values in zip(*(turn[figure] for turn in turns), strict=True)
+        ]
+        for figure in turns[0]
+    }
+
+
+def report(found: dict[str, dict[str, list[float]]]) -> None:
+    """Prints both tables and the goals.
+
+    Args:
+        found: By row and figure, seconds by the clock and of CPU time.
+    """
+    size = f"{_SIZE.value} x {_SIZE.value}" if _SIZE.value else "stored size"
+    print(
+        f"\n{os.cpu_count()} CPUs, {_BACKBONE.value} at {size}, {_TURNS.value} "
+        f"turns of {_STEPS.value} steps of {_BATCH.value}"
+    )
+    image, start = (
+        {name: row[figure] for name, row in found.items() if figure in row}
+        for figure in ("image", "start")
+    )
+    fit = [min(pair) for pair in zip(image["fit"], image["plain"], strict=True)]
+    print("\n| row | images/s | x the best fit | CPU ms an image | x |")
+    print("|---|---|---|---|---|")
+    for name, (clock, cpu) in image.items():
+        print(
+            f"| {ROWS[name][0]} | {1 / clock:.0f} | {fit[0] / clock:.2f} | "
+            f"{1000 * cpu:.2f} | {cpu / fit[1]:.2f} |"
+        )
+    print("\n| row | s to the first step | x | CPU s | x |")
+    print("|---|---|---|---|---|")
+    for name, (clock, cpu) in start.items():
+        print(
+            f"| {ROWS[name][0]} | {clock:.1f} | {clock / start['bare'][0]:.2f} "
+            f"| {cpu:.1f} | {cpu / start['bare'][1]:.2f} |"
+        )
+    cost = ratios(image["augmented"], image["ours"])
+    print(f"\naugmentation: {cost[0]:.2f} x the time, {cost[1]:.2f} x the CPU")
+    tell(
+        f"speed at least {_SPEED_GOAL} x the best fit's",
+        [(ratio, ratio >= _SPEED_GOAL) for ratio in ratios(fit, image["ours"])],
+    )
+    later = ratios(start["augmented"], start["bare"])
+    tell(
+        f"start at most {_START_GOAL} x the bare script's",
+        [(ratio, ratio <= _START_GOAL) for ratio in later],
+    )
+
+
+def ratios(pair: list[float], peer: list[float]) -> list[float]:
+    """Returns how many times its peer's each figure is."""
+    return [ours / theirs for ours, theirs in zip(pair, peer, strict=True)]
+
+
+def tell(goal: str, found: list[tuple[float, bool]]) -> None:
+    """Prints the ratio by the clock and by CPU, and whether each is met."""
+    clock, cpu = (
+        f"{ratio:.2f} {'met' if met else 'MISSED'}" for ratio, met in found
+    )
+    print(f"goal: {goal}: {clock} by the clock, {cpu} by CPU time")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,220 @@
+"""The rows of train_step.py, each a process of its own.
+
+  ours       trainer/main.py with the flags that follow; stopped after STEPS
+  fit        Model.fit of the same net behind the same preprocessing, on
+             tensors in memory, no augmentation; "off" after the other
+             arguments: without XLA, which Keras chooses on a CPU, too
+  notebook   images resized beforehand, numpy batches of a Python generator that
+             warps each image by itself, as ImageDataGenerator does, into fit
+  bare       imports TensorFlow, builds the net, takes one step, no XLA
+
+  python benchmarks/train_step_peers.py ROW STEPS DATA_DIR BACKBONE SIZE BATCH …
+
+Prints JSON: seconds and CPU seconds (of all threads) from the process's start
+to the end of its first step, and of each image after it; evaluations left out.
+"""
+
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from unittest import mock
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from trainer import limits  # noqa: E402
+
+_CLOCK = limits.Limits()
+
+
+def now() -> tuple[float, float]:
+    """Returns the age and the CPU time of this process, seconds."""
+    return _CLOCK.age, time.process_time()
+
+
+def per_image(pairs, images: int) -> list[float]:
+    """Returns what the time between pairs of now() is for each image."""
+    return [
+        math.fsum(end[k] - begin[k] for begin, end in pairs) / images
+        for k in range(2)
+    ]
+
+
+def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
+    from trainer import main, workdir
+
+    marks = []
+    show = workdir.Workdir.show
+
+    def marked_show(self, state, **shown):
+        """What the loop calls after every look, evaluations too."""
+        marks.append((state.step, now()))
+        if state.step > steps:
+            raise limits.StopError
+        show(self, state, **shown)
+
+    with tempfile.TemporaryDirectory() as folder:
+        sys.argv = [
+            main.__file__,
+            f"--data_dir={data_dir}",
+            f"--workdir={folder}",
+            f"--backbone={backbone}",
+            f"--input_height={size}",
+            f"--input_width={size}",
+            f"--global_batch_size={batch}",
+            *arguments,
+        ]
+        with mock.patch.object(workdir.Workdir, "show", marked_show):
+            try:
+                main.run()
+            except SystemExit as stop:
+                if stop.code:
+                    raise
+    (first, began), *_ = (mark for mark in marks if mark[0])
+    pairs = [
+        (begin, end)
+        for (before, begin), (after, end) in zip(marks, marks[1:], strict=False)
+        if first <= before < after
+    ]
+    return {
+        "start": began,
+        "image": per_image(pairs, (marks[-1][0] - first) * batch),
+    }
+
+
+def fit(steps, data_dir, backbone, size, batch, jit_compile="auto") -> dict:
+    import tensorflow as tf
+
+    net, info = make_net(data_dir, backbone, size, jit_compile=jit_compile)
+    count = steps // 2 * batch
+    images, labels = read_images(info, data_dir, count)
+    images = tf.constant(images)
+    labels = {name: tf.constant(value) for name, value in labels.items()}
+    net.fit(
+        images[:batch],
+        {name: value[:batch] for name, value in labels.items()},
+        batch_size=batch,
+        verbose=0,
+    )
+    began = now()
+    net.fit(images, labels, batch_size=batch, epochs=2, verbose=0)
+    return {"image": per_image([(began, now())], 2 * count)}
+
+
+def notebook(steps, data_dir, backbone, size, batch) -> dict:
+    net, info = make_net(data_dir, backbone, size, resized=True)
+    count = steps // 2 * batch
+    images, labels = read_images(info, data_dir, count)
+    batches = numpy_batches(images, labels, net.input_shape[1:3], batch)
+    net.train_on_batch(*batches[0])
+    began = now()
+    net.fit(batches, epochs=2, verbose=0)
+    return {"image": per_image([(began, now())], 2 * count)}
+
+
+def bare(steps, data_dir, backbone, size, batch) -> dict:
+    import numpy as np
+
+    del steps
+    net, info = make_net(data_dir, backbone, size, jit_compile="off")
+    labels = {o.name: np.zeros(batch, np.int64) for o in info.outputs}
+    net.train_on_batch(
+        np.zeros((batch, *net.input_shape[1:]), np.uint8), labels
+    )
+    return {"start": now()}
+
+
+def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
+    """Returns a compiled model, and the dataset.
+
+    Args:
+        data_dir: Records.
+        backbone: Its name.
+        size: Side of what the net sees; 0: the stored size.
+        resized: Whether it gets images of that size in [0, 1]; else stored
+            ones, which it preprocesses as our step does.
+        jit_compile: "auto", what Keras takes to be best, or "off".
+    """
+    import keras
+
+    from tfrecord_builder import dataset_info
+    from trainer import model, optimizers, preprocessing
+
+    info = dataset_info.read(data_dir)
+    height, width = size or info.image.height, size or info.image.width
+    net = model.build_core(
+        backbone=backbone,
+        height=height,
+        width=width,
+        outputs={o.name: len(o.classes) for o in info.outputs},
+        dropout=0.2,
+        fused=True,
+    )
+    if not resized:
+        preprocess = preprocessing.Preprocessing(height, width, crop=True)
+        shape = (info.image.height, info.image.width, 1)
+        images = keras.Input(shape, dtype="uint8")
+        net = keras.Model(images, net(preprocess(images)))
+    net.compile(
+        optimizer=optimizers.make("muon", net, weight_decay=0.02),
+        loss={
+            o.name: keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            for o in info.outputs
+        },
+        jit_compile="auto" if jit_compile == "auto" else False,
+    )
+    return net, info
+
+
+def read_images(info, data_dir, count):
+    """Returns [count, H, W, 1] uint8 images and, by output, their labels."""
+    from trainer import input_pipeline
+
+    paths = input_pipeline.shard_paths(info, data_dir, info.folds)
+    dataset = input_pipeline.make_eval_dataset(info, paths, batch_size=count)
+    batch = next(dataset.as_numpy_iterator())
+    return batch["image"], {o.name: batch[o.name] for o in info.outputs}
+
+
+def numpy_batches(images, labels, shape, size):
+    """Returns a keras.utils.PyDataset of [size, h, w, 1] float32 in [0, 1]."""
+    import keras
+    import numpy as np
+    from PIL import Image
+
+    small = [
+        Image.fromarray(255 - i[..., 0]).resize(shape[::-1]) for i in images
+    ]
+    random = np.random.default_rng(0)
+
+    def warp(image):
+        turn, shear, zoom = random.uniform(-0.15, 0.15, 3)
+        y, x = random.uniform(-4, 4, 2)
+        matrix = (1 + zoom, shear - turn, x, turn, 1 + zoom, y)
+        affine = Image.Transform.AFFINE
+        return image.transform(image.size, affine, matrix, Image.BILINEAR)
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return len(small) // size
+
+        def __getitem__(self, index):
+            rows = slice(index * size, (index + 1) * size)
+            warped = np.stack(
+                [np.float32(warp(image)) for image in small[rows]]
+            )
+            return warped[..., None] / 255, {
+                k: v[rows] for k, v in labels.items()
+            }
+
+    return Batches()
+
+
+if __name__ == "__main__":
+    row, steps, data_dir, backbone, size, batch, *arguments = sys.argv[1:]
+    measure = {"ours": ours, "fit": fit, "notebook": notebook, "bare": bare}
+    result = measure[row](
+        int(steps), data_dir, backbone, int(size), int(batch), *arguments
+    )
+    print(json.dumps(result))
