@@ -51,3 +51,22 @@ def open_page(url: str, *, width: int = 1280, dark: bool = False):
         yield page
         chromium.close()
         assert errors == []
+
+
+def draw(page, *places) -> None:
+    """Draws a stroke on demo/app.py's page.
+
+    Args:
+        page: Playwright's page.
+        *places: Points (x, y), as shares of the paper's width and height.
+    """
+    box = page.locator("#pad").bounding_box()
+    points = [
+        (box["x"] + x * box["width"], box["y"] + y * box["height"])
+        for x, y in places
+    ]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()

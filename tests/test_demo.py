@@ -75,20 +75,6 @@ def url(tmp_path_factory):
     process.wait()
 
 
-def draw(page, *places) -> None:
-    """Draws a stroke through places given as shares of the paper's sides."""
-    box = page.locator("#pad").bounding_box()
-    points = [
-        (box["x"] + x * box["width"], box["y"] + y * box["height"])
-        for x, y in places
-    ]
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point, steps=5)
-    page.mouse.up()
-
-
 def shows(page, text: str, place: str = "#grapheme") -> None:
     """Waits until the page shows `text`."""
     expect = pytest.importorskip("playwright.sync_api").expect
@@ -100,9 +86,9 @@ def test_draw_and_read_the_answer(url, width, dark):
     with browser.open_page(url, width=width, dark=dark) as page:
         asked = []
         page.on("request", lambda request: asked.append(request.url))
-        draw(page, (0.05, 0.05), (0.1, 0.2))
+        browser.draw(page, (0.05, 0.05), (0.1, 0.2))
         shows(page, "ক")
-        draw(page, (0.95, 0.8), (0.95, 0.99), (0.9, 0.8), (0.9, 0.99))
+        browser.draw(page, (0.95, 0.8), (0.95, 0.99), (0.9, 0.8), (0.9, 0.99))
         shows(page, "র্ক্ষ্ণী")
         lists = page.locator("#outputs ol")
         assert lists.count() == 3
