@@ -30,7 +30,7 @@ SHARED = {
     )
 }
 # What the shared modules are made of; the trainer does not see it.
-BEHIND = {"tfrecord_builder.pixels"}
+BEHIND = {"tfrecord_builder.parquet_files", "tfrecord_builder.pixels"}
 TENSORFLOW = {"tensorflow", "keras", "keras_cv"}
 # Packages that must start without TensorFlow (it takes 8 s to import).
 LIGHT = {"flags", "sample_data", "storage", "tfrecord_builder"}

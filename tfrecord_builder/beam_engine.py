@@ -43,7 +43,12 @@ import numpy as np
 
 import storage
 from storage import UserError
-from tfrecord_builder import beam_steps, parquet_reader, png_encoder
+from tfrecord_builder import (
+    beam_steps,
+    parquet_files,
+    parquet_reader,
+    png_encoder,
+)
 from tfrecord_builder.beam_exchange import Exchange
 from tfrecord_builder.beam_runner import Runner
 from tfrecord_builder.beam_source import Input, ScannedSource
@@ -84,7 +89,7 @@ class BeamEngine:
         `size` is as of `parquet_reader.open_source`.
         """
         folder = storage.open_folder(input_dir)
-        names = parquet_reader.find_files(folder, input_glob)
+        names = parquet_files.find_files(folder, input_glob)
         with tempfile.TemporaryDirectory(dir=self._spool_dir) as spool:
             last = parquet_reader.open_source(
                 input_dir,

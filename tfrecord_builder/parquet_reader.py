@@ -11,21 +11,16 @@ decoded by itself; each block is transposed into its place in the rows.
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
-import fnmatch
-import hashlib
 import pathlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import storage
 from storage import UserError
-from tfrecord_builder import pixels
+from tfrecord_builder import parquet_files, pixels
 
 # Pixels decoded at once. A block is held three times: as a table, as a matrix
 # of columns, and the next one being read.
@@ -83,19 +78,19 @@ class Source:
     ):
         self.folder = folder
         self.url = folder.url
-        self._names = names
-        self._spool = spool
-        self._opened: tuple[int, pq.ParquetFile] | None = None
+        self._files = parquet_files.ParquetFiles(folder, names, spool)
         sizes = folder.list()
         files = {}
         # Backwards, so that the first file, which is read next, stays open.
         for i in reversed(range(len(names))):
-            parquet = self._open(i)
+            parquet = self._files.open(i)
             if not files:
                 count = pixels.count_columns(parquet.schema_arrow)
                 self.height, self.width = size(count, names[i])
             pixels.check_columns(
-                parquet.schema_arrow, self.height * self.width, self._where(i)
+                parquet.schema_arrow,
+                self.height * self.width,
+                self._files.where(i),
             )
             metadata = parquet.metadata
             groups = tuple(
@@ -115,10 +110,13 @@ class Source:
         files = reversed(range(len(self.files)))
         return [self.read_file_ids(i) for i in files][::-1]
 
+    def read_file_ids(self, i: int) -> list[str]:
+        """Returns the image ids of one file, in row order."""
+        return self._files.read_ids(i)
+
     def digest(self, i: int) -> str:
         """Returns the sha256 of a file's bytes, in hex."""
-        with open(self._spool.local_path(self._names[i]), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return self._files.digest(i)
 
     def ranges(self, max_rows: int) -> list[RowRange]:
         """Cuts all rows into ranges of at most `max_rows`, file by file."""
@@ -169,7 +167,7 @@ class Source:
                         self._decode, rows, start + step, step
                     )
                 columns = pixels.to_columns(
-                    table, self._where(rows.file), rows.first
+                    table, self._files.where(rows.file), rows.first
                 )
                 del table
                 yield columns
@@ -177,7 +175,7 @@ class Source:
 
     def _block_columns(self, rows: RowRange) -> int:
         """Returns how many columns to decode at once."""
-        parquet = self._open(rows.file)
+        parquet = self._files.open(rows.file)
         group_rows = self.files[rows.file].groups[rows.group]
         value_bytes = pixels.value_bytes(parquet.schema_arrow)
         step = BLOCK_BYTES // (group_rows * value_bytes)
@@ -187,39 +185,13 @@ class Source:
         """Reads the pixel columns `start` to `start + step` of a range."""
         stop = min(start + step, self.height * self.width)
         names = [str(i) for i in range(start, stop)]
-        with _readable(self._where(rows.file)):
-            table = self._open(rows.file).read_row_group(
-                rows.group, columns=names
-            )
+        with self._files.readable(rows.file) as parquet:
+            table = parquet.read_row_group(rows.group, columns=names)
         if table.column_names != names:
             table = table.select(names)
         if table.num_rows == rows.stop - rows.start:
             return table
         return table.slice(rows.start, rows.stop - rows.start)
-
-    def _where(self, i: int) -> str:
-        return f"{self.url}/{self._names[i]}"
-
-    def _open(self, i: int) -> pq.ParquetFile:
-        """Opens a file; the last one stays open (a footer has 5-13 MB)."""
-        if self._opened is None or self._opened[0] != i:
-            self._opened = None
-            path = self._spool.local_path(self._names[i])
-            with _readable(self._where(i)):
-                self._opened = (i, pq.ParquetFile(path))
-        return self._opened[1]
-
-    def read_file_ids(self, i: int) -> list[str]:
-        """Returns the image ids of one file, in row order."""
-        parquet = self._open(i)
-        with _readable(self._where(i)):
-            column = parquet.read(columns=["image_id"]).column("image_id")
-        if column.null_count:
-            row = column.is_null().to_pylist().index(True)
-            raise UserError(
-                f"{self._where(i)}: row {row}: expected an image_id, got null"
-            )
-        return column.cast(pa.string()).to_pylist()
 
 
 def open_source(
@@ -248,7 +220,7 @@ def open_source(
         always_spool: Whether to copy those of its own disk, too.
     """
     folder = storage.open_folder(input_dir)
-    names = find_files(folder, glob)
+    names = parquet_files.find_files(folder, glob)
 
     def size(columns: int, name: str) -> tuple[int, int]:
         if height and width:
@@ -264,41 +236,3 @@ def open_source(
 
     spool = storage.Spool(folder, spool_dir, always=always_spool)
     return Source(folder, names, spool, size)
-
-
-def find_files(folder: storage.Folder, glob: str) -> list[str]:
-    """Returns the names that match `glob`, in natural order; at least one."""
-    files = folder.list()
-    if not files and folder.path is not None and not folder.path.is_dir():
-        raise UserError(f"{folder.url}: no such folder (--input_dir)")
-    names = sorted(fnmatch.filter(files, glob), key=_natural)
-    if not names:
-        raise UserError(
-            f"{folder.url}: no file named {glob} in it; it holds "
-            f"{', '.join(sorted(files)[:8]) or 'nothing'}; name others by "
-            "--input_glob"
-        )
-    return names
-
-
-def _natural(name: str) -> list:
-    """Sorts data_10 behind data_2."""
-    return [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", name)]
-
-
-@contextlib.contextmanager
-def _readable(where: str):
-    """Tells a file that pyarrow cannot read as one clear error."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, EOFError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # The disk's or the mount's own error.
-        raise UserError(
-            f"{where}: not a whole parquet file ({_first_line(error)}); copy "
-            "or download it again"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [repr(error)])[0]

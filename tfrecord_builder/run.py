@@ -22,7 +22,7 @@ from tfrecord_builder import (
     dataset_info,
     labels,
     local_engine,
-    parquet_reader,
+    parquet_files,
     plan,
     staging,
     summary,
@@ -64,7 +64,7 @@ def run(
         "source_width": source_width,
     }
     folder = storage.open_folder(input_dir)
-    names = parquet_reader.find_files(folder, input_glob)
+    names = parquet_files.find_files(folder, input_glob)
     table = labels.read_labels(
         folder, csv_name=labels_csv, label_columns=label_columns
     )

@@ -1,8 +1,7 @@
 """Records to batches: the training stream and the evaluation stream.
 
   plan of windows (order.py)
-    -> a window's records: their bytes, or the whole set parsed
-    -> in hash order, a batch at a time, parsed as a vector
+    -> their records in hash order, parsed as vectors (window_reader.py)
     -> [B, H, W, 1] uint8 images, labels, and the numbers augmentation draws
 
 Everything is a pure function of (seed, step): no iterator state is saved, and
@@ -14,15 +13,12 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info as dataset_info_lib
 from tfrecord_builder import example
 from trainer import order as order_lib
-
-_READ_BUFFER = 8 << 20  # 8 MiB
-_MANY = 1 << 40  # More records than there are.
+from trainer import window_reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +108,10 @@ class TrainStream:
 
     def _batches(self, first_step, last_step, **options):
         """Returns the records of each step as they are stored."""
-        plan = self.order.plan(first_step, last_step)
-        records = self._in_memory(plan, **options)
-        if records is None:
-            records = self._windowed(plan, **options)
+        reader = window_reader.WindowReader(
+            self.info, self.paths, self.order, self.fetch, **options
+        )
+        records = reader.records(self.order.plan(first_step, last_step))
         records = records.rebatch(self.order.batch_size, drop_remainder=True)
         if self.extra is None:
             return records
@@ -131,105 +127,6 @@ class TrainStream:
 
         return tf.data.Dataset.zip(records, extra).map(
             lay, num_parallel_calls=options["parallel_calls"]
-        )
-
-    def _in_memory(self, plan, *, parallel_calls, with_keys):
-        """Returns chunks out of the whole set in memory, None if it is not."""
-        if not self.order.in_memory:
-            return None
-        everything = self._read_all(parallel_calls, with_keys)
-        ends = tf.cumsum(tf.constant(self.order.shard_records))
-        starts = tf.concat([[0], ends[:-1]], axis=0)
-
-        def pick(places):
-            return {k: tf.gather(v, places) for k, v in everything.items()}
-
-        def chunks(window):
-            rows = tf.ragged.range(
-                tf.gather(starts, window["shards"]),
-                tf.gather(ends, window["shards"]),
-            ).flat_values
-            return self._chunks(window, rows, pick, parallel_calls)
-
-        return _plan_dataset(plan).flat_map(chunks)
-
-    def _read_all(self, parallel_calls, with_keys):
-        """Returns all records, parsed, as tensors."""
-
-        def read(path):
-            return _parse(_read_shard(path), self.info, with_keys)
-
-        return (
-            tf.data.Dataset.from_tensor_slices(self._fetch(self.paths))
-            .map(read, num_parallel_calls=parallel_calls)
-            .rebatch(sum(self.order.shard_records))
-            .get_single_element()
-        )
-
-    def _windowed(self, plan, *, parallel_calls, with_keys):
-        """Returns chunks out of one window after another.
-
-        A window is kept as the records' bytes, which are moved rather than
-        copied when they are batched, and parsed a batch at a time, while its
-        pixels are in the processor's cache.
-        """
-        paths = tf.constant(self.paths)
-
-        def read(window):
-            there = self._fetch(tf.gather(paths, window["shards"]))
-            serialized = (
-                tf.data.Dataset.from_tensor_slices(there)
-                .map(_read_shard, num_parallel_calls=parallel_calls)
-                .unbatch()
-                .batch(_MANY)
-                .get_single_element()
-            )
-            return window, serialized
-
-        def chunks(window, serialized):
-            def pick(places):
-                chosen = tf.gather(serialized, places)
-                return _parse(chosen, self.info, with_keys)
-
-            rows = tf.range(tf.size(serialized))
-            return self._chunks(window, rows, pick, parallel_calls)
-
-        return _plan_dataset(plan).map(read).prefetch(1).flat_map(chunks)
-
-    def _fetch(self, paths):
-        """Returns the paths to read shards at, once a window."""
-        if self.fetch is None:
-            return tf.constant(paths) if isinstance(paths, tuple) else paths
-        there = tf.numpy_function(
-            lambda names: np.array(self.fetch(names.tolist()), object),
-            [paths],
-            tf.string,
-        )
-        return tf.ensure_shape(there, [None])
-
-    def _chunks(self, window, rows, pick, parallel_calls):
-        """Returns the window's records in hash order, cut at batch ends.
-
-        Args:
-            window: Scalars and shards of an order_lib.Window.
-            rows: [n] int32, the window's records in the order of the shards.
-            pick: Returns the features of some of `rows`.
-            parallel_calls: Threads that pick.
-        """
-        batch = self.order.batch_size
-        places = order_lib.window_permutation(window["key"], tf.size(rows))
-        rows = tf.gather(rows, places)[window["skip"] :][: window["take"]]
-        # The first chunk fills up the batch that the window before began, so
-        # that all others are whole batches, which rebatch passes on uncopied.
-        first = batch - window["place"] % batch
-        count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
-
-        def chunk(index):
-            end = first + tf.cast(index, tf.int32) * batch
-            return pick(rows[tf.maximum(end - batch, 0) : end])
-
-        return tf.data.Dataset.range(tf.cast(count, tf.int64)).map(
-            chunk, num_parallel_calls=parallel_calls
         )
 
 
@@ -311,11 +208,15 @@ def make_eval_dataset(
         index = tf.range(batch_size)
         valid = index < count
         index = tf.where(valid, index, 0)[start : start + size]
-        features = _parse(tf.gather(serialized, index), info, with_keys)
+        features = example.parse_examples(
+            tf.gather(serialized, index), info=info, with_keys=with_keys
+        )
         return dict(features, valid=valid[start : start + size])
 
     dataset = (
-        tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BUFFER)
+        tf.data.TFRecordDataset(
+            list(paths), buffer_size=window_reader.READ_BUFFER
+        )
         .batch(batch_size)
         .map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     )
@@ -332,41 +233,6 @@ def shards_per_window(
         return len(shards)
     largest = max(shard.bytes for shard in shards)
     return max(1, (window_mb << 20) // largest)
-
-
-def _plan_dataset(plan: list[order_lib.Window]) -> tf.data.Dataset:
-    """Returns the plan as a dataset of scalars and a vector of shards."""
-    shards = tf.ragged.constant([w.shards for w in plan], dtype=tf.int32)
-    scalars = {
-        name: tf.constant([getattr(w, name) for w in plan], dtype)
-        for name, dtype in {
-            "key": tf.uint64,
-            "skip": tf.int32,
-            "take": tf.int32,
-            "place": tf.int32,
-        }.items()
-    }
-    # Not from_tensor_slices of the ragged tensor itself: its elements have an
-    # unknown row count, and windows at the end of an epoch may be shorter.
-    return tf.data.Dataset.range(len(plan)).map(
-        lambda i: dict(
-            {name: value[i] for name, value in scalars.items()},
-            shards=shards[i],
-        )
-    )
-
-
-def _read_shard(path):
-    """Returns the records of a shard, [n] string."""
-    return (
-        tf.data.TFRecordDataset(path, buffer_size=_READ_BUFFER)
-        .batch(_MANY)
-        .get_single_element()
-    )
-
-
-def _parse(serialized, info, with_keys):
-    return example.parse_examples(serialized, info=info, with_keys=with_keys)
 
 
 def shard_paths(

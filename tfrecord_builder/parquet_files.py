@@ -1,0 +1,112 @@
+"""The parquet files of a folder: found by their names, opened one at a time."""
+
+import contextlib
+import fnmatch
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import storage
+from storage import UserError
+
+
+class ParquetFiles:
+    """Files, each called by its place among their names.
+
+    Args:
+        folder: Where they lie; a .zip, too, is a folder.
+        names: Their names there.
+        spool: Brings those to this machine that are not on its own disk.
+    """
+
+    def __init__(
+        self,
+        folder: storage.Folder,
+        names: Sequence[str],
+        spool: storage.Spool,
+    ):
+        self._url = folder.url
+        self._names = names
+        self._spool = spool
+        self._opened: tuple[int, pq.ParquetFile] | None = None
+
+    def where(self, i: int) -> str:
+        """Returns a file's URL or path, for errors."""
+        return f"{self._url}/{self._names[i]}"
+
+    def open(self, i: int) -> pq.ParquetFile:
+        """Opens a file; the last one stays open (a footer has 5-13 MB)."""
+        if self._opened is None or self._opened[0] != i:
+            self._opened = None
+            path = self._spool.local_path(self._names[i])
+            with _told(self.where(i)):
+                self._opened = (i, pq.ParquetFile(path))
+        return self._opened[1]
+
+    @contextlib.contextmanager
+    def readable(self, i: int) -> Iterator[pq.ParquetFile]:
+        """Opens a file to read from it within the block.
+
+        Raises:
+            UserError: It is not a whole parquet file.
+        """
+        parquet = self.open(i)
+        with _told(self.where(i)):
+            yield parquet
+
+    def read_ids(self, i: int) -> list[str]:
+        """Returns the image ids of a file, in row order."""
+        with self.readable(i) as parquet:
+            column = parquet.read(columns=["image_id"]).column("image_id")
+        if column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise UserError(
+                f"{self.where(i)}: row {row}: expected an image_id, got null"
+            )
+        return column.cast(pa.string()).to_pylist()
+
+    def digest(self, i: int) -> str:
+        """Returns the sha256 of a file's bytes, in hex."""
+        with open(self._spool.local_path(self._names[i]), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _told(where: str):
+    """Tells a file that pyarrow cannot read as one clear error."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # The disk's or the mount's own error.
+        raise UserError(
+            f"{where}: not a whole parquet file ({_first_line(error)}); copy "
+            "or download it again"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [repr(error)])[0]
+
+
+def find_files(folder: storage.Folder, glob: str) -> list[str]:
+    """Returns the names that match `glob`, in natural order; at least one."""
+    files = folder.list()
+    if not files and folder.path is not None and not folder.path.is_dir():
+        raise UserError(f"{folder.url}: no such folder (--input_dir)")
+    names = sorted(fnmatch.filter(files, glob), key=_natural)
+    if not names:
+        raise UserError(
+            f"{folder.url}: no file named {glob} in it; it holds "
+            f"{', '.join(sorted(files)[:8]) or 'nothing'}; name others by "
+            "--input_glob"
+        )
+    return names
+
+
+def _natural(name: str) -> list:
+    """Sorts data_10 behind data_2."""
+    return [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", name)]
