@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import pathlib
 import shutil
@@ -101,6 +102,12 @@ class LocalFolder:
 
     def _no_folder(self) -> UserError:
         return UserError(f"{self.path}: expected a folder, got a file")
+
+
+def file_digest(path: str | os.PathLike) -> str:
+    """Returns the sha256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: str | pathlib.Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ import tiny_run
 
 import storage
 from storage import local
-from trainer import backup_folder, generations, run_state
+from trainer import backup_folder, generations, heartbeat, run_state
 
 
 @pytest.fixture(autouse=True)
@@ -104,9 +104,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
     places, tmp_path, monkeypatch
 ):
     kill = KillAt(monkeypatch)
-    monkeypatch.setattr(
-        backup_folder.BackupFolder, "_renew_lease", lambda self: None
-    )
+    monkeypatch.setattr(heartbeat.Heartbeat, "_renew", lambda self: None)
     points, outcomes = 0, []
     while True:
         place = tmp_path / f"drive{points}", places[1]

@@ -1,6 +1,8 @@
 """Generations: what is believed, what is kept, what is deleted."""
 
+import hashlib
 import json
+import os
 import random
 
 import pytest
@@ -67,7 +69,7 @@ def test_what_is_written_is_found_and_fetched(store, tmp_path):
     assert older.manifest == {
         "format": generations.FORMAT,
         "archive": older.generation.archive,
-        "sha256": generations.hashlib.sha256(b"ten").hexdigest(),
+        "sha256": hashlib.sha256(b"ten").hexdigest(),
         "bytes": 3,
         "leg": 1,
         "step": 10,
@@ -258,13 +260,13 @@ def test_an_archive_is_emptied_before_it_is_removed(
     found = add(store, tmp_path, 1, 10)
     path = tmp_path / "backup" / found.archive
     sizes = {}
-    unlink = generations.os.unlink
+    unlink = os.unlink
 
     def watch(name, **options):
-        sizes[str(name)] = generations.os.stat(name).st_size
+        sizes[str(name)] = os.stat(name).st_size
         unlink(name, **options)
 
-    monkeypatch.setattr(generations.os, "unlink", watch)
+    monkeypatch.setattr(os, "unlink", watch)
     store.delete(found)
     manifest = tmp_path / "backup" / found.manifest
     assert list(sizes.items()) == [(str(manifest), 0), (str(path), 0)]

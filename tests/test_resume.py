@@ -245,7 +245,7 @@ def test_an_error_saves_nothing(tiny_records, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="a bug"):
         leg.run()
     leg.callback.__exit__()
-    assert not leg.callback.folder._beats.is_alive()
+    assert not leg.callback.folder.heartbeat.is_alive
     assert leg.callback.saves == 0
     assert not list((tmp_path / "b").glob("*.zip"))
 

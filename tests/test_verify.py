@@ -7,6 +7,7 @@ import shutil
 import pytest
 import tiny_data
 
+import storage
 from storage import UserError
 from tfrecord_builder import dataset_info, verify, writer
 
@@ -47,7 +48,7 @@ def rewrite(records, change) -> None:
             s,
             records=len(kept),
             bytes=path.stat().st_size,
-            sha256=writer.digest(path),
+            sha256=storage.file_digest(path),
         )
         if s.name == SHARD
         else s

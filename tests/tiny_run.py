@@ -82,7 +82,7 @@ def save(run):
 
 def abandon(run) -> None:
     """Leaves everything as a SIGKILL does."""
-    getattr(run, "callback", run).folder._stop.set()
+    getattr(run, "callback", run).folder.heartbeat._stopped.set()
 
 
 def weight(run) -> list[float]:

@@ -15,6 +15,7 @@ import shutil
 
 import numpy as np
 
+import storage
 from storage import UserError
 from tfrecord_builder import parquet_reader, resize, writer
 from tfrecord_builder.parquet_reader import RowRange, Source
@@ -118,7 +119,7 @@ class Builder:
                 self._gather(shard)
             if self._resumed:
                 self._check(shard, path)
-            sha256 = writer.digest(path)
+            sha256 = storage.file_digest(path)
             if shard.name not in done:
                 writer.sync(path)  # One is on its way as the next is digested.
                 self._staging.shard_done(shard.name, sha256)

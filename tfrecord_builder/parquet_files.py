@@ -2,7 +2,6 @@
 
 import contextlib
 import fnmatch
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -70,8 +69,7 @@ class ParquetFiles:
 
     def digest(self, i: int) -> str:
         """Returns the sha256 of a file's bytes, in hex."""
-        with open(self._spool.local_path(self._names[i]), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return storage.file_digest(self._spool.local_path(self._names[i]))
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def check_shard(
         found.problems.append(
             f"{len(found.ids)} records, expected {shard.records}"
         )
-    sha256 = writer.digest(path)
+    sha256 = storage.file_digest(path)
     if sha256 != shard.sha256:
         found.problems.append(f"sha256 is {sha256}, expected {shard.sha256}")
     return found

@@ -9,7 +9,6 @@ A record in a file, https://www.tensorflow.org/tutorials/load_data/tfrecord:
 """
 
 import functools
-import hashlib
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -100,12 +99,6 @@ def read_records(path) -> Iterator[bytes | None]:
                 yield None
                 return
             yield record
-
-
-def digest(path) -> str:
-    """Returns the SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path) -> None:

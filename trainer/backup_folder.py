@@ -4,7 +4,6 @@ look (reads only) -> take -> restore -> store, again and again -> release
 """
 
 import pathlib
-import threading
 import time
 import zipfile
 from collections.abc import Mapping
@@ -15,12 +14,18 @@ from absl import logging
 
 import storage
 from storage import mounts
-from trainer import archive, generations, lease, mount, run_state
+from trainer import (
+    archive,
+    generations,
+    heartbeat,
+    lease,
+    mount,
+    run_state,
+)
 from trainer import identity as identity_lib
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 1.0
-_EXIT_WAIT_SECONDS = 10.0
 
 
 class BackupFolder:
@@ -35,7 +40,6 @@ class BackupFolder:
 
     Attributes:
         leg: Number of this start of the run, after take().
-        lost_to: Who took the folder over, in the middle of the run.
         archive_bytes: Size of the last archive.
 
     Raises:
@@ -62,15 +66,18 @@ class BackupFolder:
         )
         self.generations = generations.Generations(self.folder)
         self.lease = lease.Lease(self.folder, self.generations)
-        self.lost_to: str | None = None
+        self.heartbeat = heartbeat.Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
         self._attempt = 0
-        self._stop = threading.Event()
-        self._beats: threading.Thread | None = None
 
     @property
     def leg(self) -> int:
         return self.lease.leg
+
+    @property
+    def lost_to(self) -> str | None:
+        """Who took the folder over, in the middle of the run."""
+        return self.heartbeat.lost_to
 
     @property
     def on_mount(self) -> bool:
@@ -119,22 +126,11 @@ class BackupFolder:
                 "reset",
                 self.url,
             )
-        self._beats = threading.Thread(target=self._renew_lease, daemon=True)
-        self._beats.start()
+        self.heartbeat.start()
 
     def release(self) -> None:
         """Gives the folder back, if it was taken."""
-        self._stop.set()
-        if self._beats is None:
-            return
-        self._beats.join(_EXIT_WAIT_SECONDS)
-        if self._beats.is_alive() or self.lost_to:
-            return  # Alive: hung on a dead mount, as what follows would.
-        try:
-            self.guard.check()
-            self.lease.release()
-        except (OSError, storage.UserError) as error:
-            logging.warning("The lease could not be given back: %s", error)
+        self.heartbeat.stop()
 
     def restore(self, state: run_state.RunState) -> bool:
         """Gives the run the newest generation that is whole.
@@ -253,17 +249,4 @@ class BackupFolder:
     def _notice_others(self):
         leg = max((g.leg for g in self.generations.listing()), default=0)
         if leg > self.leg:
-            self.lost_to = f"another trainer (leg {leg})"
-
-    def _renew_lease(self):
-        first = True
-        while not self._stop.wait(lease.RENEW_SECONDS):
-            try:
-                self.guard.check()
-                if first:
-                    self.lost_to = self.lost_to or self.lease.lost()
-                first = False
-                if not self.lost_to:
-                    self.lease.renew()
-            except (OSError, storage.UserError) as error:
-                logging.warning("The lease was not renewed: %s", error)
+            self.heartbeat.lost_to = f"another trainer (leg {leg})"

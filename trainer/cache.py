@@ -12,7 +12,6 @@ fails, records are read where they lie.
 
 import collections
 import dataclasses
-import hashlib
 import os
 import pathlib
 import threading
@@ -200,13 +199,13 @@ class ShardCache:
 def _bring(copy):
     """Makes sure that a shard is there; returns the bytes copied."""
     shard, path = copy.shard, copy.path
-    if copy.has_size() and _sha256(path) == shard.sha256:
+    if copy.has_size() and storage.file_digest(path) == shard.sha256:
         return 0
     path.unlink(missing_ok=True)
     unchecked = path.with_name(f".{path.name}.tmp")
     for _ in range(_ATTEMPTS):
         copy.source.download(shard.name, unchecked)
-        found = _sha256(unchecked)
+        found = storage.file_digest(unchecked)
         if found == shard.sha256:
             os.replace(unchecked, path)
             return shard.bytes
@@ -216,8 +215,3 @@ def _bring(copy):
         f"{shard.sha256}, got {found}; copy the dataset again, or build it "
         "again with --overwrite"
     )
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -50,7 +50,7 @@ def save(
         if path.exists():
             names = [name, f"leg{leg:04d}-{name}"]
             stored = _retry(_store, folder, path, names, taken)
-            digest = generations.sha256(path)
+            digest = storage.file_digest(path)
             files[name] = {"stored": stored, "sha256": digest}
     manifest = {"identity": identity, "leg": leg, "files": files}
     path = workdir / "staging" / "final.json"
@@ -157,12 +157,12 @@ def _restore(folder, manifest, workdir):
     restored = []
     for name, file in manifest["files"].items():
         path = workdir / name
-        if path.exists() and generations.sha256(path) == file["sha256"]:
+        if path.exists() and storage.file_digest(path) == file["sha256"]:
             continue
         temporary = workdir / f".{name}.restored"
         try:
             folder.download(file["stored"], temporary)
-            if generations.sha256(temporary) != file["sha256"]:
+            if storage.file_digest(temporary) != file["sha256"]:
                 raise ValueError(f"the sha256 of {file['stored']} is another")
             temporary.replace(path)
         finally:

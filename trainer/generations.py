@@ -11,9 +11,7 @@ what a killed leg uploads late is never chosen.
 """
 
 import dataclasses
-import hashlib
 import json
-import os
 import pathlib
 import re
 import secrets
@@ -131,7 +129,7 @@ class Generations:
         manifest = {
             "format": FORMAT,
             "archive": generation.archive,
-            "sha256": sha256(path),
+            "sha256": storage.file_digest(path),
             "bytes": path.stat().st_size,
             "leg": generation.leg,
             "step": generation.step,
@@ -160,7 +158,7 @@ class Generations:
             ValueError: Its digest is not the manifest's.
         """
         self.folder.download(found.generation.archive, path)
-        if sha256(path) != found.manifest["sha256"]:
+        if storage.file_digest(path) != found.manifest["sha256"]:
             path.unlink()
             why = "its archive's sha256 is not its manifest's"
             self._damaged[found.generation] = why
@@ -229,9 +227,9 @@ class Generations:
                 failed = error if isinstance(error, OSError) else None
                 return Found(generation, None, why, failed)
         manifest = self._manifests[generation]
-        expected = manifest.get("bytes", files["zip"])
-        if files["zip"] != expected:
-            why = f"its archive has {files['zip']} bytes, expected {expected}"
+        size, expected = files["zip"], manifest.get("bytes", files["zip"])
+        if size != expected:
+            why = f"its archive has {size} bytes, expected {expected}"
             return Found(generation, None, why)
         return Found(generation, manifest)
 
@@ -248,13 +246,6 @@ def _parse(data):
         raise ValueError("it is not a manifest")
     if manifest["format"] == FORMAT:
         needed = {"sha256", "bytes", "run", "written", "identity"}
-        missing = sorted(needed - manifest.keys())
-        if missing:
+        if missing := sorted(needed - manifest.keys()):
             raise ValueError(f"it lacks {', '.join(missing)}")
     return manifest
-
-
-def sha256(path: str | os.PathLike) -> str:
-    """Returns the hex sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

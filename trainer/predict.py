@@ -42,7 +42,7 @@ def main() -> None:
         output.with_name(f"{output.name}.parts"),
         classes=classes,
         made_by={
-            "models": list(map(probabilities.file_digest, FLAGS.model)),
+            "models": list(map(storage.file_digest, FLAGS.model)),
             "tta": FLAGS.tta,
             "batch_size": batch_size,
         },

@@ -7,9 +7,7 @@ and by; a process that is started again takes the parts that are there. A
 column's metadata names its classes.
 """
 
-import hashlib
 import json
-import os
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -132,9 +130,3 @@ class Parts:
     def _key(self, digest: str) -> bytes:
         key = {"source": digest, **self._made_by}
         return json.dumps(key, sort_keys=True).encode()
-
-
-def file_digest(path: str | os.PathLike) -> str:
-    """Returns the sha256 of a file's bytes, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
