@@ -19,15 +19,15 @@ from sample_data import (
     combinations,
     fonts,
     graphemes,
-    handwriting,
     layout,
+    paper,
     workers,
 )
 from tfrecord_builder import progress_bar
 
 FLAGS = flags.FLAGS
 _DRAWING = 1  # counts the changes that give other pixels for the same flags
-_PIXELS = handwriting.HEIGHT * handwriting.WIDTH
+_PIXELS = paper.HEIGHT * paper.WIDTH
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from multiprocessing import connection
 
 import numpy as np
 
-from sample_data import handwriting
+from sample_data import handwriting, paper
 
 AHEAD = 4096  # images drawn while the last ones are being written: 132 MB
 BATCH = 64  # images a job
@@ -119,7 +119,7 @@ def _gather(
     """Puts the images of _deal in their order."""
     pixels = np.empty(
         (sum(len(places) for places, _ in hands),)
-        + (handwriting.HEIGHT, handwriting.WIDTH),
+        + (paper.HEIGHT, paper.WIDTH),
         np.uint8,
     )
     for places, drawn in hands:
@@ -139,7 +139,7 @@ def _ask(
             "a drawing process died; if this machine is short of memory, "
             "try a smaller --num_workers"
         ) from error
-    return pixels.reshape(-1, handwriting.HEIGHT, handwriting.WIDTH)
+    return pixels.reshape(-1, paper.HEIGHT, paper.WIDTH)
 
 
 def _serve(pipe: connection.Connection, desk: dict) -> None:

@@ -1,0 +1,82 @@
+"""Where on its sheet a grapheme is written, how large and how slanted."""
+
+import dataclasses
+
+import numpy as np
+
+from sample_data import fonts, paper, writers
+
+_MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """How one grapheme lies on its sheet; lengths in pixels of the image."""
+
+    across: float  # column of its middle
+    headline: float  # row
+    scale_x: float  # pixels per pixel of the field
+    scale_y: float
+    above: float
+    below: float
+    slant: float
+    tilt: float  # rows a column
+    overhang: tuple[float, float]  # of the headline, left and right
+    window: tuple[slice, slice]  # rows and columns that ink can reach
+
+
+def choose_place(
+    field: fonts.Field,
+    writer: writers.Writer,
+    rng: np.random.Generator,
+) -> Place:
+    """Chooses how one grapheme lies on its sheet."""
+    jitter = np.exp(rng.normal(0, (0.08, 0.08, 0.1, 0.1))).tolist()
+    scale_y = writer.body / fonts.BODY * jitter[0]
+    scale_x = scale_y * writer.aspect * jitter[1]
+    # A wide grapheme is written narrower, to stay on the sheet.
+    half = (field.right - field.left) / 2
+    scale_x = min(scale_x, 0.4 * paper.WIDTH / max(half, 1.0))
+    slant = writer.slant + rng.normal(0, 0.05)
+    tilt = rng.normal(0, 0.05)
+    overhang = rng.exponential(writer.overhang, 2).tolist()
+
+    # Signs above and below may run off the sheet, but not be lost there.
+    rise = scale_y * max(field.baseline - fonts.BODY - field.top, 0)
+    fall = scale_y * max(field.bottom - field.baseline, 0)
+    above = min(writer.above * jitter[2], _MOST_ABOVE / max(rise, 1.0))
+    below = min(writer.below * jitter[3], _MOST_BELOW / max(fall, 1.0))
+    top = -rise * above
+    bottom = scale_y * fonts.BODY + fall * below
+    headline = min(rng.normal(41, 6.5), paper.HEIGHT - 0.9 * bottom)
+    headline = max(headline, -0.92 * top)
+    inset = 0.9 * half * scale_x
+    across = min(max(rng.normal(113, 13), inset), paper.WIDTH - inset)
+
+    left, right = (half * scale_x + over for over in overhang)
+    margin = 3 * writer.wobble + 5
+    lean = abs(slant) * max(bottom, -top) + margin
+    drop = abs(tilt) * max(left, right) + margin
+    return Place(
+        across=across,
+        headline=headline,
+        scale_x=scale_x,
+        scale_y=scale_y,
+        above=above,
+        below=below,
+        slant=slant,
+        tilt=tilt,
+        overhang=tuple(overhang),
+        window=(
+            _span(
+                headline + top - drop, headline + bottom + drop, paper.HEIGHT
+            ),
+            _span(across - left - lean, across + right + lean, paper.WIDTH),
+        ),
+    )
+
+
+def _span(start: float, stop: float, size: int) -> slice:
+    """Cuts [start, stop) to at least one pixel of [0, size)."""
+    first = min(max(int(start), 0), size - 1)
+    return slice(first, max(min(int(stop) + 1, size), first + 1))
