@@ -5,7 +5,8 @@
 For each net, untrained: the forward pass over batches that lie in memory, then
 the real command over the parquet files (its own images/s: from the start of
 reading to the last part on disk, the net's compilation in it, the start-up of
-Python and TensorFlow left out: give it minutes of work), then the forward pass again. Without a folder 10,000 images are drawn.
+Python and TensorFlow left out: give it minutes of work), then the forward pass
+again. Without a folder 10,000 images are drawn.
 """
 
 import argparse
