@@ -149,10 +149,8 @@ class BackupFolder:
                 if manifest is None:
                     raise found.error or ValueError(found.why)
                 identity = self.defaults | manifest["identity"]
-                if identity != self.identity or run not in (
-                    None,
-                    manifest["run"],
-                ):
+                other = identity != self.identity
+                if other or run not in (None, manifest["run"]):
                     raise ValueError("it is of another run, before --restart")
                 run = manifest["run"]
                 self._read(found, state)

@@ -88,10 +88,8 @@ class Generations:
         for name, size in self.folder.list().items():
             match = _NAME.fullmatch(name)
             if match:
-                leg, step, attempt, token, kind = match.groups()
-                generation = Generation(
-                    int(leg), int(step), int(attempt), token
-                )
+                *numbers, token, kind = match.groups()
+                generation = Generation(*map(int, numbers), token)
                 found.setdefault(generation, {})[kind] = size
         for generation in found:
             self._first_seen.setdefault(generation, time.monotonic())

@@ -48,9 +48,7 @@ def main() -> int:
         extra_dir=FLAGS.extra_data_dir,
     )
     weights = identity.output_weights(
-        FLAGS.output_weights,
-        data.info,
-        strict=FLAGS["output_weights"].present,
+        FLAGS.output_weights, data.info, strict=FLAGS["output_weights"].present
     )
     # Only looks: what is refused is refused before anything is written.
     folder = make_backup_folder(data)
