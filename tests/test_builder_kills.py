@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 import tiny_data
@@ -250,7 +251,8 @@ def test_records_lost_in_a_crash_of_the_machine(
     building.run(str(source), str(expected), RECIPE, **size)
     with monkeypatch.context() as patch:
         # Stops when all ranges are in the journal, and no shard is.
-        patch.setattr(builder.writer, "digest", {}.__getitem__)
+        lost = types.SimpleNamespace(file_digest={}.__getitem__)
+        patch.setattr(builder, "storage", lost)
         with pytest.raises(KeyError):
             building.run(str(source), str(output), RECIPE, **size)
     first, second = sorted((output / staging.NAME).glob("*.tfrecord"))[:2]

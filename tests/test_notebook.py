@@ -13,7 +13,8 @@ SMALLER = (
     ("NUM_IMAGES = 4000", "NUM_IMAGES = 300"),
     (
         "RECIPE = []",
-        'RECIPE = ["--backbone=tiny", "--epochs=1", "--global_batch_size=64"]',
+        'RECIPE = ["--backbone=tiny", "--nopretrained", "--epochs=1", '
+        '"--global_batch_size=64"]',
     ),
 )
 

@@ -165,5 +165,5 @@ def test_no_network_and_no_weights_are_one_line(monkeypatch):
     with pytest.raises(storage.UserError, match="needs a network") as caught:
         backbones.download("densenet121")
     assert "\n" not in str(caught.value)
-    with pytest.raises(storage.UserError, match="no weights for .*small"):
-        backbones.download("small")
+    with pytest.raises(storage.UserError, match="no weights for .*small, but"):
+        warm_start.read_pretrained("small", build(2, backbone="small"))

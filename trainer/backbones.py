@@ -202,19 +202,14 @@ PRETRAINED: Mapping[str, tuple[str, str]] = {
 
 
 def download(name: str) -> list[np.ndarray]:
-    """Downloads a backbone's weights, its first kernel made for gray images.
+    """Downloads the weights of one of PRETRAINED, made for gray images.
 
     A gray image in three channels gives what the sum of the kernel over its
     channels gives on one.
 
     Raises:
-        storage.UserError: There are none for it, or no network.
+        storage.UserError: There is no network.
     """
-    if name not in PRETRAINED:
-        raise storage.UserError(
-            f"--pretrained: there are no weights for --backbone={name}, but "
-            f"for {', '.join(sorted(PRETRAINED))}"
-        )
     kind, preset = PRETRAINED[name]
     import keras_cv.models
 

@@ -68,10 +68,19 @@ def read_pretrained(
 
     Those of our own nets come with the project, heads included; those of
     keras-cv's are downloaded.
+
+    Raises:
+        storage.UserError: There are none for it, or no network.
     """
-    drawn = _DRAWN / f"{backbone}.npz"
-    if drawn.is_file():
-        return _unpack(drawn)
+    drawn = {path.stem: path for path in _DRAWN.glob("*.npz")}
+    if backbone in drawn:
+        return _unpack(drawn[backbone])
+    if backbone not in backbones.PRETRAINED:
+        known = sorted({*drawn, *backbones.PRETRAINED})
+        raise storage.UserError(
+            f"--pretrained: there are no weights for --backbone={backbone}, "
+            f"but for {', '.join(known)}; give --nopretrained to start without"
+        )
     arrays = backbones.download(backbone)
     return {
         name: arrays
