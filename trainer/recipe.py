@@ -166,10 +166,12 @@ class Recipe:
             class_weights={
                 name: losses.class_weights(of_classes, self.class_balance)
                 for name, of_classes in counts.items()
+                if self.class_balance
             },
             adjustments={
                 name: losses.log_priors(of_classes, self.logit_adjustment)
                 for name, of_classes in counts.items()
+                if self.logit_adjustment
             },
             focal_gamma=self.focal_gamma,
             hardest=self.hardest_examples,
