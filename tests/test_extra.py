@@ -110,6 +110,12 @@ def test_another_dataset_is_refused(infos, tiny_records):
         )
 
 
+def test_the_very_dataset_is_refused(tiny_records):
+    info = dataset_info.read(tiny_records)
+    with pytest.raises(storage.UserError, match="validation fold would be"):
+        extra.read(str(tiny_records), like=info)
+
+
 def test_the_grapheme_head_knows_both(infos):
     first = infos[0]
     labels = {g.labels for g in first.graphemes}

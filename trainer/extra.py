@@ -23,9 +23,15 @@ def read(
         like: The dataset that is trained on.
 
     Raises:
-        storage.UserError: It has other outputs, classes or sizes.
+        storage.UserError: It has other outputs, classes or sizes, or it is
+            the very dataset that is trained on.
     """
     info = dataset_info.read(data_dir)
+    if info.digest() == like.digest():
+        raise storage.UserError(
+            f"--extra_data_dir={data_dir} is the dataset of --data_dir itself: "
+            "the validation fold would be trained on; give another one"
+        )
     for what, expected, got in (
         (
             "outputs and classes",

@@ -104,7 +104,10 @@ class TrainStream:
         )
         if replicas > num_pipelines:
             dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        # The first window is read while the host still traces the step.
+        options = tf.data.Options()
+        options.experimental_warm_start = True
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
     def _batches(self, first_step, last_step, **options):
         """Returns the records of each step as they are stored."""
