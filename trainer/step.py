@@ -22,9 +22,6 @@ _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
 _SCALE_GROWTH_STEPS = 2000
 _SCALE_START = 2.0**15
-# AutoGraph looks at whatever the loop calls, and rewrites it: seconds of the
-# start, for a loop that alone branches on tensors.
-_as_it_stands = tf.autograph.experimental.do_not_convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +92,6 @@ class Step:
 
         size = self.batch_size // self.strategy.num_replicas_in_sync
 
-        @_as_it_stands
         def replica_gradients(features, step, scale):
             # Iterators of several workers forget the size of a batch.
             features = {
@@ -111,16 +107,21 @@ class Step:
             ]
             return gradients(*weights, features, step, scale)
 
-        @tf.function(reduce_retracing=True)
+        def update(grads, state, step, factor):
+            rate = self.schedule(step)
+            if factor is not None:
+                rate *= factor
+            self.optimizer.learning_rate = rate
+            self.strategy.run(self._update, args=(grads, state))
+
+        # AutoGraph would rewrite whatever the loop calls: seconds of the
+        # start, for a loop that alone branches on tensors.
+        @tf.function(reduce_retracing=True, autograph=False)
         def loop(iterator, first_step, count, factor=None):
-            step_losses = tf.TensorArray(tf.float32, size=count)
-            finite = tf.TensorArray(tf.bool, size=count)
-            ok, index = tf.constant(True), tf.constant(0)
-            waited = tf.constant(0.0, tf.float64)
-            while ok and index < count:
+            def take_step(index, ok, losses, finite, waited):
+                del ok
                 scale = self._scale()
                 features, seconds = _timed_next(iterator)
-                waited += seconds
                 step = first_step + tf.cast(index, tf.int64)
                 grads, state, loss, bad = self.strategy.run(
                     replica_gradients, args=(features, step, scale)
@@ -129,17 +130,33 @@ class Step:
                 bad = self.strategy.reduce(_SUM, bad, axis=None)
                 fine = tf.math.is_finite(loss) & (loss <= self.max_loss)
                 updated = fine & (bad == 0)
-                if updated:
-                    rate = self.schedule(step)
-                    if factor is not None:
-                        rate *= factor
-                    self.optimizer.learning_rate = rate
-                    self.strategy.run(self._update, args=(grads, state))
+                tf.cond(
+                    updated,
+                    lambda: update(grads, state, step, factor),
+                    lambda: None,
+                )
                 ok = self._rescale(updated, fine)
-                step_losses = step_losses.write(index, loss)
-                finite = finite.write(index, ok)
-                index += 1
-            return step_losses.stack(), finite.stack(), waited
+                return (
+                    index + 1,
+                    ok,
+                    losses.write(index, loss),
+                    finite.write(index, ok),
+                    waited + seconds,
+                )
+
+            _, _, losses, finite, waited = tf.while_loop(
+                lambda index, ok, *_: ok & (index < count),
+                take_step,
+                (
+                    tf.constant(0),
+                    tf.constant(True),
+                    tf.TensorArray(tf.float32, size=count),
+                    tf.TensorArray(tf.bool, size=count),
+                    tf.constant(0.0, tf.float64),
+                ),
+                parallel_iterations=1,
+            )
+            return losses.stack(), finite.stack(), waited
 
         return loop
 
@@ -198,7 +215,6 @@ class Step:
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
 
-    @_as_it_stands
     def _update(self, grads, state):
         """Changes the variables; runs on every replica."""
         self.optimizer.apply(grads, self.core.trainable_variables)
@@ -220,8 +236,8 @@ class Step:
         def assign(variable, value):
             variable.assign(value)
 
-        def blend(average, value, decay):
-            average.assign_sub((1.0 - decay) * (average - value))
+        def blend(average, value, rate):
+            average.assign_sub(rate * (average - value))
 
         update = strategy.extended.update
         for variable, value in zip(
@@ -231,16 +247,16 @@ class Step:
         # Warm-up of the average as in tf.train.ExponentialMovingAverage.
         steps = tf.cast(self.optimizer.iterations.value, tf.float32)
         decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
+        rate = 1.0 - decay
         for average, variable in zip(
             self.ema_core.weights, self.core.weights, strict=True
         ):
-            args = (variable.value, decay)
+            args = (variable.value, rate)
             update(average.value, blend, args=args, group=False)
 
     def _scale(self):
         return 1.0 if self.loss_scale is None else self.loss_scale[0]
 
-    @_as_it_stands
     def _rescale(self, updated, fine):
         """Adapts the loss scale; returns whether training may go on.
 
@@ -261,7 +277,6 @@ class Step:
         return updated | (fine & (scale > 1.0))
 
 
-@_as_it_stands
 def _timed_next(iterator):
     """Returns the next element, and the seconds until it was there."""
     began = tf.timestamp()

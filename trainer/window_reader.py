@@ -48,24 +48,28 @@ class WindowReader:
 
     def _in_memory(self, plan):
         """Returns chunks out of the whole set in memory."""
-        everything = self._read_all()
         ends = tf.cumsum(tf.constant(self.order.shard_records))
         starts = tf.concat([[0], ends[:-1]], axis=0)
 
-        def pick(places):
-            return {k: tf.gather(v, places) for k, v in everything.items()}
+        def all_chunks(everything):
+            def pick(places):
+                return {k: tf.gather(v, places) for k, v in everything.items()}
 
-        def chunks(window):
-            rows = tf.ragged.range(
-                tf.gather(starts, window["shards"]),
-                tf.gather(ends, window["shards"]),
-            ).flat_values
-            return self._chunks(window, rows, pick)
+            def chunks(window):
+                rows = tf.ragged.range(
+                    tf.gather(starts, window["shards"]),
+                    tf.gather(ends, window["shards"]),
+                ).flat_values
+                return self._chunks(window, rows, pick)
 
-        return plan.flat_map(chunks)
+            return plan.flat_map(chunks)
 
-    def _read_all(self):
-        """Returns all records, parsed, as tensors."""
+        # The set is an element, not a constant: it is read in the background,
+        # and the graph's optimisation does not copy it.
+        return self._everything().flat_map(all_chunks)
+
+    def _everything(self):
+        """Returns a dataset of one element: all records, parsed."""
 
         def read(path):
             return self._parse(_read_shard(path))
@@ -74,7 +78,6 @@ class WindowReader:
             tf.data.Dataset.from_tensor_slices(self._fetch(self.paths))
             .map(read, num_parallel_calls=self.parallel_calls)
             .rebatch(sum(self.order.shard_records))
-            .get_single_element()
         )
 
     def _windowed(self, plan):
