@@ -81,11 +81,11 @@ def test_a_loss_scale_too_large_is_halved_not_fatal(tiny_records):
     tiny = tiny_training.make(
         tiny_records, backbone="tiny", policy="mixed_float16"
     )
-    tiny.step.loss_scale.assign([2.0**126, 0.0])
+    tiny.step.loss_scale.variable.assign([2.0**126, 0.0])
     before = tiny.step.optimizer.iterations.numpy()
     _, finite = tiny_training.take(tiny, [2])
     assert finite == [True, True]
-    assert tiny.step.loss_scale.numpy().tolist() == [2.0**124, 0.0]
+    assert tiny.step.loss_scale.variable.numpy().tolist() == [2.0**124, 0.0]
     assert tiny.step.optimizer.iterations.numpy() == before
 
 

@@ -68,9 +68,11 @@ def test_the_replica_step_compiles(tiny_records, name):
         )
     ]
     step = tf.constant(0, tf.int64)
-    hlo = lower(tiny.step._gradients, *weights, batch, step, tf.constant(1.0))
+    hlo = lower(tiny.step.gradients, *weights, batch, step, tf.constant(1.0))
     assert "f32[8,32,32,1]" in hlo
     assert not _DYNAMIC.search(hlo)
+    # Gradients and new state have the shapes of what they change.
+    assert not _DYNAMIC.search(lower(tiny.step.update, *weights))
 
     loop, arguments = (
         tiny.step.make_loop(),

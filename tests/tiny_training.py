@@ -9,6 +9,7 @@ from trainer import (
     augment,
     heads,
     input_pipeline,
+    loss_scale,
     losses,
     model,
     optimizers,
@@ -87,7 +88,7 @@ def make(
             batch_size=batch_size,
             graphemes=graphemes,
             xla=xla,
-            loss_scale=step.make_loss_scale(policy),
+            loss_scale=loss_scale.make(policy),
         )
     return Tiny(made, stream, run_state.RunState(made.variables()))
 

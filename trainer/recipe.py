@@ -12,6 +12,7 @@ from trainer import (
     distribution,
     heads,
     input_pipeline,
+    loss_scale,
     losses,
     model,
     optimizers,
@@ -146,7 +147,7 @@ class Recipe:
                 ),
                 max_loss=self.max_loss or float("inf"),
                 xla=self.xla,
-                loss_scale=step.make_loss_scale(devices.precision),
+                loss_scale=loss_scale.make(devices.precision),
             )
             return step_, run_state.RunState(step_.variables())
 

@@ -17,11 +17,10 @@ import tensorflow as tf
 
 from storage import UserError
 from trainer import augment, heads, losses, run_state
+from trainer import loss_scale as loss_scale_lib
 
 _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
-_SCALE_GROWTH_STEPS = 2000
-_SCALE_START = 2.0**15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Step:
             none.
         max_loss: A step with a greater loss is not taken.
         xla: Whether XLA compiles the gradients.
-        loss_scale: [2] float32 variable (scale, finite steps since it
-            changed) with mixed_float16, else None.
+        loss_scale: With mixed_float16, else None.
     """
 
     strategy: tf.distribute.Strategy
@@ -63,7 +61,7 @@ class Step:
     graphemes: heads.Graphemes | None = None
     max_loss: float = float("inf")
     xla: bool = False
-    loss_scale: tf.Variable | None = None
+    loss_scale: loss_scale_lib.LossScale | None = None
 
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns every variable that a step changes, by name."""
@@ -73,7 +71,7 @@ class Step:
             | run_state.name_variables("optimizer", self.optimizer.variables)
         )
         if self.loss_scale is not None:
-            named["loss_scale"] = self.loss_scale
+            named["loss_scale"] = self.loss_scale.variable
         return named
 
     def make_loop(self) -> Callable:
@@ -87,7 +85,7 @@ class Step:
         follows is 0 and False.
         """
         gradients = tf.function(
-            self._gradients, jit_compile=self.xla or None, autograph=False
+            self.gradients, jit_compile=self.xla or None, autograph=False
         )
 
         size = self.batch_size // self.strategy.num_replicas_in_sync
@@ -107,20 +105,15 @@ class Step:
             ]
             return gradients(*weights, features, step, scale)
 
-        def update(grads, state, step, factor):
-            rate = self.schedule(step)
-            if factor is not None:
-                rate *= factor
-            self.optimizer.learning_rate = rate
-            self.strategy.run(self._update, args=(grads, state))
-
         # AutoGraph would rewrite whatever the loop calls: seconds of the
         # start, for a loop that alone branches on tensors.
         @tf.function(reduce_retracing=True, autograph=False)
         def loop(iterator, first_step, count, factor=None):
             def take_step(index, ok, losses, finite, waited):
                 del ok
-                scale = self._scale()
+                scale = (
+                    1.0 if self.loss_scale is None else self.loss_scale.value
+                )
                 features, seconds = _timed_next(iterator)
                 step = first_step + tf.cast(index, tf.int64)
                 grads, state, loss, bad = self.strategy.run(
@@ -132,10 +125,12 @@ class Step:
                 updated = fine & (bad == 0)
                 tf.cond(
                     updated,
-                    lambda: update(grads, state, step, factor),
+                    lambda: self._update_all(grads, state, step, factor),
                     lambda: None,
                 )
-                ok = self._rescale(updated, fine)
+                ok = updated
+                if self.loss_scale is not None:
+                    ok = self.loss_scale.adapt(updated, fine)
                 return (
                     index + 1,
                     ok,
@@ -160,8 +155,20 @@ class Step:
 
         return loop
 
-    def _gradients(self, trainable, state, features, step, scale):
-        """One replica's share of the step; reads and writes no variable."""
+    def gradients(self, trainable, state, features, step, scale):
+        """Computes one replica's share of the step; touches no variable.
+
+        Args:
+            trainable: Values of the core's trainable variables.
+            state: Values of its other variables.
+            features: The replica's examples, as of TrainStream.
+            step: int64 scalar.
+            scale: float32 scalar, what the loss is multiplied by.
+
+        Returns:
+            The gradients, unscaled; the new state; the loss, a share of the
+            global batch's mean; int32 1 where any of it is not finite, else 0.
+        """
         compute = self._part if self.parts == 1 else self._in_parts
         grads, state, loss = compute(trainable, state, features, step, scale)
         squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
@@ -215,8 +222,21 @@ class Step:
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
 
-    def _update(self, grads, state):
-        """Changes the variables; runs on every replica."""
+    def _update_all(self, grads, state, step, factor):
+        """Changes the variables of every replica."""
+        rate = self.schedule(step)
+        if factor is not None:
+            rate *= factor
+        self.optimizer.learning_rate = rate
+        self.strategy.run(self.update, args=(grads, state))
+
+    def update(self, grads, state):
+        """Changes the variables, on every replica.
+
+        Args:
+            grads: What `gradients` returned, not yet summed over replicas.
+            state: The new state that it returned.
+        """
         self.optimizer.apply(grads, self.core.trainable_variables)
         # Batch statistics: the mean over the replicas. Seeds: all the same.
         replica = tf.distribute.get_replica_context()
@@ -254,28 +274,6 @@ class Step:
             args = (variable.value, rate)
             update(average.value, blend, args=args, group=False)
 
-    def _scale(self):
-        return 1.0 if self.loss_scale is None else self.loss_scale[0]
-
-    def _rescale(self, updated, fine):
-        """Adapts the loss scale; returns whether training may go on.
-
-        With mixed_float16 a finite loss with infinite gradients only means
-        that the scale is too large: the step is passed over, the scale
-        halved (Micikevicius et al. 2018, arXiv 1710.03740).
-        """
-        if self.loss_scale is None:
-            return updated
-        scale, steps = self.loss_scale[0], self.loss_scale[1] + 1.0
-        grow = steps >= _SCALE_GROWTH_STEPS
-        grown = tf.stack(
-            [tf.where(grow, scale * 2.0, scale), tf.where(grow, 0.0, steps)]
-        )
-        self.loss_scale.assign(
-            tf.where(updated, grown, tf.stack([scale / 2.0, 0.0]))
-        )
-        return updated | (fine & (scale > 1.0))
-
 
 def _timed_next(iterator):
     """Returns the next element, and the seconds until it was there."""
@@ -285,13 +283,6 @@ def _timed_next(iterator):
     parts = tf.nest.flatten(features, expand_composites=True)
     with tf.control_dependencies(parts):
         return features, tf.timestamp() - began
-
-
-def make_loss_scale(policy: str) -> tf.Variable | None:
-    """Returns the [2] loss scale variable that mixed_float16 starts with."""
-    if policy != "mixed_float16":
-        return None
-    return tf.Variable([_SCALE_START, 0.0], trainable=False, name="loss_scale")
 
 
 def count_parts(batch: int, *, limit: int, mix_group: int) -> int:
