@@ -49,7 +49,7 @@ class Preprocessing:
         else:
             rows = resize_matrix(ink.shape[1], self.height)
             columns = resize_matrix(ink.shape[2], self.width)
-        ink = ops.matmul(ops.matmul(rows, ink), ops.swapaxes(columns, -1, -2))
+        ink = ops.matmul(rows, ops.matmul(ink, ops.swapaxes(columns, -1, -2)))
         return ops.expand_dims(ink, -1)
 
     def _crop_matrices(self, ink):
@@ -101,10 +101,11 @@ def _crop_matrix(centre, scale, source, target):
     steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
     scale = ops.reshape(scale, (-1, 1, 1))
     place = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5
-    width = ops.maximum(scale, 1.0)
     pixels = np.arange(source, dtype=np.float32)
-    distance = ops.abs(place - pixels) / width
-    return ops.maximum(1.0 - distance, 0.0) / width
+    # (1 - distance / width) / width, whose divisions are made once a row.
+    height = 1.0 / ops.maximum(scale, 1.0)
+    slope = height * height
+    return ops.maximum(height - ops.abs(slope * place - slope * pixels), 0.0)
 
 
 def resize_matrix(source: int, target: int) -> np.ndarray:
