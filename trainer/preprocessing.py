@@ -105,7 +105,7 @@ def _crop_matrix(centre, scale, source, target):
     # (1 - distance / width) / width, whose divisions are made once a row.
     height = 1.0 / ops.maximum(scale, 1.0)
     slope = height * height
-    return ops.maximum(height - ops.abs(slope * place - slope * pixels), 0.0)
+    return ops.maximum(height - slope * ops.abs(place - pixels), 0.0)
 
 
 def resize_matrix(source: int, target: int) -> np.ndarray:
