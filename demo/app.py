@@ -10,6 +10,7 @@ import http.server
 import io
 import json
 import pathlib
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -83,7 +84,13 @@ def make_server(
     class Handler(_Handler):
         answer_image = staticmethod(answer)
 
-    return http.server.ThreadingHTTPServer(address, Handler)
+    return _Server(address, Handler)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # A page closed.
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ Exit codes: 0 in good order; 1 a mistake of the user or the data, told in one
 line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 """
 
+import argparse
 import logging as std_logging
 import sys
 import textwrap
@@ -60,6 +61,13 @@ def run(
             return fail("interrupted; run the same command again to go on")
 
     app.run(guarded, flags_parser=_parse)
+
+
+def flagfiles(argv: list[str]) -> list[str]:
+    """Returns the files that --flagfile names; absl itself forgets them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--flagfile", "-flagfile", action="append", default=[])
+    return parser.parse_known_args(argv)[0].flagfile
 
 
 def short_help(synopsis: str, flag_modules: tuple[ModuleType, ...]) -> str:

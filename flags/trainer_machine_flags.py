@@ -101,6 +101,6 @@ flags.DEFINE_bool(
 flags.DEFINE_bool(
     "dry_run",
     False,
-    "Tell devices, data, steps, parameters, memory and time, after a few "
-    "steps that are thrown away, and exit. Nothing is written.",
+    "Tell devices, presets, data, steps, parameters, memory and time, after a "
+    "few steps that are thrown away, and exit. Nothing is written.",
 )

@@ -6,11 +6,16 @@ with browser.open_page(path.as_uri(), width=390, dark=True) as page:
 
 import contextlib
 import os
+import pathlib
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+_DEMO = pathlib.Path(__file__).resolve().parent.parent / "demo" / "app.py"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+_MILLISECONDS = 120_000  # Patience on a busy machine.
 # No sandbox inside a container; no request but the page's own.
 _ARGUMENTS = (
     "--no-sandbox",
@@ -40,6 +45,7 @@ def open_page(url: str, *, width: int = 1280, dark: bool = False):
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
         )
+        page.set_default_timeout(_MILLISECONDS)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
@@ -51,6 +57,21 @@ def open_page(url: str, *, width: int = 1280, dark: bool = False):
         yield page
         chromium.close()
         assert errors == []
+
+
+@contextlib.contextmanager
+def serve_demo(model: pathlib.Path, *, stderr=None):
+    """Yields the address of demo/app.py, which runs with `model`."""
+    with subprocess.Popen(
+        [sys.executable, _DEMO, f"--model={model}", "--port=0"],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    ) as process:
+        try:
+            yield process.stdout.readline().split()[2]
+        finally:
+            process.terminate()
 
 
 def draw(page, *places) -> None:

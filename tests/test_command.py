@@ -53,6 +53,12 @@ def test_the_trainer_has_the_flags_of_all_its_groups():
     assert trainer_flags.FREE - keys == {"verbosity"}
 
 
+def test_the_flagfiles_of_a_command_line():
+    line = "main.py --flagfile=a.flags --epochs 3 -flagfile b.flags --nocrop"
+    assert command.flagfiles(line.split()) == ["a.flags", "b.flags"]
+    assert command.flagfiles(["main.py", "--noflagfile"]) == []
+
+
 def test_short_help_of_a_command():
     done = run("--helpshort")
     assert done.returncode == 0

@@ -7,9 +7,8 @@ from top to bottom, 3 consonant diacritics from left to right.
 import http.client
 import io
 import json
-import pathlib
-import subprocess
-import sys
+import socket
+import struct
 import urllib.parse
 
 import browser
@@ -20,7 +19,6 @@ from PIL import Image
 
 from sample_data import combinations, graphemes
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 28, 42
 CLASSES = dict(zip(graphemes.OUTPUTS, combinations.read_classes(), strict=True))
 
@@ -65,14 +63,11 @@ def url(tmp_path_factory):
         source_image=size,
         resize=None,
     )
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "demo/app.py", f"--model={path}", "--port=0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process.stdout.readline().split()[2]
-    process.terminate()
-    process.wait()
+    with open(path.with_name("stderr.txt"), "w+", encoding="utf-8") as said:
+        with browser.serve_demo(path, stderr=said) as address:
+            yield address
+        said.seek(0)
+        assert "Traceback" not in said.read()
 
 
 def shows(page, text: str, place: str = "#grapheme") -> None:
@@ -197,3 +192,14 @@ def test_what_is_no_image_or_too_large_is_refused(url):
     assert post(url, b"", Transfer_Encoding="chunked")[0] == 411
     assert post(url, b"", path="/etc/passwd")[0] == 404
     assert post(url, png())[0] == 200  # It still answers.
+
+
+def test_a_page_closed_while_it_sends_is_no_error(url):
+    """The fixture looks for a traceback."""
+    address = urllib.parse.urlsplit(url)
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        # Closed at once, with a reset.
+        linger = struct.pack("ii", 1, 0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    assert post(url, png())[0] == 200

@@ -11,7 +11,10 @@ from trainer import evaluation, run_state
 
 
 def keep(scores, mean_after):
-    """Returns what is kept after each of a few epochs; weights are 1, 2, …"""
+    """Returns what is kept after each of a few epochs; weights are 1, 2, …
+
+    Also that it is the mean of the epochs that are said to be kept.
+    """
     weight = tf.Variable([0.0], name="kernel")
     state = run_state.RunState({})
     state.begin_leg("none")
@@ -20,12 +23,14 @@ def keep(scores, mean_after):
         weight.assign([float(epoch)])
         labels = {"a": np.zeros(10, int)}
         logits = {"a": np.eye(2)[(np.arange(10) >= right).astype(int)]}
-        evaluation.Evaluation(
+        judged = evaluation.Evaluation(
             lambda splits, on_batch, judged=(labels, logits): judged,
             splits={"validation": ("fold0",)},
             output_weights={"a": 1.0},
             mean_after=mean_after,
-        ).add_epoch(
+        )
+        assert judged.kept_epochs([]) == []
+        judged.add_epoch(
             state,
             loss=1.0,
             ema_core=types.SimpleNamespace(weights=[weight]),
@@ -34,6 +39,7 @@ def keep(scores, mean_after):
         )
         (best,) = state.best.values()
         kept.append(float(best[0]))
+        assert np.mean(judged.kept_epochs(state.history)) == kept[-1]
     assert [row["score"] for row in state.history] == [s / 10 for s in scores]
     return kept
 
@@ -41,7 +47,7 @@ def keep(scores, mean_after):
 @pytest.mark.parametrize(
     ("mean_after", "kept"),
     [
-        (math.inf, [1, 2, 2, 2]),  # The best one.
+        (math.inf, [1, 2, 2, 2]),  # The best one, of equal ones the first.
         (4, [1, 2, 2, 2]),
         (2, [1, 2, 3, 3.5]),  # The mean of the last two.
         (0, [1, 1.5, 2, 2.5]),

@@ -1,17 +1,8 @@
 """What TensorBoard shows of a run, asked for over HTTP."""
 
-import contextlib
-import json
-import re
-import subprocess
-import sys
-import time
-import urllib.parse
-import urllib.request
-
+import boards
 import numpy as np
 import pytest
-from PIL import Image
 
 from tfrecord_builder import dataset_info
 from trainer import (
@@ -46,35 +37,6 @@ JUDGED = {
 }
 
 
-@contextlib.contextmanager
-def tensorboard(folder):
-    """Yields ask(path, parameters) of a real TensorBoard over `folder`."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tensorboard.main", "--load_fast=false"),
-            *("--host=127.0.0.1", "--port=0", f"--logdir={folder}"),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        url = next(
-            match[0]
-            for line in process.stderr
-            if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
-        )
-
-        def ask(path, **parameters):
-            query = urllib.parse.urlencode(parameters)
-            with urllib.request.urlopen(f"{url}/{path}?{query}") as answer:
-                return answer.read()
-
-        yield ask
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 def test_tensorboard_reads_what_a_resumed_run_left(tmp_path):
     def sheet(step):
         return np.full((8, 16), step, np.uint8)
@@ -90,39 +52,30 @@ def test_tensorboard_reads_what_a_resumed_run_left(tmp_path):
     state.trace.append([8, 1, 9.0, 0.1])  # Under way: not shown yet.
     after.show(state, JUDGED)
     after.show(state, JUDGED)
-    with tensorboard(tmp_path) as ask:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:  # It reads in the background.
-            tags = json.loads(ask("data/plugin/scalars/tags"))
-            pictures = json.loads(ask("data/plugin/images/tags"))
-            if tags and pictures:
-                break
-        ((run, scalars),) = tags.items()
-        assert set(scalars) == {
+    with boards.open_board(tmp_path) as board:
+        assert board.tags == {
             "step/loss",
             "step/learning_rate",
             "epoch/loss",
             "epoch/score",
             "speed/images_per_second",
+            "augmented",
+            "confusion/a",
         }
-
-        def values(tag):
-            answer = ask("data/plugin/scalars/scalars", run=run, tag=tag)
-            return [(step, value) for _, step, value in json.loads(answer)]
-
-        assert values("step/loss") == [(2, 3.0), (4, 2.0), (6, 3.0), (8, 2.0)]
-        assert values("step/learning_rate")[1] == (4, 0.25)
-        assert values("epoch/loss") == [(4, 2.5), (8, 2.5)]
-        assert set(pictures[run]) == {"augmented", "confusion/a"}
-        seen = json.loads(
-            ask("data/plugin/images/images", run=run, tag="augmented", sample=0)
-        )
-        assert [picture["step"] for picture in seen] == [0, 4]
-        query = dict(urllib.parse.parse_qsl(seen[1]["query"]))
-        data = ask("data/plugin/images/individualImage", **query)
-    (tmp_path / "sheet.png").write_bytes(data)
-    with Image.open(tmp_path / "sheet.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), sheet(4))
+        assert board.scalars("step/loss") == [(2, 3), (4, 2), (6, 3), (8, 2)]
+        assert board.scalars("step/learning_rate") == [
+            *((2, 0.5), (4, 0.25), (6, 0.5), (8, 0.25)),
+        ]
+        assert board.scalars("epoch/loss") == [(4, 2.5), (8, 2.5)]
+        assert board.scalars("speed/images_per_second") == [(4, 99), (8, 99)]
+        first, second = board.images("augmented")
+        ((last_epoch, confusion),) = board.images("confusion/a")
+    assert (first[0], second[0], last_epoch) == (0, 4, 9)
+    np.testing.assert_array_equal(first[1], sheet(0))
+    np.testing.assert_array_equal(second[1], sheet(4))
+    np.testing.assert_array_equal(
+        confusion, events.draw_confusion(np.array([[1, 0], [1, 0]]))
+    )
 
 
 def test_a_confusion_matrix_is_dark_where_the_answers_are():

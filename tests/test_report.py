@@ -12,6 +12,7 @@ from tfrecord_builder import dataset_info
 from trainer import (
     report_charts,
     report_classes,
+    report_figures,
     report_mistakes,
     report_page,
     report_run,
@@ -193,6 +194,25 @@ def test_the_curves_alone_where_there_is_no_model(run, tmp_path):
     assert re.findall("<h2>(.*?)</h2>", text) == ["Learning", "This run"]
     assert "unfinished" in text
     assert "0.7500" in text  # The best score so far.
+
+
+@pytest.mark.parametrize(
+    ("epochs", "label"),
+    [
+        (None, "best"),
+        ([2], "best"),
+        ([3], "model"),
+        ([2, 3], "model: mean from"),
+    ],
+)
+def test_the_epochs_of_the_model_are_marked(run, epochs, label):
+    found = report_run.read(run)
+    if epochs:
+        found.summary["model_epochs"] = epochs
+    marks = re.findall(
+        r'<i class="mark best.*?><b>(.*?)</b>', report_figures.curves(found)
+    )
+    assert marks == [label]
 
 
 def test_the_report_needs_nothing_but_itself(report):

@@ -83,8 +83,9 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["finished"] is True
     assert summary["step"] == 10
-    best = max(float(row["score"]) for row in rows)
-    assert summary["score_uncalibrated"] == pytest.approx(best)
+    scores = [float(row["score"]) for row in rows]
+    assert summary["score_uncalibrated"] == pytest.approx(max(scores))
+    assert summary["model_epochs"] == [1 + scores.index(max(scores))]
     info = dataset_info.read(tiny_records)
     assert summary["judged"]["validation"]["images"] == (
         info.splits["fold0"].records
@@ -296,7 +297,9 @@ def test_evaluate_refuses_what_does_not_fit(
 
 def test_a_dry_run_tells_and_writes_nothing(train, tiny_records, tmp_path):
     workdir = tmp_path / "run"
-    done = train(tiny_records, workdir, "--dry_run", "--nocrop")
+    preset = tmp_path / "mine.flags"
+    preset.write_text("--nocrop\n")
+    done = train(tiny_records, workdir, "--dry_run", f"--flagfile={preset}")
     assert done.returncode == 0, done.stderr
     told = dict(
         re.split(r"\s{2,}", line, maxsplit=1)
@@ -304,6 +307,7 @@ def test_a_dry_run_tells_and_writes_nothing(train, tiny_records, tmp_path):
         if "  " in line
     )
     assert told["devices"].startswith("1 x CPU, no tf.distribute strategy")
+    assert told["presets"] == str(preset)
     assert "--nocrop" in told["flags"]
     assert told["training images"] == "40 in 4 shards, kept in memory"
     assert told["validation images"] == "20"

@@ -12,13 +12,18 @@ _MOST_STEPS = 200
 
 
 def show(
-    training: train.Training, *, devices: str, changed_flags: list[str]
+    training: train.Training,
+    *,
+    devices: str,
+    presets: list[str],
+    changed_flags: list[str],
 ) -> None:
     """Takes a few steps of a run that is not yet begun, and tells of it.
 
     Args:
         training: The run; its weights are changed, nothing is written.
         devices: What it would compute on.
+        presets: The flagfiles that were given.
         changed_flags: The flags that are not at their defaults.
     """
     compilation, seconds = _time_steps(training)
@@ -28,6 +33,7 @@ def show(
     order, batch = training.stream.order, training.stream.batch_size
     rows = {
         "devices": devices,
+        "presets": " ".join(presets) or "none",
         "flags": " ".join(changed_flags) or "all at their defaults",
         "training images": f"{order.records:,} in {len(order.shard_records)} "
         f"shards, {'kept in memory' if order.in_memory else 'read in windows'}",

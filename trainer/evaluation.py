@@ -93,6 +93,17 @@ class Evaluation:
         state.history.append(row)
         state.loss_sum = 0.0
 
+    def kept_epochs(self, history: list[dict]) -> list[int]:
+        """Returns the epochs that the kept weights are of, or the mean of."""
+        mean = [r["epoch"] for r in history if r["epoch"] > self.mean_after]
+        if mean or not history:
+            return mean
+        best = max(  # The first of equal scores; without scores, the last.
+            history,
+            key=lambda r: r["epoch"] if r["score"] is None else r["score"],
+        )
+        return [best["epoch"]]
+
     def _figures(self):
         """Returns scores and recalls, those of "validation" by bare names."""
         figures = {}

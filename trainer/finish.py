@@ -1,7 +1,6 @@
 """The end of a run: the model that is handed over, and its summary."""
 
 import platform
-from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from absl import logging
 from tfrecord_builder import dataset_info
 from trainer import (
     calibrate,
+    evaluation,
     judge,
     metrics,
     model,
@@ -36,11 +36,10 @@ def hand_over(
     state: run_state.RunState,
     core: keras.Model,
     judge_: judge.Judge,
+    evaluation_: evaluation.Evaluation,
     *,
     preprocess: preprocessing.Preprocessing,
-    splits: Mapping[str, tuple[str, ...]],
     info: dataset_info.DatasetInfo,
-    output_weights: dict[str, float],
 ) -> None:
     """Writes model.keras, summary.json and report.html of a run at its end.
 
@@ -49,11 +48,12 @@ def hand_over(
         state: The run.
         core: What build_best returned.
         judge_: Runs that core.
+        evaluation_: What chose its weights; the same splits are judged.
         preprocess: What the core was trained behind.
-        splits: What is judged, by name.
         info: The dataset.
-        output_weights: By output, its weight in the score.
     """
+    splits = evaluation_.splits
+    output_weights = dict(evaluation_.output_weights)
     scored = {name: judge_(members) for name, members in splits.items()}
     calibration = {o.name: [0.0] * len(o.classes) for o in info.outputs}
     fitted = None
@@ -83,7 +83,7 @@ def hand_over(
     model_file.write(path, served, card)
     left.write_json(
         "summary.json",
-        summarise(state)
+        summarise(state, evaluation_)
         | {
             "finished": True,
             "judged": judged,
@@ -136,10 +136,10 @@ def _report(path, **what):
         )
 
 
-def summarise(state: run_state.RunState) -> dict:
+def summarise(
+    state: run_state.RunState, evaluation_: evaluation.Evaluation
+) -> dict:
     """Returns what summary.json says of a run, finished or not."""
-    scored = [row for row in state.history if row["score"] is not None]
-    best = max(scored, key=lambda row: row["score"], default=None)
     legs = [
         leg
         | {
@@ -154,7 +154,8 @@ def summarise(state: run_state.RunState) -> dict:
     return {
         "finished": False,
         "score": None,
-        "best_epoch": best["epoch"] if best else len(state.history),
+        # Whose weights, or their mean, the model has.
+        "model_epochs": evaluation_.kept_epochs(state.history),
         "epochs": len(state.history),
         "step": state.step,
         "final_state_sha256": state.digest(),

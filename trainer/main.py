@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
+import sys
 
 from absl import flags, logging
 
@@ -115,6 +116,7 @@ def main() -> int:
         dry_run.show(
             training,
             devices=devices.description,
+            presets=command.flagfiles(sys.argv),
             changed_flags=identity.flagfile(changed).split(),
         )
         return 0
@@ -132,10 +134,9 @@ def main() -> int:
                     state,
                     best,
                     make_judge(best),
+                    evaluation_,
                     preprocess=step.preprocess,
-                    splits=data.judged,
                     info=data.info,
-                    output_weights=weights,
                 )
                 if devices.is_chief:
                     final.save(
@@ -146,11 +147,13 @@ def main() -> int:
                     )
                 return 0
         except bad_steps.BadStepError:
-            left.write_json("summary.json", finish.summarise(state))
+            summary = finish.summarise(state, evaluation_)
+            left.write_json("summary.json", summary)
             raise
         except limits_lib.StopError:
             pass
-        left.write_json("summary.json", finish.summarise(state))
+        summary = finish.summarise(state, evaluation_)
+        left.write_json("summary.json", summary)
         return training.limits.leave(
             state.step, training.total_steps, saved=backup_.is_saved
         )

@@ -49,7 +49,7 @@ def tiles(run: report_run.Run, weights: Mapping[str, float]) -> str:
 
 
 def curves(run: report_run.Run) -> str:
-    """Returns loss and scores by epoch, with resumes and the best epoch."""
+    """Returns loss and scores by epoch, with resumes and the model's epochs."""
     last = run.metrics[-1]["epoch"]
     marks = _leg_marks(run)
     args = {"x_name": "epoch", "x_range": (min(1.0, last - 1), last)}
@@ -76,20 +76,13 @@ def curves(run: report_run.Run) -> str:
         if (points := run.series(name))
     ]
     if series:
-        best = max(
-            run.series("score"), key=lambda point: point[1], default=None
-        )
-        if best:
-            marks = [
-                *marks,
-                report_charts.Mark(
-                    best[0], "best", f"best score: {best[1]:.4f}", "best"
-                ),
-            ]
         parts.append(
             "<figure><figcaption>Score and recalls</figcaption>"
             + report_charts.line_chart(
-                series, marks=marks, y_range=(0.0, 1.0), **args
+                series,
+                marks=marks + _model_marks(run),
+                y_range=(0.0, 1.0),
+                **args,
             )
             + "</figure>"
         )
@@ -108,6 +101,26 @@ def _leg_marks(run):
         for leg in run.legs
         if leg["first_step"]
     ]
+
+
+def _model_marks(run):
+    """Returns a mark where the epochs begin whose weights the model has."""
+    scores = dict(run.series("score"))
+    best = [max(scores, key=scores.get)] if scores else []
+    epochs = run.summary.get("model_epochs", best)
+    if not epochs:
+        return []
+    first, last = epochs[0], epochs[-1]
+    if first < last:
+        label, text = (
+            "model: mean from",
+            f"the mean of epochs {first} to {last}",
+        )
+    elif epochs == best:
+        label, text = "best", f"best score: {scores[first]:.4f}"
+    else:
+        label, text = "model", f"the model of epoch {first}"
+    return [report_charts.Mark(first, label, text, "best")]
 
 
 def calibration(
