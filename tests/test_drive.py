@@ -40,7 +40,7 @@ def drive(tmp_path):
 
 
 def wait_for_uploads(drive):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while drive.waiting():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -10,7 +10,14 @@ import served
 import tensorflow as tf
 
 from storage import UserError
-from trainer import ensemble, export, export_formats, model, preprocessing
+from trainer import (
+    ensemble,
+    export,
+    export_formats,
+    model,
+    model_file,
+    preprocessing,
+)
 
 HEIGHT, WIDTH = 24, 40  # Of the source; half of it is stored.
 
@@ -109,6 +116,10 @@ def run_onnx(path, images):
     ],
 )
 def test_exported(trained, images, expected, run_export, format_, name, run):
+    try:
+        export.check_packages(format_)
+    except UserError as error:
+        pytest.skip(str(error))
     done = run_export(f"--model={trained}", f"--format={format_}")
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()
@@ -136,7 +147,7 @@ def test_nothing_else_is_overwritten(tmp_path, trained, run_export):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter1.tex").write_text("x")
     for format_, output, message in (
-        ("litert", "model.onnx", "a name that ends in .tflite for"),
+        ("onnx", "model.tflite", "a name that ends in .onnx for"),
         ("saved_model", "thesis", "is a folder that holds something else"),
         ("onnx", "thesis", "a name that ends in .onnx"),
     ):
@@ -154,4 +165,27 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"package onnx, .* onnx tf2onnx$"):
         export.check_packages("onnx")
-    export.check_packages("litert")
+    export.check_packages("saved_model")
+
+
+def test_a_keras_that_lacks_a_format_is_named(monkeypatch):
+    monkeypatch.setattr(export.keras, "__version__", "3.10.0")
+    with pytest.raises(UserError, match=r"Keras 3\.13 or later, this is Keras"):
+        export.check_packages("litert")
+    export.check_packages("saved_model")
+
+
+def test_a_model_of_a_later_keras_is_one_line(trained, tmp_path):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(trained) as source, zipfile.ZipFile(path, "w") as sink:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                data = data.replace(
+                    b'": {"name": "get', b'": {"x": 1, "name": "get'
+                )
+            elif name == "metadata.json":
+                data = b'{"keras_version": "99.1.0"}'
+            sink.writestr(name, data)
+    with pytest.raises(UserError, match=r"by Keras 99\.1\.0, .* cannot read"):
+        model_file.read(path)

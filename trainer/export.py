@@ -17,6 +17,7 @@ import pathlib
 import shutil
 import tempfile
 
+import keras
 from absl import flags, logging
 
 import storage
@@ -46,7 +47,15 @@ def main() -> None:
 
 
 def check_packages(format_: str) -> None:
-    """Raises UserError where a package is missing that the format needs."""
+    """Raises UserError where a package that the format needs is not there."""
+    found = tuple(map(int, keras.__version__.split(".")[:2]))
+    needed = export_formats.NEEDS_KERAS.get(format_, found)
+    if found < needed:
+        first = ".".join(map(str, needed))
+        raise storage.UserError(
+            f"--format={format_} needs Keras {first} or later, this is Keras "
+            f"{keras.__version__}: pip install 'keras>={first}'"
+        )
     for package in export_formats.NEEDS.get(format_, ()):
         if importlib.util.find_spec(package) is None:
             raise storage.UserError(

@@ -20,6 +20,7 @@ from trainer import model_file, startup_notes
 
 SUFFIXES = {"saved_model": "", "litert": ".tflite", "onnx": ".onnx"}
 NEEDS = {"onnx": ("onnx", "tf2onnx")}  # Packages of a format.
+NEEDS_KERAS = {"litert": (3, 13)}  # The first version that writes a format.
 
 
 def make_exported(model: keras.Model, card: dict) -> keras.Model:

@@ -83,7 +83,8 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     """Reads a model and its card.
 
     Raises:
-        UserError: No such file, not a model of this trainer, or damaged.
+        UserError: No such file, not a model of this trainer, damaged, or of
+            another version of Keras.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -94,7 +95,16 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     try:
         with zipfile.ZipFile(path) as archive:
             card = json.loads(archive.read(CARD))
+            written_by = json.loads(archive.read("metadata.json"))
         model = keras.models.load_model(path, compile=False)
+    except TypeError as error:  # A layer's settings that Keras does not know.
+        version = written_by["keras_version"]
+        if version == keras.__version__:
+            raise
+        raise UserError(
+            f"{path} was written by Keras {version}, and Keras "
+            f"{keras.__version__} cannot read it: pip install keras=={version}"
+        ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise UserError(
             f"{path} is not a whole model.keras of this trainer ({error}): "

@@ -20,10 +20,13 @@ _NOTES = (
     rb"^WARNING: All log messages before absl::InitializeLog\(\) is called",
     rb"^I0000 .*\bport\.cc:.*oneDNN custom operations are on",
     # Two libraries register the same thing: TensorFlow 2.18 and 2.19 on GPUs.
-    rb"^E0000 .*Unable to register cu\w+ factory: Attempting to register",
+    rb"\bUnable to register cu\w+ factory: Attempting to register",
     rb"^W0000 .*computation placer already registered",
     # Options that the converter's own caller in TensorFlow sets.
     rb"^W0000 .*\btf_tfl_flatbuffer_helpers\.cc:.*Ignored \w+\.$",
+    # What TensorFlow 2.19 tells of the optimiser that the ONNX converter runs.
+    rb"^I0000 .*\bdevices\.cc:.*Number of eligible GPUs",
+    rb"^I0000 .*\bsingle_machine\.cc:.*Starting new session",
 )
 # Notes where there is no NVIDIA GPU; where there is one, it is not used.
 _NOTES_WITHOUT_GPU = (
