@@ -105,6 +105,13 @@ def label_no_number(folder):
     )
 
 
+def label_of_20_digits(folder):
+    change_csv(
+        folder / "train.csv",
+        lambda rows: [*rows[:-1], [rows[-1][0], "9" * 20, *rows[-1][2:]]],
+    )
+
+
 def short_row(folder):
     change_csv(folder / "train.csv", lambda rows: [*rows, ["Train_60", "1"]])
 
@@ -198,8 +205,9 @@ CASES = [
     (doubled_image, r"data_2.parquet: image Train_30 is there twice.*data_1"),
     (label_too_large, "Train_6: grapheme_root: expected .* 0 to 3, got 4"),
     (label_no_number, "Train_6: grapheme_root: expected a whole .* got 'x'"),
+    (label_of_20_digits, "Train_59: .* expected a whole number, got '9{20}'"),
     (short_row, "row 61 has 2 columns, expected 5"),
-    (no_utf8, "train.csv: not a csv file in UTF-8"),
+    (no_utf8, "not a csv file in UTF-8: invalid start byte at byte 9"),
     (holed_class_map, r"grapheme_root: expected the labels 0 to 2, got \[0, 2"),
     (no_pixel_column, "data_1.parquet: missing column 77 .1 of 193 are"),
     (no_last_pixel_column, "191 pixel columns, expected .* 12 x 16 = 192"),

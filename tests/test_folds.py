@@ -3,13 +3,14 @@
 import collections
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tiny_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage import UserError
-from tfrecord_builder import folds
+from tfrecord_builder import folds, image_ids
 
 
 def test_place_is_part_of_the_format():
@@ -20,11 +21,22 @@ def test_place_is_part_of_the_format():
     assert folds.places(0, ["Train_0"]).dtype == np.uint64
 
 
-def deal(labels, graphemes=None, **options):
-    labels = np.array(labels, np.int64)
-    ids = [f"i{k}" for k in range(len(labels))]
-    graphemes = graphemes or [str(tuple(row)) for row in labels.tolist()]
-    return folds.deal(ids, labels, graphemes, **{"seed": 0, **options})
+def deal(labels, graphemes=None, ids=None, seed=0, **options):
+    """Deals images of these labels, called i0, i1 and so on."""
+    rows = [tuple(row) for row in np.array(labels).tolist()]
+    images = list(zip(rows, graphemes or map(str, rows), strict=True))
+    distinct = sorted(set(images))
+    ids = pa.array(
+        ids or [f"i{k}" for k in range(len(rows))], pa.large_string()
+    )
+    return folds.deal(
+        image_ids.sort(pa.array(ids, pa.large_string()), seed).order,
+        np.array([distinct.index(image) for image in images]),
+        np.array([row for row, _ in distinct]),
+        [text for _, text in distinct],
+        seed=seed,
+        **options,
+    )
 
 
 def test_one_pack_of_cards():
@@ -62,11 +74,11 @@ def test_the_order_of_the_rows_decides_nothing(order):
     ids = [f"i{k}" for k in range(20)]
     texts = [str(row) for row in labels.tolist()]
     options = {"seed": 3, "num_folds": 3, "unseen_fraction": 0.2}
-    plain = folds.deal(ids, labels, texts, **options)
-    shuffled = folds.deal(
-        [ids[i] for i in order],
+    plain = deal(labels, texts, ids, **options)
+    shuffled = deal(
         labels[list(order)],
         [texts[i] for i in order],
+        [ids[i] for i in order],
         **options,
     )
     assert shuffled.tolist() == plain[list(order)].tolist()

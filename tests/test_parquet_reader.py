@@ -14,10 +14,11 @@ def read(folder, max_rows=1000, **options):
     source = parquet_reader.open_source(
         folder, "train_*.parquet", height=12, width=16, **options
     )
-    ids = source.read_ids()
     blocks = [
         (
-            ids[rows.file][rows.first :][: rows.stop - rows.start],
+            source.read_file_ids(rows.file)[rows.first :][
+                : rows.stop - rows.start
+            ],
             source.read_pixels(rows),
         )
         for rows in source.ranges(max_rows)
@@ -47,7 +48,8 @@ def test_blocks(tmp_path, row_group_size, rows):
 def test_ids(tmp_path):
     ids = tiny_data.write_dataset(tmp_path, num_images=7)[0]
     source, _ = read(tmp_path)
-    assert source.read_ids() == [ids[:4], ids[4:]]
+    assert source.read_ids().to_pylist() == ids
+    assert source.read_file_ids(1) == ids[4:]
 
 
 def test_digest_is_of_the_bytes(tmp_path):

@@ -3,6 +3,7 @@
 import types
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import storage
@@ -107,26 +108,26 @@ def test_whole_order_is_accepted():
 
 
 def test_order_is_read_beside_the_parquet_files(tmp_path):
-    def source(*ids: list[str]):
+    def source(*ids: str):
         return types.SimpleNamespace(
             url=str(tmp_path),
             folder=storage.open_folder(tmp_path),
             files=[types.SimpleNamespace(name="t_0.parquet")],
-            read_ids=lambda: ids,
+            read_ids=lambda: pa.array(ids, pa.large_string()),
         )
 
-    assert submission.read_order(source(["a"], ["b"]), ["root"]) is None
+    assert submission.read_order(source("a", "b"), ["root"]) is None
     with pytest.raises(UserError, match=r"t_0.parquet, …\) have no row"):
-        submission.read_order(source([], []), ["root"])
+        submission.read_order(source(), ["root"])
     with pytest.raises(UserError, match="'a' more than once"):
-        submission.read_order(source(["a"], ["a"]), ["root"])
+        submission.read_order(source("a", "a"), ["root"])
     (tmp_path / "sample_submission.csv").write_text("row_id\nb_root\na_root\n")
-    assert submission.read_order(source(["a"], ["b"]), ["root"]) == [
+    assert submission.read_order(source("a", "b"), ["root"]) == [
         ("b", "root"),
         ("a", "root"),
     ]
     with pytest.raises(UserError, match="sample_submission.csv asks for 1 im"):
-        submission.read_order(source(["a"]), ["root"])
+        submission.read_order(source("a"), ["root"])
 
 
 def test_write_is_whole_or_not_there(tmp_path):

@@ -33,13 +33,12 @@ import concurrent.futures
 import glob
 import json
 import os
-import pickle
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-import numpy as np
+import pyarrow as pa
 
 import storage
 from storage import UserError
@@ -122,15 +121,17 @@ class BeamEngine:
                     | "read ids" >> beam.ParDo(scan)
                 )
             )
-            found = self._read_ids(len(names))
+            found = self._read_scans(len(names))
         finally:
             self._exchange.clear(self._exchange.run)
-        files = tuple(
-            ParquetFile(name, size, tuple(groups))
-            for name, (size, groups, _) in zip(names, found, strict=True)
+        files: list[ParquetFile] = []
+        for name, table in zip(names, found, strict=True):
+            size, groups = json.loads(table.schema.metadata[b"file"])
+            files.append(ParquetFile(name, size, tuple(groups)))
+        ids = pa.concat_tables(found)["image_id"].combine_chunks()
+        return ScannedSource(
+            last.url, last.height, last.width, tuple(files), ids
         )
-        ids = [file_ids for *_, file_ids in found]
-        return ScannedSource(last.url, last.height, last.width, files, ids)
 
     def write_shards(
         self,
@@ -190,22 +191,13 @@ class BeamEngine:
 
     def _hand_out(self, source: ScannedSource, plan: Plan) -> None:
         """Writes each file's part of the plan to the exchange."""
-        places = np.empty(len(plan.ids), np.int64)
-        for shard in plan.shards:
-            places[shard.images] = np.arange(len(shard.images))
         first = 0
-        for i, ids in enumerate(source.ids):
-            here = slice(first, first + len(ids))
-            shards = plan.shard_of[here]
-            part = beam_steps.FilePlan(
-                ids,
-                plan.keys[here],
-                shards,
-                places[here],
-                {s: plan.shards[s].name for s in np.unique(shards).tolist()},
+        for i, file in enumerate(source.files):
+            images = slice(first, first + sum(file.groups))
+            self._exchange.write_table(
+                f"plan-{i:05d}", beam_steps.plan_table(plan, images)
             )
-            self._exchange.write(f"plan-{i:05d}", pickle.dumps(part))
-            first += len(ids)
+            first = images.stop
 
     def _run(self, build: Callable[[beam.Pipeline], object]) -> None:
         try:
@@ -215,11 +207,11 @@ class BeamEngine:
             path = self._input.input_dir
             raise UserError(str(error).replace(path, self._given)) from None
 
-    def _read_ids(self, num_files: int) -> list[list]:
+    def _read_scans(self, num_files: int) -> list[pa.Table]:
         """Returns what `ScanFile` found in each file."""
         names = [f"ids-{i:05d}" for i in range(num_files)]
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-            return list(map(json.loads, pool.map(self._exchange.read, names)))
+            return list(pool.map(self._exchange.read_table, names))
 
 
 def _absolute(url: str) -> str:

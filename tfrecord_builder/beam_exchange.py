@@ -1,7 +1,7 @@
 """OUTPUT/.beam, by which the driver and Beam's workers exchange files.
 
-    <run>-ids-00003         row groups and ids of input file 3      JSON
-    <run>-plan-00003        where the images of file 3 go           pickle
+    <run>-ids-00003         row groups and ids of input file 3      Arrow IPC
+    <run>-plan-00003        where the images of file 3 go           Arrow IPC
     <run>-fold0-00000-of-…  a finished shard
     <run>-shards            records, bytes and SHA-256 of each      JSON
     <run>-error-2-…         a mistake of the data                   text
@@ -16,6 +16,8 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
+
+import pyarrow as pa
 
 import storage
 from storage import Folder, UserError, local
@@ -54,6 +56,15 @@ class Exchange:
 
     def read(self, what: str) -> bytes:
         return self.folder.read_bytes(self.name(what))
+
+    def write_table(self, what: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        self.write(what, sink.getvalue().to_pybytes())
+
+    def read_table(self, what: str) -> pa.Table:
+        return pa.ipc.open_stream(self.read(what)).read_all()
 
     @contextlib.contextmanager
     def whole_file(self, what: str) -> Iterator[BinaryIO]:

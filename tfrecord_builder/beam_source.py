@@ -3,6 +3,8 @@
 import dataclasses
 import glob
 
+import pyarrow as pa
+
 from tfrecord_builder import parquet_reader
 from tfrecord_builder.parquet_reader import ParquetFile, Source
 
@@ -39,13 +41,13 @@ class ScannedSource:
     height: int
     width: int
     files: tuple[ParquetFile, ...]
-    ids: list[list[str]]
+    ids: pa.LargeStringArray
 
     @property
     def num_images(self) -> int:
-        return sum(map(len, self.ids))
+        return len(self.ids)
 
-    def read_ids(self) -> list[list[str]]:
+    def read_ids(self) -> pa.LargeStringArray:
         return self.ids
 
     ranges = Source.ranges

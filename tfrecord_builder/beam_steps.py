@@ -1,7 +1,7 @@
 """What Beam's workers do: functions of the other modules, as DoFns.
 
     ScanFile     file            -> its row groups and ids, in the exchange
-    ReadRange    rows of a file  -> (shard, some of its framed records)
+    ReadRange    rows of a file  -> shard's name, some of its framed records
     WriteShard   shard, records  -> the shard, in the exchange; its digest
     WriteDigests all digests     -> one file of them, in the exchange
 
@@ -12,12 +12,12 @@ twice, anywhere and in any order. DoFns know no more than the names of files.
 import dataclasses
 import hashlib
 import json
-import pickle
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 
 from storage import UserError
 from tfrecord_builder import (
@@ -29,34 +29,45 @@ from tfrecord_builder import (
 from tfrecord_builder.beam_exchange import Exchange
 from tfrecord_builder.beam_source import Input
 from tfrecord_builder.parquet_reader import RowRange, Source
-from tfrecord_builder.plan import Recipe
+from tfrecord_builder.plan import Plan, Recipe
 
 # Of one shard's records, shuffled as one element.
 _ELEMENT_BYTES = 4 << 20  # 4 MiB
 # A shard's records held in memory until they are in order; more go to disk.
 _SORT_BYTES = 256 << 20  # 256 MiB
 
-# Places of records in their shard (int64), their lengths (int64), their bytes.
+# `offset` of records (int64), their lengths (int64), their bytes.
 Records = tuple[bytes, bytes, bytes]
 
 
-@dataclasses.dataclass(frozen=True)
-class FilePlan:
-    """Where the images of one file go: n images, in the file's order.
+def plan_table(plan: Plan, images: slice) -> pa.Table:
+    """Returns where some images go, a row an image.
 
-    Attributes:
-        ids: n image ids.
-        keys: n times `example.serialize_keys`.
-        shards: Place of each image's shard among the names.
-        places: [n] int64, place of each image's record in its shard.
-        names: Names of all shards that the file has images of, by place.
+    image_id  large_string
+    keys      dictionary of binary: `example.serialize_keys`
+    shard     dictionary of string: the shard's name
+    offset    int64: as of `Plan`; for PNG, too, it is in the shard's order
     """
+    keys = _encode(plan.codes[images], lambda code: plan.keys[code])
+    shards = _encode(plan.shard_of[images], lambda s: plan.shards[s].name)
+    return pa.table(
+        {
+            "image_id": plan.ids[images],
+            "keys": keys,
+            "shard": shards,
+            "offset": plan.offsets[images],
+        }
+    )
 
-    ids: list[str]
-    keys: list[bytes]
-    shards: np.ndarray
-    places: np.ndarray
-    names: dict[int, str]
+
+def _encode(
+    codes: np.ndarray, value: Callable[[int], bytes | str]
+) -> pa.DictionaryArray:
+    """Returns the codes' values, of which only those in use are stored."""
+    used, places = np.unique(codes, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        places.astype(np.int32), [value(code) for code in used.tolist()]
+    )
 
 
 class _FileDoFn(beam.DoFn):
@@ -91,15 +102,15 @@ class ScanFile(_FileDoFn):
         with self._exchange.tell(0, count - place):
             file = self._open(name).files[0]
             with self._exchange.tell(1, count - place):
-                (ids,) = self._open(name).read_ids()
-                found = [file.bytes, file.groups, ids]
-                self._exchange.write(
-                    f"ids-{place:05d}", json.dumps(found).encode()
+                found = pa.table({"image_id": self._open(name).read_ids()})
+                told = {"file": json.dumps([file.bytes, file.groups])}
+                self._exchange.write_table(
+                    f"ids-{place:05d}", found.replace_schema_metadata(told)
                 )
 
 
 class ReadRange(_FileDoFn):
-    """(file name, RowRange) -> (place of a shard, (name, Records))."""
+    """(file name, RowRange) -> (a shard's name, Records)."""
 
     def __init__(
         self, exchange: Exchange, source: Input, recipe: Recipe, encoder: str
@@ -114,43 +125,47 @@ class ReadRange(_FileDoFn):
 
     def process(
         self, element: tuple[str, RowRange]
-    ) -> Iterator[tuple[int, tuple[str, Records]]]:
+    ) -> Iterator[tuple[str, Records]]:
         name, rows = element
         order = (2, rows.file, rows.first)
         if self._exchange.failed_before(*order):
             return
         with self._exchange.tell(*order):
-            plan = pickle.loads(self._exchange.read(f"plan-{rows.file:05d}"))
+            plan = self._exchange.read_table(f"plan-{rows.file:05d}")
             here = dataclasses.replace(rows, file=0)
             images = self._open(name).read_pixels(here)
             images = resize.resize_images(images, self._spec)
-            yield from self._records(plan, rows.first, images)
+            yield from self._records(
+                plan.slice(rows.first, len(images)), images
+            )
 
     def _records(
-        self, plan: FilePlan, first: int, images: np.ndarray
-    ) -> Iterator[tuple[int, tuple[str, Records]]]:
-        """Yields the records of images `first` and so on, a shard at a time."""
+        self, plan: pa.Table, images: np.ndarray
+    ) -> Iterator[tuple[str, Records]]:
+        """Yields the images' records, a shard at a time."""
         step = max(1, _ELEMENT_BYTES // images[0].nbytes)
-        shards = plan.shards[first : first + len(images)]
+        ids, keys = plan["image_id"].to_pylist(), plan["keys"].to_pylist()
+        offsets = plan["offset"].to_numpy()
+        names = plan["shard"].chunk(0)
+        shards = names.indices.to_numpy()
         order = np.argsort(shards, kind="stable")
         edges = np.flatnonzero(np.diff(shards[order])) + 1
         for part in np.split(order, edges):
-            shard = int(shards[part[0]])
             for i in range(0, len(part), step):
                 some = part[i : i + step]
-                places = plan.places[first + some]
                 records = [
-                    _frame(plan.ids[first + k], plan.keys[first + k], image)
+                    _frame(ids[k], keys[k], image)
                     for k, image in zip(
                         some.tolist(), self._encode(images[some]), strict=True
                     )
                 ]
                 sizes = np.array([len(record) for record in records], np.int64)
                 yield (
-                    shard,
+                    names[part[0]].as_py(),
                     (
-                        plan.names[shard],
-                        (places.tobytes(), sizes.tobytes(), b"".join(records)),
+                        offsets[some].tobytes(),
+                        sizes.tobytes(),
+                        b"".join(records),
                     ),
                 )
 
@@ -167,29 +182,29 @@ class ReadRange(_FileDoFn):
 
 
 class WriteShard(beam.DoFn):
-    """(shard, all its Records) -> (0, (name, records, bytes, SHA-256))."""
+    """(name, all Records) -> (0, (name, records, bytes, SHA-256))."""
 
     def __init__(self, exchange: Exchange, spool_dir: str | None):
         self._exchange = exchange
         self._spool_dir = spool_dir
 
     def process(
-        self, element: tuple[int, Iterable[tuple[str, Records]]]
+        self, element: tuple[str, Iterable[Records]]
     ) -> Iterator[tuple[int, tuple[str, int, int, str]]]:
         if self._exchange.failed_before(3):
             return
         with tempfile.SpooledTemporaryFile(
             _SORT_BYTES, dir=self._spool_dir
         ) as spool:
-            name, places, sizes = "", [], []
-            for name, (some_places, some_sizes, records) in element[1]:  # noqa: B007
-                places.append(np.frombuffer(some_places, np.int64))
+            name, offsets, sizes = element[0], [], []
+            for some_offsets, some_sizes, records in element[1]:
+                offsets.append(np.frombuffer(some_offsets, np.int64))
                 sizes.append(np.frombuffer(some_sizes, np.int64))
                 spool.write(records)
             lengths = np.concatenate(sizes)
             starts = np.cumsum(lengths) - lengths
-            # In order of their places; one that came twice is taken once.
-            _, order = np.unique(np.concatenate(places), return_index=True)
+            # In order of their offsets; one that came twice is taken once.
+            _, order = np.unique(np.concatenate(offsets), return_index=True)
             sha = hashlib.sha256()
             with self._exchange.whole_file(name) as sink:
                 for i in order.tolist():

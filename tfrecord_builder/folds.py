@@ -11,7 +11,7 @@ one image at most, and so do a grapheme's and a first label's shares of them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -23,21 +23,24 @@ def place(seed: int, text: str) -> int:
 
     It is part of the format: another hash would be another dataset.
     """
-    digest = hashlib.blake2b(
-        text.encode(), digest_size=8, salt=seed.to_bytes(8, "little")
-    )
-    return int.from_bytes(digest.digest(), "little")
+    return int(places(seed, [text])[0])
 
 
-def places(seed: int, ids: Sequence[str]) -> np.ndarray:
-    """Returns `place` of each id, [N] uint64."""
-    return np.array([place(seed, i) for i in ids], np.uint64)
+def places(seed: int, texts: Iterable[str]) -> np.ndarray:
+    """Returns `place` of each text, [N] uint64."""
+    salt = seed.to_bytes(8, "little")
+    digests = [
+        hashlib.blake2b(text.encode(), digest_size=8, salt=salt).digest()
+        for text in texts
+    ]
+    return np.frombuffer(b"".join(digests), "<u8")
 
 
 def deal(
-    ids: Sequence[str],
+    order: np.ndarray,
+    codes: np.ndarray,
     labels: np.ndarray,
-    graphemes: Sequence[str],
+    texts: Sequence[str],
     *,
     seed: int,
     num_folds: int,
@@ -46,41 +49,42 @@ def deal(
     """Deals images to folds.
 
     Args:
-        ids: N image ids.
-        labels: [N, outputs] int64.
-        graphemes: N texts.
-        seed: Decides the deal.
+        order: [N] ints, the images in the order of their hashes.
+        codes: [N] ints, place of each image's grapheme.
+        labels: [G, outputs] int64 of the graphemes, which stand in the order
+            of their labels, and then of their texts.
+        texts: G texts.
+        seed: Decides which graphemes are unseen.
         num_folds: Folds to deal to.
         unseen_fraction: Fraction of the distinct graphemes to hold out whole.
 
     Returns:
-        [N] int64: a fold from 0 on, or `num_folds` for unseen.
+        [N] int32: a fold from 0 on, or `num_folds` for unseen.
     """
-    splits = np.full(len(ids), num_folds, np.int64)
+    splits = np.full(len(order), num_folds, np.int32)
     unseen = choose_unseen(
+        np.bincount(codes, minlength=len(texts)),
         labels,
-        graphemes,
+        texts,
         seed=seed,
         fraction=unseen_fraction,
         min_images=num_folds,
     )
-    seen = np.flatnonzero(~unseen)
+    seen = order[~unseen[codes[order]]]
     if len(seen) < num_folds:
         raise UserError(
             f"{len(seen)} images cannot fill {num_folds} folds; lower "
             "--num_folds"
         )
-    rows, keys = labels.tolist(), places(seed, ids).tolist()
-    pack = sorted(
-        seen.tolist(), key=lambda i: (rows[i], graphemes[i], keys[i], ids[i])
-    )
-    splits[pack] = np.arange(len(pack)) % num_folds
+    pack = seen[np.argsort(codes[seen], kind="stable")]
+    splits[pack] = np.arange(len(pack), dtype=np.int32) % num_folds
     return splits
 
 
 def choose_unseen(
+    counts: np.ndarray,
     labels: np.ndarray,
-    graphemes: Sequence[str],
+    texts: Sequence[str],
     *,
     seed: int,
     fraction: float,
@@ -93,49 +97,61 @@ def choose_unseen(
     leave each of its classes `min_images` images, so that every fold can have
     one; where too few graphemes do, one image is enough.
 
+    Args:
+        counts: [G] ints, images of each grapheme; those of none do not count.
+        labels: [G, outputs] int64.
+        texts: G texts.
+        seed: Decides the order.
+        fraction: Fraction of the distinct texts to hold out.
+        min_images: Images that are left of a class.
+
     Returns:
-        [N] bool, whether an image is held out.
+        [G] bool, whether a grapheme is held out.
     """
-    unseen = np.zeros(len(graphemes), bool)
+    unseen = np.zeros(len(counts), bool)
     if not fraction:
         return unseen
-    group = _group(labels, graphemes)
-    texts: dict[int, set[str]] = {}
-    members: dict[int, list[int]] = {}
-    for i, g in enumerate(group):
-        texts.setdefault(g, set()).add(graphemes[i])
-        members.setdefault(g, []).append(i)
-    wanted = max(1, round(fraction * len(set(graphemes))))
-    order = sorted(
-        texts, key=lambda g: (place(seed, min(texts[g])), min(texts[g]))
-    )
-    left = [np.bincount(column) for column in labels.T]
+    groups = _groups(np.flatnonzero(counts).tolist(), labels, texts)
+    num_texts = sum(len(names) for names in groups)
+    wanted = max(1, round(fraction * num_texts))
+
+    def class_counts(members: np.ndarray | slice) -> list[np.ndarray]:
+        return [
+            np.bincount(column[members], counts[members], column.max() + 1)
+            for column in labels.T
+        ]
+
+    left = class_counts(slice(None))
+    order = sorted(groups, key=lambda names: (place(seed, names[0]), names))
     for least in (min_images, 1):
-        for g in order:
-            if wanted < len(texts[g]) or unseen[members[g][0]]:
+        for names in order:
+            members = groups[names]
+            if wanted < len(names) or unseen[members[0]]:
                 continue
-            counts = [
-                np.bincount(labels[members[g], k], minlength=len(have))
-                for k, have in enumerate(left)
-            ]
+            taken = class_counts(members)
             if all(
                 (have[take > 0] - take[take > 0] >= least).all()
-                for have, take in zip(left, counts, strict=True)
+                for have, take in zip(left, taken, strict=True)
             ):
-                left = [h - t for h, t in zip(left, counts, strict=True)]
-                unseen[members[g]] = True
-                wanted -= len(texts[g])
+                left = [h - t for h, t in zip(left, taken, strict=True)]
+                unseen[members] = True
+                wanted -= len(names)
     if not unseen.any():
         raise UserError(
-            f"--unseen_graphemes={fraction}: none of the "
-            f"{len(set(graphemes))} graphemes can be held out: each is the "
-            "only one with one of its classes"
+            f"--unseen_graphemes={fraction}: none of the {num_texts} graphemes "
+            "can be held out: each is the only one with one of its classes"
         )
     return unseen
 
 
-def _group(labels: np.ndarray, graphemes: Sequence[str]) -> np.ndarray:
-    """Numbers images so that equal texts or equal labels have one number."""
+def _groups(
+    graphemes: Sequence[int], labels: np.ndarray, texts: Sequence[str]
+) -> dict[tuple[str, ...], list[int]]:
+    """Puts graphemes of equal texts or equal labels into one group.
+
+    Returns:
+        A group's distinct texts, sorted -> its graphemes.
+    """
     parent: dict = {}
 
     def root(key):
@@ -143,11 +159,12 @@ def _group(labels: np.ndarray, graphemes: Sequence[str]) -> np.ndarray:
             parent[key] = key = parent[parent[key]]
         return key
 
-    rows = [tuple(row) for row in labels.tolist()]
-    for text, row in set(zip(graphemes, rows, strict=True)):
-        parent[root(text)] = root(row)
-    numbers: dict = {}
-    return np.array(
-        [numbers.setdefault(root(text), len(numbers)) for text in graphemes],
-        np.int64,
-    )
+    for g in graphemes:
+        parent[root(texts[g])] = root(tuple(labels[g].tolist()))
+    members: dict = {}
+    for g in graphemes:
+        members.setdefault(root(texts[g]), []).append(g)
+    return {
+        tuple(sorted({texts[g] for g in group})): group
+        for group in members.values()
+    }

@@ -4,41 +4,70 @@ image_id,grapheme_root,vowel_diacritic,consonant_diacritic,grapheme
 Train_0,15,9,5,ক্ট্রো
 """
 
+import array
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from storage import Folder, UserError
+from tfrecord_builder import image_ids
 
 CLASS_MAP = "class_map.csv"
 
 
 @dataclasses.dataclass(frozen=True)
-class Labels:
-    """The labels of all images, in the csv's order.
+class Graphemes:
+    """All that images show: G distinct labels with their text, in that order.
 
     Attributes:
         outputs: Names of the label columns.
         classes: The class names of each output.
-        index: Place of each image id.
-        values: [N, len(outputs)] int64 labels.
-        graphemes: N texts; the labels joined by commas where the csv has no
+        labels: [G, len(outputs)] int64.
+        texts: G texts; the labels joined by commas where the csv has no
             `grapheme` column.
     """
 
     outputs: tuple[str, ...]
     classes: tuple[tuple[str, ...], ...]
-    index: dict[str, int]
-    values: np.ndarray
-    graphemes: list[str]
+    labels: np.ndarray
+    texts: list[str]
 
-    def of(self, image_id: str) -> tuple[str, list[int]]:
-        """Returns an image's grapheme and labels."""
-        row = self.index[image_id]
-        return self.graphemes[row], self.values[row].tolist()
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The labels of N images, in the csv's order.
+
+    Attributes:
+        ids: The images.
+        codes: [N] int32, place of each image's grapheme.
+        graphemes: What they show.
+    """
+
+    ids: image_ids.Ids
+    codes: np.ndarray
+    graphemes: Graphemes
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """The rows of a csv, of which many say the same of another image.
+
+    Attributes:
+        ids: N image ids.
+        codes: [N] int32, place of what a row says of its image.
+        said: The distinct texts of the other columns, by their first rows.
+    """
+
+    ids: pa.LargeStringArray
+    codes: np.ndarray
+    said: list[tuple[str, ...]]
+
+    def first_id(self, code: int) -> str:
+        return self.ids[int(np.argmax(self.codes == code))].as_py()
 
 
 def read_labels(
@@ -46,8 +75,12 @@ def read_labels(
     *,
     csv_name: str = "train.csv",
     label_columns: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Labels:
-    """Reads and checks the labels of a folder; UserError where they are bad."""
+    """Reads and checks the labels of a folder; UserError where they are bad.
+
+    Images are found among them by a hash of (seed, id).
+    """
     class_map = _read_class_map(folder)
     outputs = tuple(label_columns or class_map)
     if not outputs:
@@ -57,45 +90,47 @@ def read_labels(
             "--label_columns=a,b"
         )
     where = f"{folder.url}/{csv_name}"
-    header, rows = _read_csv(folder, csv_name)
+    header, lines = _read_csv(folder, csv_name)
     missing = [n for n in ("image_id", *outputs) if n not in header]
     if missing:
         raise UserError(
             f"{where}: missing column {', '.join(missing)}; it has "
             f"{', '.join(header)}; name its label columns by --label_columns"
         )
-    short = next(
-        (i for i, row in enumerate(rows) if len(row) < len(header)), -1
-    )
-    if short >= 0:
-        raise UserError(
-            f"{where}: row {short + 1} has {len(rows[short])} columns, "
-            f"expected {len(header)}"
-        )
-    column = {name: header.index(name) for name in header}
-    ids = [row[column["image_id"]] for row in rows]
-    values = np.empty((len(rows), len(outputs)), np.int64)
+    rows = _read_rows(lines, header, outputs, where)
+    labels = np.empty((len(rows.said), len(outputs)), np.int64)
     classes = []
     for k, name in enumerate(outputs):
-        texts = [row[column[name]] for row in rows]
-        values[:, k] = _parse_labels(texts, ids, name, where)
+        labels[:, k] = _parse_labels(rows, k, name, where)
         names = class_map.get(name)
         if names is None:
-            highest = int(values[:, k].max(initial=-1))
+            highest = int(labels[:, k].max(initial=-1))
             names = tuple(str(i) for i in range(highest + 1))
-        _check_range(values[:, k], ids, name, len(names), where)
+        _check_range(labels[:, k], rows, name, len(names), where)
         classes.append(names)
-    if "grapheme" in column:
-        graphemes = [row[column["grapheme"]] for row in rows]
-    else:
-        graphemes = [",".join(map(str, row)) for row in values.tolist()]
-    return Labels(
-        outputs, tuple(classes), _index(ids, where), values, graphemes
+    ids = image_ids.sort(rows.ids, seed)
+    _check_doubled(ids, where)
+    # Texts differ that say the same, such as 7 and 07.
+    said = [
+        (tuple(row), texts[-1] if "grapheme" in header else _join(row))
+        for row, texts in zip(labels.tolist(), rows.said, strict=True)
+    ]
+    distinct = sorted(set(said))
+    places = {pair: place for place, pair in enumerate(distinct)}
+    codes = np.array([places[pair] for pair in said], np.int32)[rows.codes]
+    graphemes = Graphemes(
+        outputs,
+        tuple(classes),
+        np.array([row for row, _ in distinct], np.int64).reshape(
+            len(distinct), len(outputs)
+        ),
+        [text for _, text in distinct],
     )
+    return Labels(ids, codes, graphemes)
 
 
-def _read_csv(folder: Folder, name: str) -> tuple[list[str], list[list[str]]]:
-    """Returns the header and the rows, blank lines left out."""
+def _read_csv(folder: Folder, name: str) -> tuple[list[str], Iterator]:
+    """Returns the header and an iterator of the rows, without blank lines."""
     where = f"{folder.url}/{name}"
     try:
         data = folder.read_bytes(name)
@@ -104,16 +139,58 @@ def _read_csv(folder: Folder, name: str) -> tuple[list[str], list[list[str]]]:
             f"{where}: no such file; it gives each image its labels (another "
             "name: --labels_csv)"
         ) from None
-    try:
-        # utf-8-sig: spreadsheet programs put a byte order mark in front.
-        text = data.decode("utf-8-sig")
-        lines = io.StringIO(text, newline="")
-        rows = [row for row in csv.reader(lines) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{where}: not a csv file in UTF-8: {error}") from None
-    if not rows:
+    rows = _parse_csv(data, where)
+    header = next(rows, None)
+    if header is None:
         raise UserError(f"{where}: empty; expected a header and a row an image")
-    return [name.strip() for name in rows[0]], rows[1:]
+    return [name.strip() for name in header], rows
+
+
+def _parse_csv(data: bytes, where: str) -> Iterator[list[str]]:
+    """Yields the rows; of the text there is one block at a time."""
+    file = io.BytesIO(data)
+    # utf-8-sig: spreadsheet programs put a byte order mark in front.
+    lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    problem: object
+    try:
+        yield from filter(None, csv.reader(lines))
+        return
+    except csv.Error as error:
+        problem = error
+    except UnicodeDecodeError as error:  # Its places are those in the block.
+        byte = file.tell() - len(error.object) + error.start
+        problem = f"{error.reason} at byte {byte}"
+    raise UserError(f"{where}: not a csv file in UTF-8: {problem}")
+
+
+def _read_rows(
+    lines: Iterator[list[str]],
+    header: list[str],
+    outputs: Sequence[str],
+    where: str,
+) -> _Rows:
+    """Reads ids, and the texts of the outputs and the grapheme."""
+    names = [*outputs, *(name for name in ("grapheme",) if name in header)]
+    columns = [header.index(name) for name in names]
+    id_column = header.index("image_id")
+    blocks, ids = [], []
+    codes, said = array.array("i"), {}
+    for number, row in enumerate(lines, start=1):
+        if len(row) < len(header):
+            raise UserError(
+                f"{where}: row {number} has {len(row)} columns, expected "
+                f"{len(header)}"
+            )
+        ids.append(row[id_column])
+        texts = tuple([row[column] for column in columns])
+        codes.append(said.setdefault(texts, len(said)))
+        if len(ids) == image_ids.BLOCK:
+            blocks.append(pa.array(ids, pa.large_string()))
+            ids = []
+    blocks.append(pa.array(ids, pa.large_string()))
+    return _Rows(
+        pa.concat_arrays(blocks), np.frombuffer(codes, np.int32), list(said)
+    )
 
 
 def _read_class_map(folder: Folder) -> dict[str, tuple[str, ...]]:
@@ -145,38 +222,42 @@ def _read_class_map(folder: Folder) -> dict[str, tuple[str, ...]]:
     return {k: tuple(v[i] for i in range(len(v))) for k, v in names.items()}
 
 
-def _parse_labels(
-    texts: list[str], ids: list[str], name: str, where: str
-) -> np.ndarray:
-    try:
-        return np.array([int(text) for text in texts], np.int64)
-    except (ValueError, OverflowError):
-        for text, image_id in zip(texts, ids, strict=True):
-            if not text.strip().lstrip("-").isdecimal():
-                raise UserError(
-                    f"{where}: image {image_id}: {name}: expected a whole "
-                    f"number, got {text!r}"
-                ) from None
-        raise
+def _parse_labels(rows: _Rows, k: int, name: str, where: str) -> np.ndarray:
+    """Returns output k's label of each of `rows.said`."""
+    labels = np.empty(len(rows.said), np.int64)
+    for code, texts in enumerate(rows.said):
+        try:
+            labels[code] = int(texts[k])
+        except (ValueError, OverflowError):
+            raise UserError(
+                f"{where}: image {rows.first_id(code)}: {name}: expected a "
+                f"whole number, got {texts[k]!r}"
+            ) from None
+    return labels
 
 
 def _check_range(
-    values: np.ndarray, ids: list[str], name: str, classes: int, where: str
+    labels: np.ndarray, rows: _Rows, name: str, classes: int, where: str
 ) -> None:
-    bad = np.flatnonzero((values < 0) | (values >= classes))
+    bad = np.flatnonzero((labels < 0) | (labels >= classes))
     if bad.size:
+        count = np.isin(rows.codes, bad).sum()
         raise UserError(
-            f"{where}: image {ids[bad[0]]}: {name}: expected a label from 0 to "
-            f"{classes - 1}, got {values[bad[0]]} ({bad.size} such labels)"
+            f"{where}: image {rows.first_id(bad[0])}: {name}: expected a label "
+            f"from 0 to {classes - 1}, got {labels[bad[0]]} ({count} such "
+            "labels)"
         )
 
 
-def _index(ids: list[str], where: str) -> dict[str, int]:
-    index = {image_id: i for i, image_id in enumerate(ids)}
-    if len(index) < len(ids):
-        doubled = next(a for i, a in enumerate(ids) if index[a] != i)
+def _check_doubled(ids: image_ids.Ids, where: str) -> None:
+    doubled = ids.doubled()
+    if doubled:
+        first = ids.texts[min(places[0] for places in doubled)]
         raise UserError(
-            f"{where}: {len(ids) - len(index)} doubled image ids, the first "
-            f"{doubled}; every image has one row"
+            f"{where}: {sum(len(places) - 1 for places in doubled)} doubled "
+            f"image ids, the first {first}; every image has one row"
         )
-    return index
+
+
+def _join(labels: Sequence[int]) -> str:
+    return ",".join(map(str, labels))

@@ -56,7 +56,7 @@ class ParquetFiles:
         with _told(self.where(i)):
             yield parquet
 
-    def read_ids(self, i: int) -> list[str]:
+    def read_ids(self, i: int) -> pa.LargeStringArray:
         """Returns the image ids of a file, in row order."""
         with self.readable(i) as parquet:
             column = parquet.read(columns=["image_id"]).column("image_id")
@@ -65,7 +65,7 @@ class ParquetFiles:
             raise UserError(
                 f"{self.where(i)}: row {row}: expected an image_id, got null"
             )
-        return column.cast(pa.string()).to_pylist()
+        return column.cast(pa.large_string()).combine_chunks()
 
     def digest(self, i: int) -> str:
         """Returns the sha256 of a file's bytes, in hex."""

@@ -105,14 +105,14 @@ class Source:
     def num_images(self) -> int:
         return sum(sum(f.groups) for f in self.files)
 
-    def read_ids(self) -> list[list[str]]:
-        """Returns the image ids of each file, in row order."""
+    def read_ids(self) -> pa.LargeStringArray:
+        """Returns all image ids, file by file in row order."""
         files = reversed(range(len(self.files)))
-        return [self.read_file_ids(i) for i in files][::-1]
+        return pa.concat_arrays([self._files.read_ids(i) for i in files][::-1])
 
     def read_file_ids(self, i: int) -> list[str]:
         """Returns the image ids of one file, in row order."""
-        return self._files.read_ids(i)
+        return self._files.read_ids(i).to_pylist()
 
     def digest(self, i: int) -> str:
         """Returns the sha256 of a file's bytes, in hex."""

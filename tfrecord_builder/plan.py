@@ -1,6 +1,6 @@
 """Where every image goes, from the ids and labels alone.
 
-    plan = plan_records(ids, labels, recipe)
+    plan = plan_records(ids, codes, graphemes, recipe)
     plan.shards[3].images        # places in `ids`, in the order of the records
     plan.offsets[17]             # raw: the byte at which image 17's record is
 
@@ -8,14 +8,18 @@ Nothing here has seen a pixel, the number of files or of workers.
 """
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage import UserError
 from tfrecord_builder import example, folds, writer
-from tfrecord_builder.labels import Labels
+from tfrecord_builder.image_ids import Ids
+from tfrecord_builder.labels import Graphemes
 
 # A shard of fewer records than this is not worth a file of its own.
 _MIN_RECORDS = 8
@@ -57,21 +61,21 @@ class Plan:
 
     Attributes:
         ids: N image ids.
-        rows: [N] int64, each image's row in the labels.
-        keys: N times `example.serialize_keys`.
+        codes: [N] int32, place of each image's grapheme.
+        graphemes: G of them.
+        keys: G times `example.serialize_keys`.
         splits: Names of the splits.
-        split_of: [N] int64, place of each image's split.
         shards: All shards.
-        shard_of: [N] int64, place of each image's shard.
+        shard_of: [N] int32, place of each image's shard.
         offsets: [N] int64, where each raw record begins in its shard.
         sizes: [shards] int64, bytes of each raw shard.
     """
 
-    ids: list[str]
-    rows: np.ndarray
+    ids: pa.LargeStringArray
+    codes: np.ndarray
+    graphemes: Graphemes
     keys: list[bytes]
     splits: tuple[str, ...]
-    split_of: np.ndarray
     shards: list[PlannedShard]
     shard_of: np.ndarray
     offsets: np.ndarray
@@ -80,24 +84,32 @@ class Plan:
     def header(self, image: int, image_bytes: int) -> bytes:
         """Returns all of an image's record but its last `image_bytes`."""
         return example.image_header(
-            self.ids[image], self.keys[image], image_bytes
+            self.ids[image].as_py(), self.keys[self.codes[image]], image_bytes
         )
 
 
-def plan_records(ids: Sequence[str], labels: Labels, recipe: Recipe) -> Plan:
-    """Plans the records of all images."""
-    for name in labels.outputs:
+def plan_records(
+    ids: Ids, codes: np.ndarray, graphemes: Graphemes, recipe: Recipe
+) -> Plan:
+    """Plans the records of all images.
+
+    Args:
+        ids: N images.
+        codes: [N] int32, place of each image's grapheme.
+        graphemes: What there is to see in images.
+        recipe: How they are built.
+    """
+    for name in graphemes.outputs:
         if name in example.RESERVED:
             raise UserError(
                 f"a label column cannot be called {name}: records keep their "
                 f"{', '.join(example.RESERVED)} under these names"
             )
-    rows = np.array([labels.index[image_id] for image_id in ids], np.int64)
-    graphemes = [labels.graphemes[row] for row in rows]
     split_of = folds.deal(
-        ids,
-        labels.values[rows],
-        graphemes,
+        ids.order,
+        codes,
+        graphemes.labels,
+        graphemes.texts,
         seed=recipe.seed,
         num_folds=recipe.num_folds,
         unseen_fraction=recipe.unseen_graphemes,
@@ -105,38 +117,42 @@ def plan_records(ids: Sequence[str], labels: Labels, recipe: Recipe) -> Plan:
     splits = [f"fold{k}" for k in range(recipe.num_folds)]
     if (split_of == recipe.num_folds).any():
         splits.append("unseen")
-    hashes = folds.places(recipe.seed, ids).tolist()
-    order = np.array(
-        sorted(range(len(ids)), key=lambda i: (hashes[i], ids[i])), np.int64
-    )
     shards = []
     for k, split in enumerate(splits):
-        shards += _cut(split, order[split_of[order] == k], recipe)
-    keys = _keys(labels, rows, graphemes)
-    shard_of = np.empty(len(ids), np.int64)
+        images = ids.order[split_of[ids.order] == k]
+        shards += _cut(split, images, recipe)
+    del split_of
+    keys = [
+        example.serialize_keys(graphemes.outputs, labels, text)
+        for labels, text in zip(
+            graphemes.labels.tolist(), graphemes.texts, strict=True
+        )
+    ]
+    shard_of = np.empty(len(ids), np.int32)
     for s, shard in enumerate(shards):
         shard_of[shard.images] = s
-    offsets, sizes = _offsets(ids, keys, shards, recipe.image_bytes)
     return Plan(
-        list(ids),
-        rows,
+        ids.texts,
+        codes,
+        graphemes,
         keys,
         tuple(splits),
-        split_of,
         shards,
         shard_of,
-        offsets,
-        sizes,
+        *_offsets(ids.texts, codes, keys, shards, recipe.image_bytes),
     )
 
 
-def source_digest(images: Mapping[str, tuple[str, Sequence[int]]]) -> str:
-    """Returns the SHA-256 of id -> (grapheme, labels), in the ids' order."""
+def source_line(labels: Sequence[int], text: str) -> str:
+    """Returns what `source_digest` takes of a grapheme."""
+    return "\t".join([text, *map(str, labels)])
+
+
+def source_digest(images: Iterable[tuple[str, str]]) -> str:
+    """Returns the SHA-256 of (id, `source_line`), sorted by the ids."""
     sha = hashlib.sha256()
-    for image_id in sorted(images):
-        text, values = images[image_id]
-        line = "\t".join([image_id, text, *map(str, values)])
-        sha.update(line.encode() + b"\n")
+    for image_id, line in images:
+        sha.update(f"{image_id}\t{line}\n".encode())
     return sha.hexdigest()
 
 
@@ -154,42 +170,34 @@ def _cut(split: str, images: np.ndarray, recipe: Recipe) -> list[PlannedShard]:
     ]
 
 
-def _keys(
-    labels: Labels, rows: np.ndarray, graphemes: list[str]
-) -> list[bytes]:
-    """Returns each image's `serialize_keys`, made once a grapheme."""
-    made: dict[tuple, bytes] = {}
-    keys = []
-    for values, text in zip(
-        labels.values[rows].tolist(), graphemes, strict=True
-    ):
-        key = (text, *values)
-        if key not in made:
-            made[key] = example.serialize_keys(labels.outputs, values, text)
-        keys.append(made[key])
-    return keys
-
-
 def _offsets(
-    ids: Sequence[str],
+    ids: pa.LargeStringArray,
+    codes: np.ndarray,
     keys: list[bytes],
     shards: list[PlannedShard],
     image_bytes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the raw records' [N] offsets and the raw shards' sizes."""
-    lengths = np.array(
-        [
-            writer.FRAME_BYTES
-            + len(example.image_header(i, k, image_bytes))
-            + image_bytes
-            for i, k in zip(ids, keys, strict=True)
-        ],
-        np.int64,
-    )
+
+    @functools.cache
+    def length(id_bytes: int, key_bytes: int) -> int:
+        """Returns the bytes of a framed record, which its parts' decide."""
+        header = example.image_header(
+            "x" * id_bytes, bytes(key_bytes), image_bytes
+        )
+        return writer.FRAME_BYTES + len(header) + image_bytes
+
+    id_bytes = pc.binary_length(ids).to_numpy()
+    key_bytes = np.array([len(key) for key in keys], np.int64)
     offsets = np.empty(len(ids), np.int64)
     sizes = np.empty(len(shards), np.int64)
     for s, shard in enumerate(shards):
-        ends = np.cumsum(lengths[shard.images])
-        offsets[shard.images] = ends - lengths[shard.images]
+        lengths = map(
+            length,
+            id_bytes[shard.images].tolist(),
+            key_bytes[codes[shard.images]].tolist(),
+        )
+        ends = np.cumsum([0, *lengths])
+        offsets[shard.images] = ends[:-1]
         sizes[s] = ends[-1]
     return offsets, sizes

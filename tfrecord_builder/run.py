@@ -14,12 +14,14 @@ import pathlib
 import time
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from absl import logging
 
 import storage
 from storage import UserError
 from tfrecord_builder import (
     dataset_info,
+    image_ids,
     labels,
     local_engine,
     parquet_files,
@@ -28,6 +30,7 @@ from tfrecord_builder import (
     summary,
 )
 from tfrecord_builder.destination import Destination
+from tfrecord_builder.image_ids import Ids
 from tfrecord_builder.labels import Labels
 from tfrecord_builder.parquet_reader import Source
 
@@ -65,10 +68,13 @@ def run(
     }
     folder = storage.open_folder(input_dir)
     names = parquet_files.find_files(folder, input_glob)
-    table = labels.read_labels(
-        folder, csv_name=labels_csv, label_columns=label_columns
-    )
     log = {"flags": flags, "source": _fingerprint(folder, names, labels_csv)}
+    table = labels.read_labels(
+        folder,
+        csv_name=labels_csv,
+        label_columns=label_columns,
+        seed=recipe.seed,
+    )
     destination = Destination(output_dir, spool_dir, always_spool=always_spool)
     if not overwrite:
         whole = destination.find_whole(log)
@@ -111,9 +117,12 @@ def run(
             f"{recipe.image_encoding}, {recipe.num_folds} folds",
             flush=True,
         )
-        ids = _read_ids(source, table)
-        planned = plan.plan_records(ids, table, recipe)
-        info = summary.make_info(source, table, planned, recipe)
+        images = _label_images(source, table, recipe.seed)
+        graphemes = table.graphemes
+        del table  # It is as large as the plan, and needed no more.
+        planned = plan.plan_records(*images, graphemes, recipe)
+        del images
+        info = summary.make_info(source, planned, recipe)
         identity = {
             **dataclasses.asdict(recipe),
             "labels": info.build["source"]["sha256"],
@@ -183,31 +192,41 @@ def _fingerprint(
     return {**{name: sizes[name] for name in names}, **digests}
 
 
-def _read_ids(source: Source, table: Labels) -> list[str]:
-    """Returns the ids of all images; each must be new and have labels."""
-    seen: dict[str, str] = {}
-    for file, ids in zip(source.files, source.read_ids(), strict=True):
-        for image_id in ids:
-            if image_id in seen:
-                raise UserError(
-                    f"{source.url}/{file.name}: image {image_id} is there "
-                    f"twice, also in {seen[image_id]}; an image has one id"
-                )
-            seen[image_id] = file.name
-    if not seen:
-        raise UserError(f"{source.url}: its parquet files hold no image")
-    unlabelled = [i for i in seen if i not in table.index]
-    if unlabelled:
+def _label_images(
+    source: Source, table: Labels, seed: int
+) -> tuple[Ids, np.ndarray]:
+    """Returns all images, each of which must be new and have labels.
+
+    Returns:
+        Their ids; [N] int32, place of each image's grapheme.
+    """
+    ids = image_ids.sort(source.read_ids(), seed)
+    ends = np.cumsum([sum(file.groups) for file in source.files])
+
+    def file_of(image: int) -> str:
+        return source.files[np.searchsorted(ends, image, "right")].name
+
+    if doubled := ids.doubled():
+        first, again, *_ = min(doubled, key=lambda places: places[1])
         raise UserError(
-            f"{source.url}: {len(unlabelled)} of {len(seen)} images have no "
-            f"labels, the first is {unlabelled[0]} in {seen[unlabelled[0]]}; "
-            "give each a row in the label csv"
+            f"{source.url}/{file_of(again)}: image {ids.texts[again]} is there "
+            f"twice, also in {file_of(first)}; an image has one id"
         )
-    if len(seen) < len(table.index):
+    if not len(ids):
+        raise UserError(f"{source.url}: its parquet files hold no image")
+    rows = table.ids.find(ids)
+    unlabelled = np.flatnonzero(rows < 0)
+    if len(unlabelled):
+        raise UserError(
+            f"{source.url}: {len(unlabelled)} of {len(ids)} images have no "
+            f"labels, the first is {ids.texts[unlabelled[0]]} in "
+            f"{file_of(unlabelled[0])}; give each a row in the label csv"
+        )
+    if len(ids) < len(table.ids):
         logging.warning(
             "%d of %d rows of the label csv have no image in %s",
-            len(table.index) - len(seen),
-            len(table.index),
+            len(table.ids) - len(ids),
+            len(table.ids),
             source.url,
         )
-    return list(seen)
+    return ids, table.codes[rows]

@@ -1,30 +1,29 @@
 """Describes what was built: dataset_info.json, and the table of the folds."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
+import pyarrow.compute as pc
 
-from tfrecord_builder import dataset_info, png_encoder, resize
+from tfrecord_builder import dataset_info, image_ids, png_encoder, resize
 from tfrecord_builder import plan as planning
-from tfrecord_builder.labels import Labels
+from tfrecord_builder.labels import Graphemes
 from tfrecord_builder.parquet_reader import Source
 from tfrecord_builder.plan import Plan, Recipe
 
 
 def make_info(
-    source: Source,
-    labels: Labels,
-    plan: Plan,
-    recipe: Recipe,
+    source: Source, plan: Plan, recipe: Recipe
 ) -> dataset_info.DatasetInfo:
     """Returns the dataset's information without sizes and digests of shards."""
-    values = labels.values[plan.rows]
+    counts = _count(plan)
     build = dataclasses.asdict(recipe)
     for name in ("image_height", "image_width", "image_encoding"):
         del build[name]
     build["source"] = {
         "images": len(plan.ids),
-        "sha256": planning.source_digest({i: labels.of(i) for i in plan.ids}),
+        "sha256": planning.source_digest(_sorted_images(plan)),
     }
     png = recipe.image_encoding == "png"
     return dataset_info.DatasetInfo(
@@ -40,15 +39,17 @@ def make_info(
             (recipe.image_height, recipe.image_width),
         ),
         outputs=tuple(
-            dataset_info.Output(name, classes, _counts(column, classes))
-            for name, classes, column in zip(
-                labels.outputs, labels.classes, values.T, strict=True
+            dataset_info.Output(name, classes, class_counts)
+            for (name, class_counts), classes in zip(
+                _class_counts(plan.graphemes, counts.sum(axis=0)).items(),
+                plan.graphemes.classes,
+                strict=True,
             )
         ),
-        graphemes=_graphemes(labels, plan),
+        graphemes=_graphemes(plan, counts),
         splits={
-            name: _split(k, name, labels, plan)
-            for k, name in enumerate(plan.splits)
+            name: _split(name, plan, split_counts)
+            for name, split_counts in zip(plan.splits, counts, strict=True)
         },
         build=build,
     )
@@ -85,36 +86,78 @@ def fold_table(info: dataset_info.DatasetInfo) -> str:
     return "\n".join(table)
 
 
-def _counts(column: np.ndarray, classes: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(np.bincount(column, minlength=len(classes)).tolist())
+def _count(plan: Plan) -> np.ndarray:
+    """Returns each split's images of each grapheme, [splits, G] int64."""
+    counts = np.zeros((len(plan.splits), len(plan.keys)), np.int64)
+    for shard in plan.shards:
+        counts[plan.splits.index(shard.split)] += np.bincount(
+            plan.codes[shard.images], minlength=len(plan.keys)
+        )
+    return counts
 
 
-def _graphemes(labels: Labels, plan: Plan) -> tuple[dataset_info.Grapheme, ...]:
-    """Returns every distinct (labels, text), sorted."""
+def _sorted_images(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yields what `plan.source_digest` takes."""
+    lines = list(
+        map(
+            planning.source_line,
+            plan.graphemes.labels.tolist(),
+            plan.graphemes.texts,
+        )
+    )
+    order = pc.sort_indices(plan.ids)
+    for start in range(0, len(order), image_ids.BLOCK):
+        block = order.slice(start, image_ids.BLOCK)
+        ids = plan.ids.take(block).to_numpy(zero_copy_only=False)
+        for image_id, code in zip(
+            ids, plan.codes[block.to_numpy()].tolist(), strict=True
+        ):
+            yield image_id, lines[code]
+
+
+def _class_counts(
+    graphemes: Graphemes, counts: np.ndarray
+) -> dict[str, tuple[int, ...]]:
+    """Returns each output's images of each class, by those of graphemes."""
+    return {
+        output: tuple(
+            np.bincount(column, counts, len(classes)).astype(int).tolist()
+        )
+        for output, classes, column in zip(
+            graphemes.outputs,
+            graphemes.classes,
+            graphemes.labels.T,
+            strict=True,
+        )
+    }
+
+
+def _graphemes(
+    plan: Plan, counts: np.ndarray
+) -> tuple[dataset_info.Grapheme, ...]:
+    """Returns every distinct (labels, text) that has images."""
     unseen = np.array([s == dataset_info.UNSEEN for s in plan.splits])
-    found: dict[tuple, list] = {}
-    for row, split in zip(plan.rows.tolist(), plan.split_of, strict=True):
-        key = (tuple(labels.values[row].tolist()), labels.graphemes[row])
-        entry = found.setdefault(key, [0, unseen[split]])
-        entry[0] += 1
     return tuple(
         dataset_info.Grapheme(
-            text, key, count, dataset_info.UNSEEN if held_out else "folds"
+            text,
+            tuple(labels),
+            int(in_splits.sum()),
+            dataset_info.UNSEEN if in_splits[unseen].any() else "folds",
         )
-        for (key, text), (count, held_out) in sorted(found.items())
+        for text, labels, in_splits in zip(
+            plan.graphemes.texts,
+            plan.graphemes.labels.tolist(),
+            counts.T,
+            strict=True,
+        )
+        if in_splits.any()
     )
 
 
-def _split(k: int, name: str, labels: Labels, plan: Plan) -> dataset_info.Split:
-    values = labels.values[plan.rows[plan.split_of == k]]
+def _split(name: str, plan: Plan, counts: np.ndarray) -> dataset_info.Split:
     return dataset_info.Split(
-        records=len(values),
-        counts={
-            output: _counts(column, classes)
-            for output, classes, column in zip(
-                labels.outputs, labels.classes, values.T, strict=True
-            )
-        },
+        records=int(counts.sum()),
+        counts=_class_counts(plan.graphemes, counts),
         shards=tuple(
             dataset_info.Shard(s.name, len(s.images), bytes=0, sha256="")
             for s in plan.shards

@@ -116,7 +116,7 @@ def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
         rows = [row for part in parts for row in part.labels]
         texts = [text for part in parts for text in part.graphemes]
         seen.update(ids)
-        source.update(zip(ids, zip(texts, rows, strict=True), strict=True))
+        source.update(zip(ids, map(plan.source_line, rows, texts), strict=True))
         if len(ids) != split.records:
             problems.append(
                 f"{name}: {len(ids)} records, expected {split.records}"
@@ -126,13 +126,17 @@ def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
             expected = split.counts[output.name]
             if [counts[c] for c in range(len(expected))] != list(expected):
                 problems.append(f"{name}: other counts of {output.name}")
-        order = [(folds.place(info.build["seed"], i), i) for i in ids]
+        hashes = folds.places(info.build["seed"], ids).tolist()
+        order = list(zip(hashes, ids, strict=True))
         if order != sorted(order):
             problems.append(f"{name}: its records are in another order")
     doubled = [i for i, count in seen.items() if count > 1]
     if doubled:
         problems.append(f"image {doubled[0]} is there twice")
-    if plan.source_digest(source) != info.build["source"]["sha256"]:
+    if (
+        plan.source_digest(sorted(source.items()))
+        != info.build["source"]["sha256"]
+    ):
         problems.append("the ids and labels have another digest")
     return problems
 

@@ -90,7 +90,7 @@ def read_order(
     Raises:
         UserError: No image, an id twice, or rows that are not the images'.
     """
-    image_ids = check_ids(i for ids in source.read_ids() for i in ids)
+    image_ids = check_ids(source.read_ids().to_pylist())
     if not image_ids:
         raise UserError(
             f"{source.url}: the parquet files ({source.files[0].name}, …) "
