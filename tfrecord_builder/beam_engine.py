@@ -5,9 +5,10 @@
 
 The first pipeline reads what the plan needs, the second the pixels. The driver
 makes the plan with the functions of the local engine and gives each worker the
-part for the file it reads, so that labels are joined with no shuffle and lie in
-no worker's memory as a whole. Input and output are folders that all machines
-see, or gs://; what goes between driver and workers is told in beam_exchange.py.
+part for the file it reads, 10 bytes an image: as a side input the labels would
+lie whole in every worker, and a join in the pipeline would shuffle them once
+more. Input and output are folders that all machines see, or gs://; what goes
+between driver and workers is told in beam_exchange.py.
 
 A mistake of the data does not fail a bundle: it is told to the driver, ranges
 behind it and all shards are left out, and so the pipeline ends by itself, on
@@ -17,16 +18,18 @@ What it costs, for N images of B bytes (raw 32,332; PNG about 9,000):
 
     input    read twice, for ids and for pixels, where it must be copied (gs://,
              a zip); a row group above `parquet_reader.RANGE_BYTES` once a range
-    shuffle  once B + 215 bytes an image: keys, framing, its place
-    worker   2.1 GB for a row group of 50,210 images, 0.1 KB for each image of
+    shuffle  once B + 200 bytes an image: keys, framing, its place
+    worker   2.1 GB for a row group of 50,210 images, 40 bytes for each image of
              the file that it reads: its plan; 256 MiB for the shard that it
              writes, more goes to its disk; never a split
-    driver   1 KB an image (0.83 measured on 10^6): ids, labels, the plan
+    driver   93 bytes an image where ids meet their labels, 46 from there on:
+             ids, graphemes, the plan; 2.7 s a million images on one core
+             (measured on 10^7 by benchmarks/plan.py)
 
 10^9 images of 137 x 236 are 32 TB to shuffle, within what Dataflow's shuffle
 service or Flink's disks are made for, and 310,000 shards of 100 MiB. What
-limits is the driver: 10^8 images take about 100 GB of its memory, 10^9 would
-need a plan that is made by sorting in the pipeline.
+limits is the driver: by these figures 10^8 images take 9 GB of its memory and
+5 minutes, 10^9 take 93 GB and 45 minutes: one large machine.
 """
 
 import concurrent.futures
@@ -38,6 +41,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 
 import storage
@@ -191,13 +195,16 @@ class BeamEngine:
 
     def _hand_out(self, source: ScannedSource, plan: Plan) -> None:
         """Writes each file's part of the plan to the exchange."""
-        first = 0
-        for i, file in enumerate(source.files):
-            images = slice(first, first + sum(file.groups))
-            self._exchange.write_table(
-                f"plan-{i:05d}", beam_steps.plan_table(plan, images)
-            )
-            first = images.stop
+        ends = np.cumsum([0, *(sum(file.groups) for file in source.files)])
+
+        def write(i: int) -> None:
+            images = slice(int(ends[i]), int(ends[i + 1]))
+            part = beam_steps.plan_table(plan, images)
+            self._exchange.write_table(f"plan-{i:05d}", part)
+
+        with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            for _ in pool.map(write, range(len(source.files))):
+                pass
 
     def _run(self, build: Callable[[beam.Pipeline], object]) -> None:
         try:

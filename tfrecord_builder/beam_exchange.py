@@ -59,7 +59,8 @@ class Exchange:
 
     def write_table(self, what: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
             writer.write_table(table)
         self.write(what, sink.getvalue().to_pybytes())
 
