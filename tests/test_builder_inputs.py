@@ -164,6 +164,20 @@ def test_csv_with_quotes_and_other_columns(source, tmp_path, expected):
     assert build(source[0], tmp_path / "out") == expected
 
 
+def test_labels_of_other_spellings(source, tmp_path, expected):
+    """1, 01 and +1 are one label, so such images show one grapheme."""
+    path = source[0] / "train.csv"
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    ways = ["{}", "0{}", " +{}"]
+    rows = [
+        [i, *map(ways[k % 3].format, labels), text]
+        for k, (i, *labels, text) in enumerate(rows)
+    ]
+    tiny_data.write_csv(path, [header, *rows])
+    assert build(source[0], tmp_path / "out") == expected
+
+
 def test_without_grapheme_the_labels_stand_in(tmp_path):
     dataset = tiny_data.write_dataset(tmp_path / "in", grapheme=False)
     build(tmp_path / "in", tmp_path / "out")
