@@ -6,6 +6,7 @@ line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 
 import argparse
 import logging as std_logging
+import re
 import sys
 import textwrap
 import time
@@ -13,6 +14,11 @@ from collections.abc import Callable
 from types import ModuleType
 
 from absl import app, flags, logging
+
+# What absl says of a flag that is required and not given.
+_MISSING = re.compile(
+    r"flag --(\w+)=None: Flag --\1 must have a value .*None\.?"
+)
 
 # So that --help shows what run() adopts as flags of the script that calls it.
 flags.disclaim_key_flags()
@@ -114,7 +120,9 @@ def _parse(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        sys.exit(fail(f"{str(error).rstrip('.')} (see --helpshort)"))
+        told = _MISSING.sub(r"--\1 is missing.", str(error))
+        told = told.removeprefix("ERROR:: ").rstrip(".")
+        sys.exit(fail(f"{told} (see --helpshort)"))
 
 
 def _log_plainly() -> None:

@@ -77,6 +77,7 @@ def test_short_help_of_a_command():
         ("--num_folds=x", "flag --num_folds=x: "),
         ("--image_encoding=jpg", "value should be one of <raw|png>"),
         ("num_folds=3", "unexpected argument 'num_folds=3'"),
+        ("--flagfile=none.flags", "error: Unable to open flagfile: "),
     ],
 )
 def test_a_wrong_flag_is_one_line(flag, expected):
@@ -87,6 +88,20 @@ def test_a_wrong_flag_is_one_line(flag, expected):
     assert expected in line
 
 
+def test_what_is_missing_is_named():
+    done = subprocess.run(
+        [sys.executable, commands.ROOT / "sample_data" / "main.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: --output_dir is missing. --num_images is missing "
+        "(see --helpshort)\n"
+    )
+
+
 def synopses():
     """Yields the docstring of every command, by its path."""
     for path in commands.ROOT.glob("*/*.py"):
@@ -95,7 +110,7 @@ def synopses():
             yield pytest.param(ast.get_docstring(ast.parse(text)), id=name)
 
 
-@pytest.mark.parametrize("synopsis", synopses())
+@pytest.mark.parametrize("synopsis", list(synopses()))
 def test_a_synopsis_leaves_room_for_the_flags(synopsis):
     lines = synopsis.splitlines()
     assert len(lines) < 16

@@ -11,25 +11,26 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Shows progress: one changing line on a terminal, else a line a while.
 
+    What comes before the first update is not in the rate: input is opened and
+    graphs are compiled.
+
     Args:
         total: Units of the whole work.
-        done: Units done before this process began.
         unit: What a unit is called in the rate, and how many it counts.
     """
 
-    def __init__(
-        self, total: int, *, done: int = 0, unit: tuple[str, int] = ("", 1)
-    ):
+    def __init__(self, total: int, *, unit: tuple[str, int] = ("", 1)):
         self.total = total
         self.unit, self.per_unit = unit
         self._terminal = sys.stderr.isatty()
-        self._mark = (time.monotonic(), done)
+        self._mark = None
         self._shown = time.monotonic()
         self.rate = 0.0
 
     def update(self, done: int, text: str) -> None:
         """Takes note of `done` units, and shows `text`, rate and ETA."""
         now = time.monotonic()
+        self._mark = self._mark or (now, done)
         began, before = self._mark
         if done > before and now > began:
             self.rate = (done - before) / (now - began)
@@ -55,9 +56,9 @@ class Progress:
         if self._terminal:
             sys.stderr.write("\r\x1b[K")
 
-    def pause(self, done: int) -> None:
-        """Leaves the time since the last update out of the rate."""
-        self._mark = (time.monotonic(), done)
+    def pause(self) -> None:
+        """Leaves the time to the next update out of the rate."""
+        self._mark = None
         self.close()
 
 

@@ -129,7 +129,6 @@ class Training:
         iterator = None
         shown = progress.Progress(
             self.total_steps,
-            done=state.step,
             unit=("images", self.stream.batch_size),
         )
         length = loop_length.LoopLength(
@@ -141,7 +140,7 @@ class Training:
                 self._evaluate()
                 callbacks.on_epoch_end(epoch, state.history[-1])
                 self.show()
-                shown.pause(state.step)
+                shown.pause()
                 continue
             if state.step == self.total_steps or plateau.is_over(
                 state.history, patience=self.stop_after
@@ -166,8 +165,6 @@ class Training:
             callbacks.on_train_batch_end((state.step - 1) % spe)
             state.legs[-1]["backup_seconds"] += time.monotonic() - ended
             self.show()
-            if state.legs[-1]["seconds"] == 0:
-                shown.pause(state.step)  # The first loop compiled.
             said = log_lines.step(
                 state,
                 loss=self._mean_loss(),
