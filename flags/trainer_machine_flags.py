@@ -18,9 +18,9 @@ flags.DEFINE_integer(
 flags.DEFINE_enum(
     "precision",
     "auto",
-    ["auto", "float32", "mixed_float16", "mixed_bfloat16"],
+    ["auto", "fast", "float32", "mixed_float16", "mixed_bfloat16"],
     "auto: bfloat16 on TPUs and new GPUs, float16 on older ones, float32 on "
-    "a CPU.",
+    "a CPU. fast: as auto, and bfloat16 on a CPU that has instructions for it.",
 )
 flags.DEFINE_integer(
     "max_per_replica_batch",
