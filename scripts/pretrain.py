@@ -48,6 +48,8 @@ def main(argv):
         f"--data_dir={records}",
         f"--workdir={workdir}",
         f"--backup_dir={backup}",
+        "--precision=mixed_bfloat16",
+        "--cutmix=0.5",
         "--nopretrained",
         "--grapheme_head=0",
         "--logit_adjustment=0",

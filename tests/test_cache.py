@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import gcs_emulators
 import pytest
@@ -113,6 +114,26 @@ def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
         train()
     (folder,) = (tmp_path / "cache").iterdir()
     assert not (folder / victim.name).exists()
+
+
+def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
+    """A thread that reads ahead, which TensorFlow would wait for."""
+    hold, waits, found = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(cache, "_bring", lambda copy: hold.wait())
+
+    def fetch():
+        waits.set()
+        found.extend(made.fetch(shards(records)))
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    try:
+        with make(records, cache_dir=tmp_path / "cache") as made:
+            thread.start()
+            waits.wait()
+        thread.join(20)
+        assert found == shards(records)
+    finally:
+        hold.set()
 
 
 _COPY = """

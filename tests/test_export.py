@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import commands
+import keras
 import numpy as np
 import pytest
 import served
@@ -116,10 +117,9 @@ def run_onnx(path, images):
     ],
 )
 def test_exported(trained, images, expected, run_export, format_, name, run):
-    try:
-        export.check_packages(format_)
-    except UserError as error:
-        pytest.skip(str(error))
+    keras_version = tuple(map(int, keras.__version__.split(".")[:2]))
+    if format_ == "litert" and keras_version < (3, 13):
+        pytest.skip("this Keras writes no LiteRT")
     done = run_export(f"--model={trained}", f"--format={format_}")
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()

@@ -112,7 +112,7 @@ def test_another_dataset_is_refused(infos, tiny_records):
 
 def test_the_very_dataset_is_refused(tiny_records):
     info = dataset_info.read(tiny_records)
-    with pytest.raises(storage.UserError, match="validation fold would be"):
+    with pytest.raises(storage.UserError, match="a validation fold too"):
         extra.read(str(tiny_records), like=info)
 
 

@@ -30,7 +30,7 @@ def deal(labels, graphemes=None, ids=None, seed=0, **options):
         ids or [f"i{k}" for k in range(len(rows))], pa.large_string()
     )
     return folds.deal(
-        image_ids.sort(pa.array(ids, pa.large_string()), seed).order,
+        image_ids.sort(ids, seed).order,
         np.array([distinct.index(image) for image in images]),
         np.array([row for row, _ in distinct]),
         [text for _, text in distinct],

@@ -1,6 +1,9 @@
 """The training stream and the evaluation stream, on real tiny records."""
 
 import collections
+import dataclasses
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -95,6 +98,23 @@ def test_a_resume_sees_what_the_whole_run_sees(tiny_records, window_shards):
             start, last, with_keys=True, parallel_calls=start % 3 + 1
         )
         assert_same(read(resumed), whole[start:])
+
+
+@pytest.mark.parametrize("window_shards", [1, 99])
+def test_reading_begins_before_a_batch_is_asked_for(
+    tiny_records, window_shards
+):
+    began = threading.Event()
+
+    def fetch(paths):
+        began.set()
+        return [os.fsdecode(path) for path in paths]
+
+    stream = make_stream(tiny_records, window_shards=window_shards)
+    expected = read(stream.dataset(0, 2))
+    iterator = iter(dataclasses.replace(stream, fetch=fetch).dataset(0, 2))
+    assert began.wait(20)
+    assert_same(read(iterator), expected)
 
 
 def test_replicas_and_workers_share_the_same_batches(tiny_records):

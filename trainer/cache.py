@@ -120,7 +120,10 @@ class ShardCache:
     def __exit__(self, kind, error, traceback):
         """Stops copying; raises the data's fault in place of what it caused."""
         with self._changed:
+            # Who still waits, such as a thread that reads ahead, goes on.
             self._todo.clear()
+            self._pending.clear()
+            self._changed.notify_all()
         for lock in self._locks:
             lock.close()
         if error is not None and self.error is not None:

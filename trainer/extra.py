@@ -30,7 +30,8 @@ def read(
     if info.digest() == like.digest():
         raise storage.UserError(
             f"--extra_data_dir={data_dir} is the dataset of --data_dir itself: "
-            "the validation fold would be trained on; give another one"
+            "all of it would be trained on, a validation fold too; give "
+            "another one"
         )
     for what, expected, got in (
         (

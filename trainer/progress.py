@@ -56,9 +56,9 @@ class Progress:
         if self._terminal:
             sys.stderr.write("\r\x1b[K")
 
-    def pause(self) -> None:
-        """Leaves the time to the next update out of the rate."""
-        self._mark = None
+    def pause(self, done: int) -> None:
+        """Leaves the time since the last update out of the rate."""
+        self._mark = (time.monotonic(), done)
         self.close()
 
 

@@ -140,7 +140,7 @@ class Training:
                 self._evaluate()
                 callbacks.on_epoch_end(epoch, state.history[-1])
                 self.show()
-                shown.pause()
+                shown.pause(state.step)
                 continue
             if state.step == self.total_steps or plateau.is_over(
                 state.history, patience=self.stop_after

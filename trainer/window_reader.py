@@ -75,7 +75,12 @@ class WindowReader:
             return self._parse(_read_shard(path))
 
         return (
-            tf.data.Dataset.from_tensor_slices(self._fetch(self.paths))
+            tf.data.Dataset.from_tensors(tf.constant(self.paths))
+            .flat_map(
+                lambda paths: tf.data.Dataset.from_tensor_slices(
+                    self._fetch(paths)
+                )
+            )
             .map(read, num_parallel_calls=self.parallel_calls)
             .rebatch(sum(self.order.shard_records))
         )
@@ -113,7 +118,7 @@ class WindowReader:
     def _fetch(self, paths):
         """Returns the paths to read shards at, once a window."""
         if self.fetch is None:
-            return tf.constant(paths) if isinstance(paths, tuple) else paths
+            return paths
         there = tf.numpy_function(
             lambda names: np.array(self.fetch(names.tolist()), object),
             [paths],
