@@ -1,22 +1,18 @@
-"""Reads the label csv and class_map.csv.
+"""Reads the label csv.
 
 image_id,grapheme_root,vowel_diacritic,consonant_diacritic,grapheme
 Train_0,15,9,5,ক্ট্রো
 """
 
 import array
-import csv
 import dataclasses
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from storage import Folder, UserError
-from tfrecord_builder import image_ids
-
-CLASS_MAP = "class_map.csv"
+from tfrecord_builder import csv_files, image_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,16 +77,16 @@ def read_labels(
 
     Images are found among them by a hash of (seed, id).
     """
-    class_map = _read_class_map(folder)
+    class_map = csv_files.read_class_map(folder)
     outputs = tuple(label_columns or class_map)
     if not outputs:
         raise UserError(
-            f"{folder.url}: found no {CLASS_MAP}, which names the label "
-            f"columns; add it, or name columns of {csv_name} by "
+            f"{folder.url}: found no {csv_files.CLASS_MAP}, which names the "
+            f"label columns; add it, or name columns of {csv_name} by "
             "--label_columns=a,b"
         )
     where = f"{folder.url}/{csv_name}"
-    header, lines = _read_csv(folder, csv_name)
+    header, lines = csv_files.read(folder, csv_name)
     missing = [n for n in ("image_id", *outputs) if n not in header]
     if missing:
         raise UserError(
@@ -129,40 +125,6 @@ def read_labels(
     return Labels(ids, codes, graphemes)
 
 
-def _read_csv(folder: Folder, name: str) -> tuple[list[str], Iterator]:
-    """Returns the header and an iterator of the rows, without blank lines."""
-    where = f"{folder.url}/{name}"
-    try:
-        data = folder.read_bytes(name)
-    except FileNotFoundError:
-        raise UserError(
-            f"{where}: no such file; it gives each image its labels (another "
-            "name: --labels_csv)"
-        ) from None
-    rows = _parse_csv(data, where)
-    header = next(rows, None)
-    if header is None:
-        raise UserError(f"{where}: empty; expected a header and a row an image")
-    return [name.strip() for name in header], rows
-
-
-def _parse_csv(data: bytes, where: str) -> Iterator[list[str]]:
-    """Yields the rows; of the text there is one block at a time."""
-    file = io.BytesIO(data)
-    # utf-8-sig: spreadsheet programs put a byte order mark in front.
-    lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
-    problem: object
-    try:
-        yield from filter(None, csv.reader(lines))
-        return
-    except csv.Error as error:
-        problem = error
-    except UnicodeDecodeError as error:  # Its places are those in the block.
-        byte = file.tell() - len(error.object) + error.start
-        problem = f"{error.reason} at byte {byte}"
-    raise UserError(f"{where}: not a csv file in UTF-8: {problem}")
-
-
 def _read_rows(
     lines: Iterator[list[str]],
     header: list[str],
@@ -191,35 +153,6 @@ def _read_rows(
     return _Rows(
         pa.concat_arrays(blocks), np.frombuffer(codes, np.int32), list(said)
     )
-
-
-def _read_class_map(folder: Folder) -> dict[str, tuple[str, ...]]:
-    """Returns output -> class names; {} where there is no class_map.csv."""
-    if CLASS_MAP not in folder.list():
-        return {}
-    where = f"{folder.url}/{CLASS_MAP}"
-    header, rows = _read_csv(folder, CLASS_MAP)
-    wanted = ["component_type", "label", "component"]
-    if header[:3] != wanted:
-        raise UserError(
-            f"{where}: expected the columns {','.join(wanted)}, got "
-            f"{','.join(header)}"
-        )
-    names: dict[str, dict[int, str]] = {}
-    for number, row in enumerate(rows, start=2):
-        if len(row) < 3 or not row[1].strip().isdecimal():
-            raise UserError(
-                f"{where}: line {number}: expected a component type, a label "
-                f"from 0 on and a name, got {','.join(row)!r}"
-            )
-        names.setdefault(row[0], {})[int(row[1])] = row[2]
-    for output, classes in names.items():
-        if sorted(classes) != list(range(len(classes))):
-            raise UserError(
-                f"{where}: {output}: expected the labels 0 to "
-                f"{len(classes) - 1}, got {sorted(classes)}"
-            )
-    return {k: tuple(v[i] for i in range(len(v))) for k, v in names.items()}
 
 
 def _parse_labels(rows: _Rows, k: int, name: str, where: str) -> np.ndarray:

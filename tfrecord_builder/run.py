@@ -20,6 +20,7 @@ from absl import logging
 import storage
 from storage import UserError
 from tfrecord_builder import (
+    csv_files,
     dataset_info,
     image_ids,
     labels,
@@ -184,7 +185,7 @@ def _fingerprint(
 ) -> dict:
     """Returns what tells one source from another without opening its files."""
     sizes = folder.list()
-    texts = [n for n in (labels_csv, labels.CLASS_MAP) if n in sizes]
+    texts = [n for n in (labels_csv, csv_files.CLASS_MAP) if n in sizes]
     digests = {
         name: hashlib.sha256(folder.read_bytes(name)).hexdigest()
         for name in texts

@@ -136,6 +136,15 @@ def _report(path, **what):
         )
 
 
+def write_summary(
+    left: workdir.Workdir,
+    state: run_state.RunState,
+    evaluation_: evaluation.Evaluation,
+) -> None:
+    """Writes the summary of a run that is not at its end."""
+    left.write_json("summary.json", summarise(state, evaluation_))
+
+
 def summarise(
     state: run_state.RunState, evaluation_: evaluation.Evaluation
 ) -> dict:

@@ -147,13 +147,11 @@ def main() -> int:
                     )
                 return 0
         except bad_steps.BadStepError:
-            summary = finish.summarise(state, evaluation_)
-            left.write_json("summary.json", summary)
+            finish.write_summary(left, state, evaluation_)
             raise
         except limits_lib.StopError:
             pass
-        summary = finish.summarise(state, evaluation_)
-        left.write_json("summary.json", summary)
+        finish.write_summary(left, state, evaluation_)
         return training.limits.leave(
             state.step, training.total_steps, saved=backup_.is_saved
         )
