@@ -25,7 +25,10 @@ import time
 import keras
 import tensorflow as tf
 
-from trainer import backup, backup_folder, run_state
+from trainer import run_state
+from trainer.backup import BackupAndRestore
+from trainer.backup_folder import BackupFolder
+from trainer.run_state import RunState
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PARAMETERS = 20_000_000
@@ -56,15 +59,15 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
     model.compile(optimizer=keras.optimizers.AdamW())
     model.optimizer.build(model.trainable_variables)
     average = [tf.Variable(v.value) for v in model.weights]
-    state = run_state.RunState(
+    state = RunState(
         run_state.name_variables("model", model.variables)
         | run_state.name_variables("optimizer", model.optimizer.variables)
         | {f"ema/{k}": v for k, v in enumerate(average)}
     )
     state.best = {f"ema/{k}": v.numpy() for k, v in enumerate(average)}
     state.begin_leg("a benchmark")
-    callback = backup.BackupAndRestore(
-        backup_folder.BackupFolder(
+    callback = BackupAndRestore(
+        BackupFolder(
             str(folder / "backup"),
             identity={},
             local_dir=folder / "staging",

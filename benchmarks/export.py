@@ -22,6 +22,7 @@ from ai_edge_litert import interpreter
 
 from tfrecord_builder import parquet_reader, row_spool
 from trainer import ensemble
+from trainer.ensemble import Member
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = {"saved_model": "model", "litert": "model.tflite", "onnx": "model.onnx"}
@@ -56,7 +57,7 @@ def main() -> None:
             print_row(format_, size, LOADERS[format_](path), images, expected)
 
 
-def read_images(member: ensemble.Member, args) -> np.ndarray:
+def read_images(member: Member, args) -> np.ndarray:
     """Returns the first images, [N, H, W] uint8."""
     source = parquet_reader.open_source(
         args.input_dir, args.input_glob, guesses=(member.source_size,)

@@ -11,17 +11,18 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tfrecord_builder import dataset_info, example
+from tfrecord_builder import example
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import input_pipeline
 
 _SHUFFLE = 2048
 
 
 def transcode_to_png(
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     paths: tuple[str, ...],
     folder: pathlib.Path,
-) -> tuple[dataset_info.DatasetInfo, tuple[str, ...]]:
+) -> tuple[DatasetInfo, tuple[str, ...]]:
     """Writes raw shards again with PNG images; returns what describes them."""
     names = [output.name for output in info.outputs]
     written = []
@@ -42,7 +43,7 @@ def transcode_to_png(
 
 
 def transcode_to_int64(
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     paths: tuple[str, ...],
     folder: pathlib.Path,
 ) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def transcode_to_int64(
 
 
 def common_pipeline(
-    info: dataset_info.DatasetInfo, paths: tuple[str, ...], batch_size: int
+    info: DatasetInfo, paths: tuple[str, ...], batch_size: int
 ) -> tf.data.Dataset:
     """Returns the pipeline of TensorFlow's guides over PNG records."""
     schema = {"image": tf.io.FixedLenFeature([], tf.string)}
@@ -85,7 +86,7 @@ def common_pipeline(
 
 
 def int64_pipeline(
-    info: dataset_info.DatasetInfo, paths: tuple[str, ...], batch_size: int
+    info: DatasetInfo, paths: tuple[str, ...], batch_size: int
 ) -> tf.data.Dataset:
     """Returns the same over int64 lists in GZIP records."""
     shape = [info.image.height, info.image.width, 1]

@@ -26,8 +26,12 @@ import input_peers  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from tfrecord_builder import dataset_info  # noqa: E402
-from trainer import augment, input_pipeline, order, preprocessing  # noqa: E402
+from tfrecord_builder import dataset_info
+from trainer import augment, input_pipeline
+from trainer.augment import Augmentation
+from trainer.input_pipeline import TrainStream
+from trainer.order import Order
+from trainer.preprocessing import Preprocessing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {
@@ -107,12 +111,12 @@ def draw(folder: pathlib.Path) -> str:
     return str(folder / "records")
 
 
-def make_stream(info, paths, shards, *, windows) -> input_pipeline.TrainStream:
+def make_stream(info, paths, shards, *, windows) -> TrainStream:
     """Returns the trainer's stream over `paths`, in so many windows."""
-    return input_pipeline.TrainStream(
+    return TrainStream(
         info=info,
         paths=paths,
-        order=order.Order(
+        order=Order(
             [shard.records for shard in shards],
             batch_size=_BATCH.value,
             shards_per_window=-(-len(shards) // windows),
@@ -148,12 +152,12 @@ def make_rows(info, paths, shards, stream, scratch):
 
 def augmented(dataset, info):
     """Adds what the step does with a batch before the net sees it."""
-    preprocess = preprocessing.Preprocessing(
+    preprocess = Preprocessing(
         _SIZE.value or info.image.height,
         _SIZE.value or info.image.width,
         crop=True,
     )
-    augmentation = augment.Augmentation()
+    augmentation = Augmentation()
 
     def change(features):
         labels = {

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import app, flags
 
-from tfrecord_builder import local_engine, plan, run
+from tfrecord_builder import run
+from tfrecord_builder.local_engine import LocalEngine
+from tfrecord_builder.plan import Recipe
 
 _GRAPHEMES = 1295  # As many has the competition.
 _FILE_ROWS = 50_210  # So has its file.
@@ -83,14 +85,14 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
         raise PlannedError
 
     held: list[int] = []
-    local_engine.LocalEngine.write_shards = write_shards
+    LocalEngine.write_shards = write_shards
     for place in (folder / "few", folder):  # The first loads the libraries.
         before, start = memory("VmRSS"), time.monotonic()
         with contextlib.suppress(PlannedError):
             run.run(
                 str(place),
                 f"{place}/out",
-                plan.Recipe(137, 236, "raw", 5, 0.1, 100, 0),
+                Recipe(137, 236, "raw", 5, 0.1, 100, 0),
                 label_columns=["root", "vowel", "consonant"],
                 source_height=1,
                 source_width=1,

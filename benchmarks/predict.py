@@ -22,7 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import model, model_file, preprocessing
+from trainer import model, model_file
+from trainer.preprocessing import Preprocessing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 137, 236
@@ -88,7 +89,7 @@ def write_net(path: pathlib.Path, name: str) -> keras.Model:
     )
     served = model.build_served(
         core,
-        preprocess=preprocessing.Preprocessing(side, side, crop=True),
+        preprocess=Preprocessing(side, side, crop=True),
         image_shape=(HEIGHT, WIDTH),
         calibration={k: np.zeros(classes) for k, classes in OUTPUTS.items()},
     )

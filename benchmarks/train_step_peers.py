@@ -23,9 +23,9 @@ import time
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-from trainer import limits  # noqa: E402
+from trainer.limits import Limits, StopError
 
-_CLOCK = limits.Limits()
+_CLOCK = Limits()
 
 
 def now() -> tuple[float, float]:
@@ -51,7 +51,7 @@ def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
         """What the loop calls after every look, evaluations too."""
         marks.append((state.step, now()))
         if state.step > steps:
-            raise limits.StopError
+            raise StopError
         show(self, state, **shown)
 
     with tempfile.TemporaryDirectory() as folder:

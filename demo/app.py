@@ -19,10 +19,11 @@ import numpy as np
 from absl import flags, logging
 from PIL import Image, ImageOps
 
-import storage
 from flags import command, demo_flags, ensemble_flags
 from sample_data import combinations, graphemes
+from storage import UserError
 from trainer import ensemble
+from trainer.ensemble import Predict
 
 FLAGS = flags.FLAGS
 PAGE = pathlib.Path(__file__).with_name("page.html")
@@ -61,7 +62,7 @@ def main() -> None:
 
 def make_server(
     address: tuple[str, int],
-    predict: ensemble.Predict,
+    predict: Predict,
     *,
     classes: Mapping[str, Sequence[str]],
     size: tuple[int, int],
@@ -118,7 +119,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             try:
                 answer = self.answer_image(self.rfile.read(int(length)))
-            except storage.UserError as error:
+            except UserError as error:
                 self._refuse(415, str(error))
             else:
                 self._send_json(200, answer)
@@ -160,15 +161,15 @@ def read_image(data: bytes, size: tuple[int, int]) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise storage.UserError(
+                raise UserError(
                     f"the image has {image.width} x {image.height} pixels: "
                     f"expected at most {MAX_PIXELS >> 20} million"
                 )
             image = ImageOps.exif_transpose(image).convert("RGBA")
-    except storage.UserError:
+    except UserError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise storage.UserError(
+        raise UserError(
             f"not a whole image: expected one of {', '.join(FORMATS)}"
         ) from None
     paper = Image.new("RGBA", image.size, "white")
@@ -225,9 +226,7 @@ def spell(best: Mapping[str, int], classes: Mapping[str, Sequence[str]]) -> str:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(
-        main, ensemble_flags, demo_flags, user_errors=(storage.UserError,)
-    )
+    command.run(main, ensemble_flags, demo_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

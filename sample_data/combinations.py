@@ -19,6 +19,8 @@ import numpy as np
 
 import storage
 from sample_data import graphemes
+from sample_data.graphemes import Grapheme
+from storage import UserError
 
 _SIGNS = ("ং", "ঃ", "ৎ")
 _VOWELS = ("অ", "আ", "ই", "ঈ", "উ", "ঊ", "ঋ", "এ", "ঐ", "ও", "ঔ")
@@ -30,9 +32,7 @@ _PLAIN, _CHANDRABINDU, _REPH, _REPH_YA, _YA_PHALA, _RA_PHALA, _RA_YA = range(7)
 _RARE = 0.25  # Of the mean of an output's classes.
 
 
-def choose(
-    kind: str, table: Sequence[graphemes.Grapheme]
-) -> list[graphemes.Grapheme]:
+def choose(kind: str, table: Sequence[Grapheme]) -> list[Grapheme]:
     """Returns the graphemes that --graphemes names, each as frequent.
 
     Args:
@@ -48,7 +48,7 @@ def choose(
     if name not in ("all", "rare", "unseen-of") or (
         (name == "unseen-of") != bool(records)
     ):
-        raise storage.UserError(
+        raise UserError(
             f"--graphemes={kind}: expected train, all, rare or "
             "unseen-of:RECORDS"
         )
@@ -67,8 +67,8 @@ def choose(
 
 
 def all_graphemes(
-    table: Sequence[graphemes.Grapheme],
-) -> list[graphemes.Grapheme]:
+    table: Sequence[Grapheme],
+) -> list[Grapheme]:
     """Returns every grapheme that can be written, in the order of labels.
 
     What the table spells is spelt so (of two spellings, the more frequent),
@@ -83,10 +83,7 @@ def all_graphemes(
             found[labels] = text
     for grapheme in sorted(table, key=lambda grapheme: grapheme.count):
         found[grapheme.labels] = grapheme.text
-    return [
-        graphemes.Grapheme(text, labels, 1)
-        for labels, text in sorted(found.items())
-    ]
+    return [Grapheme(text, labels, 1) for labels, text in sorted(found.items())]
 
 
 def spell(labels: Sequence[int], classes: Sequence[Sequence[str]]) -> str:
@@ -125,7 +122,7 @@ def can_be_written(
 
 
 def rare_classes(
-    table: Sequence[graphemes.Grapheme],
+    table: Sequence[Grapheme],
 ) -> tuple[frozenset[int], ...]:
     """Returns, for each output, its classes of few images."""
     labels = np.array([grapheme.labels for grapheme in table])
@@ -154,7 +151,7 @@ def _seen(records: str) -> set[tuple[int, ...]]:
     """Returns the labels of the graphemes in the folds of a built dataset."""
     folder = storage.open_folder(records)
     if "dataset_info.json" not in folder.list():
-        raise storage.UserError(
+        raise UserError(
             f"--graphemes=unseen-of:{records}: no dataset_info.json there; "
             "expected records that tfrecord_builder/main.py wrote"
         )

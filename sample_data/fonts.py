@@ -15,7 +15,7 @@ import fontpkg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
-import storage
+from storage import UserError
 
 BODY = 56  # pixels from headline to baseline in a field
 REACH = 9  # pixels; distances beyond are cut
@@ -64,7 +64,7 @@ def find_fonts(font_dir: str | None) -> list[pathlib.Path]:
             if path.suffix.lower() in (".ttf", ".otf")
         )
         if not added:
-            raise storage.UserError(
+            raise UserError(
                 f"--font_dir={font_dir}: expected a folder with .ttf or .otf "
                 "files, found none there"
             )
@@ -81,7 +81,7 @@ def check_shaping() -> None:
         ("fribidi", "install the library: apt-get install libfribidi0"),
     ):
         if not features.check(feature):
-            raise storage.UserError(
+            raise UserError(
                 f"Pillow finds no {feature}, which it needs to join Bengali "
                 f"letters into conjuncts; {remedy}"
             )
@@ -164,9 +164,9 @@ def _check_letters(path: pathlib.Path) -> None:
             for text in (_SAMPLE, "\U0010fffd")
         )
     except OSError as error:
-        raise storage.UserError(f"{path}: not a readable font") from error
+        raise UserError(f"{path}: not a readable font") from error
     if letters is None or letters == missing:
-        raise storage.UserError(
+        raise UserError(
             f"{path}: the font has no Bengali letters; take it out of "
             "--font_dir"
         )

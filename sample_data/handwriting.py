@@ -12,6 +12,11 @@ import pathlib
 import numpy as np
 
 from sample_data import fonts, noise, paper, placement, writers
+from sample_data.fonts import Field, Fields
+from sample_data.noise import Noise
+from sample_data.paper import Sheets
+from sample_data.placement import Place
+from sample_data.writers import Writer
 
 _STREAM = 1  # Never the numbers of the writers.
 
@@ -21,10 +26,10 @@ class Desk:
 
     def __init__(self, *, font_paths: list[pathlib.Path], seed: int):
         self._seed = seed
-        self._fields = fonts.Fields(font_paths)
-        self._writers: dict[int, writers.Writer] = {}
-        self._noise = noise.Noise(seed)
-        self._sheets = paper.Sheets(seed)
+        self._fields = Fields(font_paths)
+        self._writers: dict[int, Writer] = {}
+        self._noise = Noise(seed)
+        self._sheets = Sheets(seed)
 
     def draw(self, split: int, index: int, text: str) -> np.ndarray:
         """Draws image `index` of a split (0 train, 1 test).
@@ -48,10 +53,10 @@ class Desk:
 
 
 def _lay_path(
-    field: fonts.Field,
-    place: placement.Place,
-    writer: writers.Writer,
-    tiles: noise.Noise,
+    field: Field,
+    place: Place,
+    writer: Writer,
+    tiles: Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Lays the pen's path on the sheet, bent as a hand bends it.
@@ -106,8 +111,8 @@ def _lay_path(
 
 def _ink(
     distance: np.ndarray,
-    writer: writers.Writer,
-    tiles: noise.Noise,
+    writer: Writer,
+    tiles: Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Inks a path.

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sample_data import graphemes
+from sample_data.graphemes import Grapheme
 
 TRAIN_CSV = "train.csv"
 NUM_TEST_FILES = 4
@@ -54,7 +55,7 @@ def image_id(split: str, index: int) -> str:
     return f"{split.capitalize()}_{index}"
 
 
-def train_csv(table: Sequence[graphemes.Grapheme], places: np.ndarray) -> bytes:
+def train_csv(table: Sequence[Grapheme], places: np.ndarray) -> bytes:
     """Makes train.csv; places[i] is image i's place in the table."""
     return _csv_bytes(
         ("image_id", *graphemes.OUTPUTS, "grapheme"),

@@ -13,17 +13,11 @@ import pathlib
 import numpy as np
 from absl import flags
 
-import storage
 from flags import command, sample_data_flags
-from sample_data import (
-    combinations,
-    fonts,
-    graphemes,
-    layout,
-    paper,
-    workers,
-)
-from tfrecord_builder import progress_bar
+from sample_data import combinations, fonts, graphemes, layout, paper, workers
+from sample_data.workers import Workers
+from storage import UserError
+from tfrecord_builder.progress_bar import ProgressBar
 
 FLAGS = flags.FLAGS
 _DRAWING = 1  # counts the changes that give other pixels for the same flags
@@ -74,7 +68,7 @@ def main() -> int:
     layout.remove_partial(folder)
     for name, data in plan.small_files.items():
         layout.write_bytes(folder / name, data)
-    with workers.Workers(
+    with Workers(
         num_workers=num_workers, font_paths=font_paths, seed=FLAGS.seed
     ) as pool:
         _draw_files(folder, missing, plan, pool)
@@ -86,7 +80,7 @@ def main() -> int:
 def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
     """Deals the images to graphemes and to files."""
     if FLAGS.num_train_files > FLAGS.num_images:
-        raise storage.UserError(
+        raise UserError(
             f"--num_train_files={FLAGS.num_train_files} is more than "
             f"--num_images={FLAGS.num_images}: a file would stay empty"
         )
@@ -123,13 +117,13 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
 
 def _folder(url: str) -> pathlib.Path:
     if "://" in url:
-        raise storage.UserError(
+        raise UserError(
             f"--output_dir={url}: expected a local folder; draw into one and "
             "copy it there"
         )
     folder = pathlib.Path(url)
     if folder.exists() and not folder.is_dir():
-        raise storage.UserError(f"--output_dir={url}: this is a file")
+        raise UserError(f"--output_dir={url}: this is a file")
     return folder
 
 
@@ -149,7 +143,7 @@ def _missing(
         else:
             ours = layout.read_recipe(folder / name) == plan.recipe
         if not ours:
-            raise storage.UserError(
+            raise UserError(
                 f"{folder} holds another dataset (its {name} is not what "
                 "these flags give); choose another --output_dir, or remove "
                 "that one first"
@@ -162,7 +156,7 @@ def _draw_files(
     folder: pathlib.Path,
     files: list[tuple[str, str, range]],
     plan: _Plan,
-    pool: workers.Workers,
+    pool: Workers,
 ) -> None:
     """Draws and writes files one after the other.
 
@@ -170,7 +164,7 @@ def _draw_files(
     in memory: 1.6 GB for 50,210 images.
     """
     total = sum(len(indices) for _, _, indices in files)
-    with progress_bar.ProgressBar(total, _PIXELS, what="drawing") as bar:
+    with ProgressBar(total, _PIXELS, what="drawing") as bar:
         batches = pool.draw(
             (
                 [
@@ -209,4 +203,4 @@ def _say_next(folder: pathlib.Path) -> int:
 
 
 if __name__ == "__main__":
-    command.run(main, sample_data_flags, user_errors=(storage.UserError,))
+    command.run(main, sample_data_flags, user_errors=(UserError,))

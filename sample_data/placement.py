@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from sample_data import fonts, paper, writers
+from sample_data import fonts, paper
+from sample_data.fonts import Field
+from sample_data.writers import Writer
 
 _MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
 
@@ -26,8 +28,8 @@ class Place:
 
 
 def choose_place(
-    field: fonts.Field,
-    writer: writers.Writer,
+    field: Field,
+    writer: Writer,
     rng: np.random.Generator,
 ) -> Place:
     """Chooses how one grapheme lies on its sheet."""

@@ -15,7 +15,8 @@ from multiprocessing import connection
 
 import numpy as np
 
-from sample_data import handwriting, paper
+from sample_data import paper
+from sample_data.handwriting import Desk
 
 AHEAD = 4096  # images drawn while the last ones are being written: 132 MB
 BATCH = 64  # images a job
@@ -145,7 +146,7 @@ def _ask(
 def _serve(pipe: connection.Connection, desk: dict) -> None:
     """Draws what comes through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
-    table = handwriting.Desk(**desk)
+    table = Desk(**desk)
     try:
         while True:
             images = [table.draw(*image) for image in pipe.recv()]

@@ -7,6 +7,7 @@ this process see all that, so those of an in-memory runner.
 import functools
 
 from tfrecord_builder import beam_steps, main, parquet_reader
+from tfrecord_builder.beam_steps import ReadRange
 
 beam_steps._ELEMENT_BYTES = 100
 beam_steps._SORT_BYTES = 1000
@@ -23,6 +24,6 @@ def twice(process):
     return process_twice
 
 
-beam_steps.ReadRange.process = twice(beam_steps.ReadRange.process)
+ReadRange.process = twice(ReadRange.process)
 
 run = main.run

@@ -22,7 +22,9 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tfrecord_builder import plan, run, staging  # noqa: E402
+from tfrecord_builder import run  # noqa: E402
+from tfrecord_builder.plan import Recipe  # noqa: E402
+from tfrecord_builder.staging import Staging  # noqa: E402
 
 _EVENTS = {
     "open",
@@ -47,7 +49,7 @@ class Killer:
         for module, name in (
             (os, "pwritev"),
             (os, "fsync"),
-            (staging.Staging, "_add"),
+            (Staging, "_add"),
         ):
             self._wrap(module, name)
 
@@ -78,7 +80,7 @@ class Killer:
 def build(options: dict) -> int:
     """Runs one build, silently; returns its exit code."""
     sys.stdout = sys.stderr = io.StringIO()
-    recipe = plan.Recipe(**options.pop("recipe"))
+    recipe = Recipe(**options.pop("recipe"))
     try:
         run.run(recipe=recipe, **options)
     except (ValueError, OSError):

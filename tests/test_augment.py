@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import storage
+from storage import UserError
 from trainer import augment, masks
+from trainer.augment import Augmentation
 
 OFF = {"rotation": 0, "scale": 0, "shift": 0, "shear": 0, "cutmix": 0}
 STARTS = dict(
@@ -39,7 +40,7 @@ def dots(count, height=9, width=11):
 
 def test_middle_draws_change_nothing():
     images = tf.random.stateless_uniform([4, 9, 11, 1], [1, 2])
-    strong = augment.Augmentation(
+    strong = Augmentation(
         rotation=40,
         scale=0.5,
         shift=0.4,
@@ -54,7 +55,7 @@ def test_middle_draws_change_nothing():
 
 
 def test_shift_moves_by_the_fraction_drawn():
-    shifted, _ = augment.Augmentation(**OFF | {"shift": 0.5}, mix_group=2)(
+    shifted, _ = Augmentation(**OFF | {"shift": 0.5}, mix_group=2)(
         tf.constant(dots(1)),
         {},
         draws(1, shift_x=0.5 + 0.5 * 3 / 5.5, shift_y=0.5 - 0.5 * 2 / 4.5),
@@ -67,7 +68,7 @@ def test_shift_moves_by_the_fraction_drawn():
 def test_rotation_turns_about_the_centre():
     images = np.zeros((1, 9, 9, 1), np.float32)
     images[0, 4, 6:] = 1.0  # A stroke to the right of the centre.
-    turned, _ = augment.Augmentation(**OFF | {"rotation": 90}, mix_group=2)(
+    turned, _ = Augmentation(**OFF | {"rotation": 90}, mix_group=2)(
         tf.constant(images), {}, draws(1, rotation=np.float32(1.0))
     )
     expected = np.zeros((9, 9))
@@ -77,7 +78,7 @@ def test_rotation_turns_about_the_centre():
 
 def test_what_leaves_the_image_is_paper():
     ones = tf.ones([1, 8, 8, 1])
-    moved, _ = augment.Augmentation(**OFF | {"shift": 1.0}, mix_group=2)(
+    moved, _ = Augmentation(**OFF | {"shift": 1.0}, mix_group=2)(
         ones, {}, draws(1, shift_x=0.75)
     )
     np.testing.assert_allclose(moved[0, 0, :, 0], [0, 0, 0, 0, 1, 1, 1, 1])
@@ -89,7 +90,7 @@ def test_pasting_mixes_labels_as_it_mixes_pixels(kind):
     images = np.zeros((count, 16, 16, 1), np.float32)
     images += np.arange(count).reshape(-1, 1, 1, 1)
     labels = {"a": tf.eye(classes), "b": tf.eye(classes)[:, ::-1]}
-    config = augment.Augmentation(**OFF | {kind: 1.0}, mix_group=4)
+    config = Augmentation(**OFF | {kind: 1.0}, mix_group=4)
     mixed, mixed_labels = config(
         tf.constant(images), labels, random_draws(count)
     )
@@ -108,7 +109,7 @@ def test_pasting_mixes_labels_as_it_mixes_pixels(kind):
 
 def test_mixup_blends_by_the_part_drawn():
     images = tf.reshape(tf.range(2.0), [2, 1, 1, 1]) * tf.ones([2, 4, 4, 1])
-    config = augment.Augmentation(**OFF | {"mixup": 1.0}, mix_group=2)
+    config = Augmentation(**OFF | {"mixup": 1.0}, mix_group=2)
     mixed, labels = config(
         images, {"a": tf.eye(2)}, draws(2, mix_part=[[0.25], [0.0]])
     )
@@ -131,7 +132,7 @@ def test_blobs_have_about_the_area_drawn_and_are_smooth():
 
 def test_a_probability_of_cutmix_leaves_the_others_alone():
     images = tf.random.stateless_uniform([4, 8, 8, 1], [0, 0])
-    config = augment.Augmentation(**OFF | {"cutmix": 0.3}, mix_group=4)
+    config = Augmentation(**OFF | {"cutmix": 0.3}, mix_group=4)
     mixed, labels = config(
         images,
         {"a": tf.eye(4)},
@@ -148,23 +149,23 @@ def test_an_example_is_mixed_in_one_way_at_most():
     rows = random_draws(4).numpy()
     rows[:, STARTS["mix"]] = [0.1, 0.3, 0.6, 0.9]
     labels = {"a": tf.eye(4)}
-    together, _ = augment.Augmentation(**OFF | share, mix_group=4)(
+    together, _ = Augmentation(**OFF | share, mix_group=4)(
         images, labels, tf.constant(rows)
     )
     rows[:, STARTS["mix"]] = 0.0
     for i, kind in enumerate(share):
-        alone, _ = augment.Augmentation(**OFF | {kind: 1.0}, mix_group=4)(
+        alone, _ = Augmentation(**OFF | {kind: 1.0}, mix_group=4)(
             images, labels, tf.constant(rows)
         )
         np.testing.assert_allclose(together[i], alone[i], atol=1e-6)
     np.testing.assert_array_equal(together[3], images[3])
-    with pytest.raises(storage.UserError, match="sum to 1.1"):
-        augment.Augmentation(cutmix=0.5, mixup=0.4, fmix=0.2)
+    with pytest.raises(UserError, match="sum to 1.1"):
+        Augmentation(cutmix=0.5, mixup=0.4, fmix=0.2)
 
 
 def test_nothing_is_mixed_in_the_cool_down():
     images = tf.random.stateless_uniform([4, 8, 8, 1], [0, 0])
-    config = augment.Augmentation(
+    config = Augmentation(
         **OFF | {"cutmix": 0.5, "mixup": 0.5}, mix_group=4, mix_steps=7
     )
     for step, same in ((6, False), (7, True), (8, True)):
@@ -182,7 +183,7 @@ def test_elastic_moves_by_its_root_mean_square():
     """Each pixel of a ramp tells how far it was moved."""
     height, width = 40, 60
     ramp = np.tile(np.arange(width, dtype=np.float32), (64, height, 1))
-    config = augment.Augmentation(**OFF | {"elastic": 0.02}, mix_group=2)
+    config = Augmentation(**OFF | {"elastic": 0.02}, mix_group=2)
     moved, _ = config(tf.constant(ramp[..., None]), {}, random_draws(64))
     inner = (moved - ramp[..., None]).numpy()[:, 8:-8, 8:-8]
     assert np.sqrt(np.mean(inner**2)) == pytest.approx(0.02 * width, rel=0.25)
@@ -193,7 +194,7 @@ def test_elastic_moves_by_its_root_mean_square():
 def test_thickness_dilates_and_erodes():
     images = np.zeros((3, 7, 7, 1), np.float32)
     images[:, 2:5, 2:5] = 0.8
-    config = augment.Augmentation(**OFF | {"thickness": 1.0}, mix_group=2)
+    config = Augmentation(**OFF | {"thickness": 1.0}, mix_group=2)
     rows = draws(3, thickness=[[1.0], [0.0], [0.75]])
     thick, thin, half = config(tf.constant(images), {}, rows)[0][..., 0]
     expected = np.zeros((7, 7))
@@ -207,7 +208,7 @@ def test_thickness_dilates_and_erodes():
 
 def test_erasing_wipes_the_box_drawn():
     ones = tf.ones([2, 8, 16, 1])
-    config = augment.Augmentation(**OFF | {"erasing": 0.5}, mix_group=2)
+    config = Augmentation(**OFF | {"erasing": 0.5}, mix_group=2)
     rows = draws(2, erase=[[0.4], [0.6]], erase_area=0.25)
     erased, _ = config(ones, {}, rows)
     expected = np.ones((8, 16))
@@ -218,7 +219,7 @@ def test_erasing_wipes_the_box_drawn():
 
 def test_gridmask_wipes_a_quarter_out():
     ones = tf.ones([2, 20, 40, 1])
-    config = augment.Augmentation(**OFF | {"gridmask": 0.5}, mix_group=2)
+    config = Augmentation(**OFF | {"gridmask": 0.5}, mix_group=2)
     rows = draws(2, grid=[[0.4], [0.6]], grid_period=0, grid_y=0, grid_x=0)
     erased, _ = config(ones, {}, rows)
     square = np.array([[0, 0, 1, 1]] * 2 + [[1, 1, 1, 1]] * 2)
@@ -226,7 +227,7 @@ def test_gridmask_wipes_a_quarter_out():
     np.testing.assert_array_equal(erased[1], ones[1])
 
 
-EVERYTHING = augment.Augmentation(
+EVERYTHING = Augmentation(
     elastic=0.03,
     thickness=0.5,
     erasing=0.3,

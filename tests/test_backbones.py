@@ -5,7 +5,8 @@ import pytest
 import tiny_training
 
 from tfrecord_builder import dataset_info
-from trainer import backbones, model, model_file, preprocessing
+from trainer import backbones, model, model_file
+from trainer.preprocessing import Preprocessing
 
 OWN = {"tiny", "small", "resnet9"}
 
@@ -42,7 +43,7 @@ def test_each_keras_cv_net_trains_and_can_be_handed_over(
     )
     for to, value in zip(core.weights, tiny.step.ema_core.weights, strict=True):
         to.assign(value)
-    preprocess = preprocessing.Preprocessing(32, 32, crop=True)
+    preprocess = Preprocessing(32, 32, crop=True)
     served = model.build_served(
         core,
         preprocess=preprocess,

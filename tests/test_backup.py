@@ -9,9 +9,10 @@ import keras
 import pytest
 import tiny_run
 
-import storage
-from storage import local
-from trainer import backup_folder, generations, heartbeat, run_state
+from storage import UserError, local
+from storage.local import LocalFolder
+from trainer import backup_folder, generations, run_state
+from trainer.heartbeat import Heartbeat
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +67,8 @@ class KillAt:
     def __init__(self, monkeypatch):
         self.left = None
         for name in ("upload", "same", "list", "delete", "read_bytes"):
-            method = getattr(local.LocalFolder, name)
-            monkeypatch.setattr(
-                local.LocalFolder, name, self.wrap(name, method)
-            )
+            method = getattr(LocalFolder, name)
+            monkeypatch.setattr(LocalFolder, name, self.wrap(name, method))
         remove = local.os.unlink
 
         def unlink(path, **options):
@@ -104,7 +103,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
     places, tmp_path, monkeypatch
 ):
     kill = KillAt(monkeypatch)
-    monkeypatch.setattr(heartbeat.Heartbeat, "_renew", lambda self: None)
+    monkeypatch.setattr(Heartbeat, "_renew", lambda self: None)
     points, outcomes = 0, []
     while True:
         place = tmp_path / f"drive{points}", places[1]
@@ -187,14 +186,14 @@ def test_what_cannot_be_read_is_no_reason_to_start_over(places, monkeypatch):
     def fail(self, name, path):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(local.LocalFolder, "download", fail)
+    monkeypatch.setattr(LocalFolder, "download", fail)
     with pytest.raises(OSError, match="Input/output error"):
         tiny_run.begin(*places)
 
 
 def fail_uploads(monkeypatch, code, times):
     """Makes uploads fail after half of the bytes; returns the list of them."""
-    upload, failed = local.LocalFolder.upload, []
+    upload, failed = LocalFolder.upload, []
 
     def fail(self, path, name):
         if len(failed) < times and name.endswith(".zip"):
@@ -203,7 +202,7 @@ def fail_uploads(monkeypatch, code, times):
             raise OSError(code, "said the file system")
         upload(self, path, name)
 
-    monkeypatch.setattr(local.LocalFolder, "upload", fail)
+    monkeypatch.setattr(LocalFolder, "upload", fail)
     return failed
 
 
@@ -339,7 +338,7 @@ def test_a_trainer_whose_folder_was_taken_stops(places):
     tiny_run.step(run, 5)
     run.callback.save()
     run.callback.wait()
-    with pytest.raises(storage.UserError, match=r"taken over by .*leg 2"):
+    with pytest.raises(UserError, match=r"taken over by .*leg 2"):
         run.callback.on_train_batch_end(0)
     again = tiny_run.begin(*places)
     assert (again.state.step, again.state.leg) == (2, 3)
@@ -352,12 +351,10 @@ def test_another_run_is_refused_by_name(places):
     run = tiny_run.begin(*places)
     tiny_run.step(run)
     assert tiny_run.save(run)
-    with pytest.raises(
-        storage.UserError, match=r"--seed \(was 0, now 1\).*--restart"
-    ):
+    with pytest.raises(UserError, match=r"--seed \(was 0, now 1\).*--restart"):
         tiny_run.make(*places, identity=CHANGED).folder.refuse_other_run()
     other_data = tiny_run.IDENTITY | {"dataset": "d2"}
-    with pytest.raises(storage.UserError, match="the dataset in --data_dir"):
+    with pytest.raises(UserError, match="the dataset in --data_dir"):
         tiny_run.make(*places, identity=other_data).folder.refuse_other_run()
     tiny_run.make(*places).folder.refuse_other_run()
 
@@ -374,7 +371,7 @@ def test_a_backup_older_than_a_flag_has_its_default(places):
         }
         for value in (0.5, 2.0)
     }
-    with pytest.raises(storage.UserError, match=r"--gamma \(was 0.5, now 2.0"):
+    with pytest.raises(UserError, match=r"--gamma \(was 0.5, now 2.0"):
         tiny_run.make(*places, **newer[2.0]).folder.refuse_other_run()
     tiny_run.make(*places, **newer[0.5]).folder.refuse_other_run()
     again = tiny_run.begin(*places, **newer[0.5])
@@ -387,7 +384,7 @@ def test_another_format_is_refused(places, monkeypatch):
         run = tiny_run.begin(*places)
         tiny_run.step(run)
         assert tiny_run.save(run)
-    with pytest.raises(storage.UserError, match="of format 2, expected 1"):
+    with pytest.raises(UserError, match="of format 2, expected 1"):
         tiny_run.make(*places).folder.refuse_other_run()
     # --restart goes on from there, and does not stumble over them.
     again = tiny_run.begin(*places, restart=True)

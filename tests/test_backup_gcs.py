@@ -5,7 +5,9 @@ import pytest
 import tiny_run
 
 import storage
-from trainer import final, generations, lease
+from storage import UserError
+from trainer import final, lease
+from trainer.generations import Generation, Generations
 
 
 @pytest.fixture(params=["gcp_storage_emulator", "fake_gcs_server"])
@@ -47,7 +49,7 @@ def test_saved_restored_damaged_and_pruned(bucket, tmp_path):
     assert third.state.step < 5
     assert tiny_run.weight(third) == tiny_run.expected_weight(third.state.step)
     tiny_run.abandon(third)
-    with pytest.raises(storage.UserError, match=r"--seed \(was 0, now 1\)"):
+    with pytest.raises(UserError, match=r"--seed \(was 0, now 1\)"):
         tiny_run.make(
             url, tmp_path / "d", identity=tiny_run.IDENTITY | {"seed": 1}
         ).folder.refuse_other_run()
@@ -56,7 +58,7 @@ def test_saved_restored_damaged_and_pruned(bucket, tmp_path):
 def test_the_lease_and_the_final_export(bucket, tmp_path, monkeypatch):
     url = f"{bucket}/run"
     run = tiny_run.begin(url, tmp_path / "a")
-    with pytest.raises(storage.UserError, match="process .* of this machine"):
+    with pytest.raises(UserError, match="process .* of this machine"):
         tiny_run.begin(url, tmp_path / "b")
     monkeypatch.setattr(lease, "machine_id", lambda: "another machine")
     monkeypatch.setattr(lease, "WATCH_SECONDS", 0.3)
@@ -74,8 +76,8 @@ def test_the_lease_and_the_final_export(bucket, tmp_path, monkeypatch):
 
 def test_a_manifest_is_written_once(bucket, tmp_path):
     """By a match of the generation, which one emulator does not know."""
-    found = generations.Generations(storage.open_folder(f"{bucket}/run"))
-    generation = generations.Generation(1, 1, 0)
+    found = Generations(storage.open_folder(f"{bucket}/run"))
+    generation = Generation(1, 1, 0)
     (tmp_path / "save.zip").write_bytes(b"archive")
     found.write(generation, tmp_path / "save.zip", run=1, identity={})
     (tmp_path / "other").write_bytes(b"another")

@@ -18,8 +18,9 @@ import test_builder_properties as properties
 import tiny_data
 from hypothesis import given, settings
 
-import storage
+from storage import UserError
 from tfrecord_builder import beam_exchange, dataset_info, run
+from tfrecord_builder.beam_exchange import Exchange
 
 IN_PROCESS = ["--engine=beam", "--runner=FnApiRunner"]
 DASK = ["--engine=beam", "--runner=apache_beam.runners.dask.dask_runner."]
@@ -162,17 +163,17 @@ def test_without_beam(tiny_source, tmp_path):
 
 
 def test_mistakes_are_told_in_the_order_of_the_source(tmp_path):
-    exchange = beam_exchange.Exchange(str(tmp_path), "run")
-    other = beam_exchange.Exchange(str(tmp_path), "other")
+    exchange = Exchange(str(tmp_path), "run")
+    other = Exchange(str(tmp_path), "other")
     for order in ((2, 10, 0), (2, 9, 70), (2, 9, 500)):
         with exchange.tell(*order):
-            raise storage.UserError(f"mistake {order}")
+            raise UserError(f"mistake {order}")
     assert not exchange.failed_before(2, 9, 70)
     assert exchange.failed_before(2, 9, 71)
     assert exchange.failed_before(3)
     assert not other.failed_before(3)
     other.raise_error()
-    with pytest.raises(storage.UserError, match=r"mistake \(2, 9, 70\)"):
+    with pytest.raises(UserError, match=r"mistake \(2, 9, 70\)"):
         exchange.raise_error()
     exchange.clear()
     assert not (tmp_path / beam_exchange.NAME).exists()

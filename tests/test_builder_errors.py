@@ -14,9 +14,11 @@ import pytest
 import tiny_data
 
 from storage import UserError
-from tfrecord_builder import dataset_info, plan, run, staging
+from tfrecord_builder import dataset_info, run, staging
+from tfrecord_builder.plan import Recipe
+from tfrecord_builder.staging import Staging
 
-RECIPE = plan.Recipe(
+RECIPE = Recipe(
     image_height=12,
     image_width=16,
     image_encoding="raw",
@@ -240,7 +242,7 @@ def test_a_mistake_found_early_leaves_nothing(folder, tmp_path):
 
 
 def test_too_few_images_for_the_folds(folder, tmp_path):
-    recipe = plan.Recipe(12, 16, "raw", 61, 0.0, 100, 0)
+    recipe = Recipe(12, 16, "raw", 61, 0.0, 100, 0)
     with pytest.raises(UserError, match="60 images cannot fill 61 folds"):
         build(folder, tmp_path / "out", recipe)
 
@@ -275,7 +277,7 @@ def test_extra_columns_are_a_warning(folder, tmp_path, caplog):
 def test_another_dataset_is_refused(folder, tmp_path):
     build(folder, tmp_path / "out")
     before = (tmp_path / "out" / dataset_info.NAME).read_bytes()
-    other = plan.Recipe(12, 16, "raw", 4, 0.0, 100, 0)
+    other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
     with pytest.raises(UserError, match="--num_folds was 3, is 4.*--overwrite"):
         build(folder, tmp_path / "out", other)
     no_pixel = folder / "train_image_data_1.parquet"
@@ -295,7 +297,7 @@ def test_an_unfinished_build_of_other_flags_is_refused(folder, tmp_path):
     with pytest.raises(UserError, match="got null"):
         build(folder, tmp_path / "out")
     assert (tmp_path / "out" / staging.NAME / "identity.json").exists()
-    other = plan.Recipe(12, 16, "raw", 4, 0.0, 100, 0)
+    other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
     with pytest.raises(UserError, match="num_folds was 3, is 4"):
         build(folder, tmp_path / "out", other)
     with pytest.raises(UserError, match="got null"):
@@ -305,7 +307,7 @@ def test_an_unfinished_build_of_other_flags_is_refused(folder, tmp_path):
 def test_the_second_builder_is_refused(folder, tmp_path):
     output = tmp_path / "out"
     with (
-        staging.Staging(output / staging.NAME, str(output)),
+        Staging(output / staging.NAME, str(output)),
         pytest.raises(UserError, match="another builder is at work on this"),
     ):
         build(folder, output)

@@ -12,9 +12,11 @@ import pytest
 import tiny_data
 
 import storage
-from tfrecord_builder import dataset_info, parquet_reader, plan, run, verify
+from storage import UserError
+from tfrecord_builder import dataset_info, parquet_reader, run, verify
+from tfrecord_builder.plan import Recipe
 
-RECIPE = plan.Recipe(
+RECIPE = Recipe(
     image_height=12,
     image_width=16,
     image_encoding="raw",
@@ -195,7 +197,7 @@ def test_other_outputs_and_size(tmp_path):
     tiny_data.write_dataset(
         tmp_path / "in", height=7, width=5, outputs=outputs, class_map=False
     )
-    recipe = plan.Recipe(7, 5, "raw", 3, 0.0, 100, 0)
+    recipe = Recipe(7, 5, "raw", 3, 0.0, 100, 0)
     info = run.run(
         str(tmp_path / "in"),
         str(tmp_path / "out"),
@@ -213,7 +215,7 @@ def test_other_outputs_and_size(tmp_path):
 
 def test_resized(source, tmp_path):
     """Stored at half the size; the source's is recorded."""
-    recipe = plan.Recipe(6, 8, "raw", 3, 0.0, 100, 0)
+    recipe = Recipe(6, 8, "raw", 3, 0.0, 100, 0)
     info = run.run(
         str(source[0]),
         str(tmp_path / "out"),
@@ -278,7 +280,7 @@ def test_gs(source, tmp_path, expected, monkeypatch, server):
         run.run(f"{bucket}/competition", output, RECIPE, **options)
         assert not list((tmp_path / "spool").iterdir())
         folder.delete("fold1-00001-of-00002.tfrecord")
-        with pytest.raises(storage.UserError, match="1 of 6 shards"):
+        with pytest.raises(UserError, match="1 of 6 shards"):
             verify.verify(output)
-        with pytest.raises(storage.UserError, match="fold1-00001.* is missing"):
+        with pytest.raises(UserError, match="fold1-00001.* is missing"):
             dataset_info.read(output)

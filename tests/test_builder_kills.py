@@ -11,11 +11,13 @@ import types
 import pytest
 import tiny_data
 
-from storage import UserError, local
-from tfrecord_builder import builder, dataset_info, plan, staging, verify
+from storage import UserError
+from storage.local import LocalFolder
+from tfrecord_builder import builder, dataset_info, staging, verify
 from tfrecord_builder import run as building
+from tfrecord_builder.plan import Recipe
 
-RECIPE = plan.Recipe(
+RECIPE = Recipe(
     image_height=12,
     image_width=16,
     image_encoding="raw",
@@ -195,13 +197,13 @@ def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
     (output / shards[0]).unlink()
     (output / shards[1]).write_bytes(b"the half of it")
     uploaded = []
-    upload = local.LocalFolder.upload
+    upload = LocalFolder.upload
 
     def record(self, path, name):
         uploaded.append(name)
         upload(self, path, name)
 
-    monkeypatch.setattr(local.LocalFolder, "upload", record)
+    monkeypatch.setattr(LocalFolder, "upload", record)
     building.run(str(source), str(output), RECIPE, **options, **size)
     assert uploaded == shards[:2]
     assert len(shards) == 4

@@ -9,7 +9,9 @@ import tiny_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfrecord_builder import dataset_info, folds, plan, run, staging
+from tfrecord_builder import dataset_info, folds, run
+from tfrecord_builder.plan import Recipe
+from tfrecord_builder.staging import Staging
 
 
 @st.composite
@@ -32,7 +34,7 @@ def datasets(draw):
         )
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    recipe = plan.Recipe(
+    recipe = Recipe(
         image_height=height,
         image_width=width,
         image_encoding=draw(st.sampled_from(["raw", "png"])),
@@ -85,7 +87,7 @@ def write_source(folder, ids, images, labels, graphemes, way) -> None:
 def build(folder, output, recipe, way) -> dict[str, bytes]:
     """Builds, stopped after so many lines of the journal, and then whole."""
     options = {"label_columns": ["a", "b"], "num_workers": way["workers"]}
-    add = staging.Staging._add
+    add = Staging._add
 
     class StopError(Exception):
         pass
@@ -99,13 +101,13 @@ def build(folder, output, recipe, way) -> dict[str, bytes]:
             lines.append(line)
             add(self, line)
 
-        staging.Staging._add = add_and_stop
+        Staging._add = add_and_stop
         try:
             run.run(str(folder), str(output), recipe, **options)
         except StopError:
             pass
         finally:
-            staging.Staging._add = add
+            Staging._add = add
     run.run(str(folder), str(output), recipe, **options)
     return {
         path.name: path.read_bytes()

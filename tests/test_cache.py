@@ -15,8 +15,10 @@ import test_input_pipeline
 import tiny_data
 
 import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
 from trainer import cache, cache_room, run_data
+from trainer.cache import Dataset, ShardCache
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -38,8 +40,8 @@ def make(*folders, cache_dir):
     for folder in folders:
         text = (folder / dataset_info.NAME).read_text("utf-8")
         info = dataset_info.from_json(text)
-        datasets.append(cache.Dataset(info, str(folder), tuple(info.splits)))
-    return cache.ShardCache(datasets, cache_dir=str(cache_dir))
+        datasets.append(Dataset(info, str(folder), tuple(info.splits)))
+    return ShardCache(datasets, cache_dir=str(cache_dir))
 
 
 def shards(records):
@@ -107,10 +109,10 @@ def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
         with make(records, cache_dir=tmp_path / "cache") as made:
             try:
                 made.fetch([str(victim)])
-            except storage.UserError:  # As TensorFlow tells it.
+            except UserError:  # As TensorFlow tells it.
                 raise RuntimeError("an op failed") from None
 
-    with pytest.raises(storage.UserError, match=f"{victim.name} is damaged"):
+    with pytest.raises(UserError, match=f"{victim.name} is damaged"):
         train()
     (folder,) = (tmp_path / "cache").iterdir()
     assert not (folder / victim.name).exists()
@@ -243,10 +245,8 @@ def test_shards_come_from_gs(records, tmp_path, monkeypatch):
             {path.name: path for path in records.iterdir()}
         )
         info = dataset_info.read(url)
-        dataset = cache.Dataset(info, url, tuple(info.splits))
-        with cache.ShardCache(
-            [dataset], cache_dir=str(tmp_path / "cache")
-        ) as made:
+        dataset = Dataset(info, url, tuple(info.splits))
+        with ShardCache([dataset], cache_dir=str(tmp_path / "cache")) as made:
             found = made.fetch(
                 [f"{url}/{os.path.basename(p)}" for p in shards(records)]
             )

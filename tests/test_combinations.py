@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-import storage
 from sample_data import combinations, graphemes
+from storage import UserError
 
 CLASSES = combinations.read_classes()
 TABLE = graphemes.read_graphemes()
@@ -97,7 +97,7 @@ def test_the_default_is_the_competitions():
 
 @pytest.mark.parametrize("kind", ["some", "unseen-of", "all:x"])
 def test_an_unknown_choice_is_one_line(kind):
-    with pytest.raises(storage.UserError, match="expected train, all, rare"):
+    with pytest.raises(UserError, match="expected train, all, rare"):
         combinations.choose(kind, TABLE)
-    with pytest.raises(storage.UserError, match=r"no dataset_info\.json"):
+    with pytest.raises(UserError, match=r"no dataset_info\.json"):
         combinations.choose("unseen-of:/nowhere", TABLE)

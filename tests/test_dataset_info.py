@@ -5,12 +5,13 @@ import json
 import tiny_data
 
 from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import Image
 
 
 def test_tiny_records(tiny_records):
     info = dataset_info.read(tiny_records)
     labels = tiny_data.draw_labels(60)
-    assert info.image == dataset_info.Image(12, 16, 1, "raw")
+    assert info.image == Image(12, 16, 1, "raw")
     assert info.source_image == {"height": 12, "width": 16}
     assert info.resize is None
     assert info.folds == ("fold0", "fold1", "fold2")

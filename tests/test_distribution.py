@@ -2,7 +2,7 @@
 
 import pytest
 
-import storage
+from storage import UserError
 from trainer import distribution
 
 
@@ -32,13 +32,13 @@ def test_bfloat16_is_fast_where_the_cpu_has_it(
 def test_an_accelerator_that_is_not_there_is_one_line(accelerator):
     if distribution.choose().kind == accelerator:
         pytest.skip(f"this machine has a {accelerator}")
-    with pytest.raises(storage.UserError, match=f"--accelerator={accelerator}"):
+    with pytest.raises(UserError, match=f"--accelerator={accelerator}"):
         distribution.choose(accelerator=accelerator)
 
 
 def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
     distribution.check_batch(64, replicas=4, mix_group=8)
-    with pytest.raises(storage.UserError, match="use 64 or 96$"):
+    with pytest.raises(UserError, match="use 64 or 96$"):
         distribution.check_batch(70, replicas=4, mix_group=8)
-    with pytest.raises(storage.UserError, match="use 32$"):
+    with pytest.raises(UserError, match="use 32$"):
         distribution.check_batch(8, replicas=4, mix_group=8)

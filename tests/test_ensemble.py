@@ -6,16 +6,18 @@ import pytest
 import served
 
 from storage import UserError
-from trainer import ensemble, model, preprocessing, views
+from trainer import ensemble, model, views
+from trainer.ensemble import Member
+from trainer.preprocessing import Preprocessing
 
 IMAGES = np.arange(2, dtype=np.uint8)[:, None, None] * np.ones(
     (1, served.HEIGHT, served.WIDTH), np.uint8
 )
 
 
-def member(made: keras.Model, **changes) -> ensemble.Member:
+def member(made: keras.Model, **changes) -> Member:
     card = served.make_card(resize=None, **changes)
-    return ensemble.Member("model.keras", made, card)
+    return Member("model.keras", made, card)
 
 
 def softmax(*logits: float) -> np.ndarray:
@@ -54,9 +56,9 @@ def test_each_model_has_its_own_resize():
     alone, both = (
         ensemble.make_predict(members, batch_size=2)(twice)
         for members in (
-            [ensemble.Member("a", served.make_model(), served.make_card())],
+            [Member("a", served.make_model(), served.make_card())],
             [
-                ensemble.Member("a", served.make_model(), served.make_card()),
+                Member("a", served.make_model(), served.make_card()),
                 member(large, image={"height": 8, "width": 12}),
             ],
         )
@@ -97,7 +99,7 @@ def trained_like():
     return member(
         model.build_served(
             core,
-            preprocess=preprocessing.Preprocessing(8, 8, crop=True),
+            preprocess=Preprocessing(8, 8, crop=True),
             image_shape=(24, 32),
             calibration={"root": np.arange(7) / 9, "vowel": [0.0, 0.1, 0.0]},
         ),
@@ -110,9 +112,7 @@ def test_views_are_taken_of_the_ink_that_the_core_sees(trained_like):
     made = ensemble.make_predict([trained_like], batch_size=2, num_views=3)(
         images
     )
-    ink = np.asarray(
-        preprocessing.Preprocessing(8, 8, crop=True)(images[..., None])
-    )[..., 0]
+    ink = np.asarray(Preprocessing(8, 8, crop=True)(images[..., None]))[..., 0]
     core = trained_like.model.get_layer("core")
     expected = 0
     for rows, columns in zip(*views.make_matrices(3, 8, 8), strict=True):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import evaluation, run_state
+from trainer.evaluation import Evaluation
+from trainer.run_state import RunState
 
 
 def keep(scores, mean_after):
@@ -16,14 +17,14 @@ def keep(scores, mean_after):
     Also that it is the mean of the epochs that are said to be kept.
     """
     weight = tf.Variable([0.0], name="kernel")
-    state = run_state.RunState({})
+    state = RunState({})
     state.begin_leg("none")
     kept = []
     for epoch, right in enumerate(scores, start=1):
         weight.assign([float(epoch)])
         labels = {"a": np.zeros(10, int)}
         logits = {"a": np.eye(2)[(np.arange(10) >= right).astype(int)]}
-        judged = evaluation.Evaluation(
+        judged = Evaluation(
             lambda splits, on_batch, judged=(labels, logits): judged,
             splits={"validation": ("fold0",)},
             output_weights={"a": 1.0},

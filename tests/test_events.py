@@ -5,20 +5,19 @@ import numpy as np
 import pytest
 
 from tfrecord_builder import dataset_info
-from trainer import (
-    augment,
-    contact_sheet,
-    events,
-    input_pipeline,
-    order,
-    preprocessing,
-    run_state,
-)
+from trainer import augment, events, input_pipeline
+from trainer.augment import Augmentation
+from trainer.contact_sheet import ContactSheet
+from trainer.events import Events
+from trainer.input_pipeline import TrainStream
+from trainer.order import Order
+from trainer.preprocessing import Preprocessing
+from trainer.run_state import RunState
 
 
 def make_state(epochs):
     """A run of 4 steps an epoch, two rows each, resumed at step 4."""
-    state = run_state.RunState({})
+    state = RunState({})
     state.legs = [{"leg": 1, "first_step": 0}, {"leg": 2, "first_step": 4}]
     for epoch in range(epochs):
         first = 4 * epoch
@@ -41,10 +40,10 @@ def test_tensorboard_reads_what_a_resumed_run_left(tmp_path):
     def sheet(step):
         return np.full((8, 16), step, np.uint8)
 
-    before = events.Events(tmp_path, sheet)
+    before = Events(tmp_path, sheet)
     before.show(make_state(1), JUDGED)
     # The next leg makes all of it again, and goes on.
-    after = events.Events(tmp_path, sheet)
+    after = Events(tmp_path, sheet)
     state = make_state(1)
     after.show(state, {})
     state = make_state(2)
@@ -90,18 +89,18 @@ def test_a_contact_sheet_pairs_images_with_their_augmentation(
     tiny_records, mix_group
 ):
     info = dataset_info.read(tiny_records)
-    stream = input_pipeline.TrainStream(
+    stream = TrainStream(
         info=info,
         paths=input_pipeline.shard_paths(info, str(tiny_records), ("fold1",)),
-        order=order.Order([20], batch_size=8, shards_per_window=1, seed=0),
+        order=Order([20], batch_size=8, shards_per_window=1, seed=0),
         draws=augment.NUM_DRAWS,
     )
-    preprocess = preprocessing.Preprocessing(12, 16)
+    preprocess = Preprocessing(12, 16)
     same, other = (
-        contact_sheet.ContactSheet(
+        ContactSheet(
             stream,
             preprocess,
-            augment.Augmentation(
+            Augmentation(
                 rotation=rotation,
                 scale=0.0,
                 shift=0.0,

@@ -11,14 +11,8 @@ import served
 import tensorflow as tf
 
 from storage import UserError
-from trainer import (
-    ensemble,
-    export,
-    export_formats,
-    model,
-    model_file,
-    preprocessing,
-)
+from trainer import ensemble, export, export_formats, model, model_file
+from trainer.preprocessing import Preprocessing
 
 HEIGHT, WIDTH = 24, 40  # Of the source; half of it is stored.
 
@@ -44,7 +38,7 @@ def trained(tmp_path_factory):
         path,
         model.build_served(
             core,
-            preprocess=preprocessing.Preprocessing(16, 16, crop=True),
+            preprocess=Preprocessing(16, 16, crop=True),
             image_shape=tuple(stored.values()),
             calibration={"root": [0.0] * 7, "vowel": [0.2, 0.0, 0.1]},
         ),

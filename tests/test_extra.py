@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
 from trainer import extra, heads, input_pipeline, order
+from trainer.input_pipeline import TrainStream
+from trainer.order import Order
 
 BATCH = 8
 MORE = 2  # Examples of a batch from the second dataset, here fold0.
@@ -30,12 +32,12 @@ def streams(infos, tiny_records):
     """The stream with the second dataset in it, and each of the two."""
     first, second = infos
     shards = [s for split in first.splits.values() for s in split.shards]
-    alone = input_pipeline.TrainStream(
+    alone = TrainStream(
         info=first,
         paths=input_pipeline.shard_paths(
             first, str(tiny_records), tuple(first.splits)
         ),
-        order=order.Order(
+        order=Order(
             [s.records for s in shards],
             batch_size=BATCH - MORE,
             shards_per_window=2,
@@ -88,7 +90,7 @@ def test_it_starts_at_any_step_for_any_number_of_replicas(streams):
 def test_share_of_a_batch():
     assert extra.share(128, 0.2) == 26
     for fraction in (0.0, 0.001, 1.0):
-        with pytest.raises(storage.UserError, match="expected 1 to 127"):
+        with pytest.raises(UserError, match="expected 1 to 127"):
             extra.share(128, fraction)
 
 
@@ -101,10 +103,10 @@ def test_another_dataset_is_refused(infos, tiny_records):
     }
     output = dataclasses.replace(first.outputs[0], classes=("x",))
     other = dataclasses.replace(first, outputs=(output, *first.outputs[1:]))
-    with pytest.raises(storage.UserError, match="grapheme_root"):
+    with pytest.raises(UserError, match="grapheme_root"):
         extra.read(str(tiny_records), like=other)
     image = dataclasses.replace(first.image, height=13)
-    with pytest.raises(storage.UserError, match="against \\(13, 16\\)"):
+    with pytest.raises(UserError, match="against \\(13, 16\\)"):
         extra.read(
             str(tiny_records), like=dataclasses.replace(first, image=image)
         )
@@ -112,7 +114,7 @@ def test_another_dataset_is_refused(infos, tiny_records):
 
 def test_the_very_dataset_is_refused(tiny_records):
     info = dataset_info.read(tiny_records)
-    with pytest.raises(storage.UserError, match="a validation fold too"):
+    with pytest.raises(UserError, match="a validation fold too"):
         extra.read(str(tiny_records), like=info)
 
 

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 import storage
-from trainer import final, generations
+from trainer import final
+from trainer.generations import Generation
 
 RUN = {"seed": 0, "dataset": "d"}
 
@@ -64,7 +65,7 @@ def test_another_run_is_not_finished(tmp_path, work):
     save(tmp_path, work)
     assert not restore(tmp_path, work, identity=RUN | {"seed": 1})
     # A run that was started over since has backups of a higher leg.
-    name = generations.Generation(2, 10, 0).archive
+    name = Generation(2, 10, 0).archive
     (tmp_path / "b" / name).write_bytes(b"")
     assert not restore(tmp_path, work)
 

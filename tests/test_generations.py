@@ -9,7 +9,7 @@ import pytest
 
 import storage
 from trainer import generations
-from trainer.generations import Generation
+from trainer.generations import Generation, Generations
 
 RUN = {"seed": 0}
 
@@ -36,7 +36,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def store(tmp_path):
     (tmp_path / "backup").mkdir()
-    return generations.Generations(storage.open_folder(tmp_path / "backup"))
+    return Generations(storage.open_folder(tmp_path / "backup"))
 
 
 def add(store, tmp_path, leg, step, attempt=0, *, run=1, data=b"archive"):
@@ -61,7 +61,7 @@ def test_names_sort_and_are_never_the_same():
 def test_what_is_written_is_found_and_fetched(store, tmp_path):
     add(store, tmp_path, 1, 10, data=b"ten")
     add(store, tmp_path, 1, 20, data=b"twenty")
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     newest, older = fresh.newest_first()
     assert newest.generation.step == 20
     fresh.fetch(newest, tmp_path / "out")
@@ -108,7 +108,7 @@ def test_a_damaged_one_is_not_believed(store, tmp_path, kind, harm, why):
     add(store, tmp_path, 1, 10)
     bad = add(store, tmp_path, 1, 20)
     harm(tmp_path / "backup" / f"{bad.stem}.{kind}")
-    newest, older = generations.Generations(store.folder).newest_first()
+    newest, older = Generations(store.folder).newest_first()
     assert newest.manifest is None
     assert why in newest.why
     assert older.manifest["step"] == 10
@@ -117,7 +117,7 @@ def test_a_damaged_one_is_not_believed(store, tmp_path, kind, harm, why):
 def test_a_flipped_bit_is_seen_and_remembered(store, tmp_path):
     bad = add(store, tmp_path, 1, 20)
     flip(tmp_path / "backup" / bad.archive)
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     with pytest.raises(ValueError, match="sha256 is not its manifest's"):
         fresh.fetch(fresh.newest_first()[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -127,7 +127,7 @@ def test_a_flipped_bit_is_seen_and_remembered(store, tmp_path):
 def test_a_manifest_is_read_once(store, tmp_path, monkeypatch):
     """Reading what waits for its upload would put the upload off."""
     add(store, tmp_path, 1, 10)
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     reads = []
     read = fresh.folder.read_bytes
     monkeypatch.setattr(
@@ -198,7 +198,7 @@ def test_what_a_lower_leg_brings_late_is_never_chosen(store, tmp_path):
     known = {add(store, tmp_path, 1, 100), add(store, tmp_path, 1, 200)}
     add(store, tmp_path, 2, 210)
     add(store, tmp_path, 1, 900)  # Leg 1's, uploaded when leg 2 ran already.
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     assert fresh.newest_first()[0].generation.leg == 2
     prune(fresh, leg=2, known=known)
     assert steps(fresh) == [(2, 210), (1, 200), (1, 100)]
@@ -229,7 +229,7 @@ def test_the_run_before_a_restart_stays_until_this_one_has_settled(
 def test_what_cannot_be_read_now_is_not_deleted(store, tmp_path, monkeypatch):
     for step in (10, 20, 30, 40):
         add(store, tmp_path, 1, step)
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     read = fresh.folder.read_bytes
 
     def fail(name):
@@ -276,5 +276,5 @@ def test_another_format_is_seen_as_such(store, tmp_path):
     found = add(store, tmp_path, 1, 10)
     path = tmp_path / "backup" / found.manifest
     path.write_text(json.dumps({"format": 99}))
-    fresh = generations.Generations(store.folder)
+    fresh = Generations(store.folder)
     assert fresh.newest_first()[0].manifest == {"format": 99}

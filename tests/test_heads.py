@@ -6,13 +6,14 @@ import pytest
 import tensorflow as tf
 
 from trainer import heads, model
+from trainer.heads import Graphemes
 
 CLASSES = {"a": 3, "b": 2}
 LABELS = ((0, 0), (0, 1), (2, 1))
 
 
 def test_index_finds_each_grapheme_and_no_other():
-    graphemes = heads.Graphemes(CLASSES, LABELS)
+    graphemes = Graphemes(CLASSES, LABELS)
     features = {
         "a": tf.constant([2, 0, 0, 1, 2], tf.int64),
         "b": tf.constant([1, 1, 0, 0, 0], tf.int64),
@@ -33,12 +34,12 @@ def test_decoding_gathers_the_graphemes_of_a_class(mean, a, b):
         "b": tf.constant([[1.0, -1.0]]),
         heads.GRAPHEME: tf.math.log([[0.2, 0.3, 0.5]]) + 7.0,
     }
-    whole = heads.Graphemes(CLASSES, LABELS, blend=1.0, mean=mean)
+    whole = Graphemes(CLASSES, LABELS, blend=1.0, mean=mean)
     decoded = whole.decode(logits)
     assert list(decoded) == ["a", "b"]
     np.testing.assert_allclose(tf.exp(decoded["a"])[0], a, atol=1e-5)
     np.testing.assert_allclose(tf.exp(decoded["b"])[0], b, atol=1e-5)
-    half = heads.Graphemes(CLASSES, LABELS, blend=0.25, mean=mean)
+    half = Graphemes(CLASSES, LABELS, blend=0.25, mean=mean)
     np.testing.assert_allclose(
         half.decode(logits)["b"],
         0.75 * tf.nn.log_softmax(logits["b"]) + 0.25 * decoded["b"],
@@ -54,7 +55,7 @@ def test_without_a_blend_it_is_the_outputs_own_head():
         "outputs": CLASSES,
         "dropout": 0.0,
     }
-    graphemes = heads.Graphemes(CLASSES, LABELS, blend=0.0)
+    graphemes = Graphemes(CLASSES, LABELS, blend=0.0)
     core = model.build_core(**args, graphemes=graphemes)
     images = tf.random.stateless_uniform([2, 16, 16, 1], [1, 2])
     decoded = model.decode(core, graphemes)(images)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfrecord_builder import folds, image_ids
+from tfrecord_builder.image_ids import Ids
 
 TEXTS = st.lists(st.text(st.sampled_from("aক😀"), max_size=2), max_size=30)
 HASHES = st.sampled_from([1, 3, 2**64])  # As many as there can be.
@@ -30,7 +31,7 @@ def poor(hashes: int):
         yield
 
 
-def sort(texts) -> image_ids.Ids:
+def sort(texts) -> Ids:
     return image_ids.sort(pa.array(texts, pa.large_string()), 5)
 
 

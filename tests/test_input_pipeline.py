@@ -10,7 +10,10 @@ import pytest
 import tensorflow as tf
 
 from tfrecord_builder import dataset_info
-from trainer import input_pipeline, order
+from tfrecord_builder.dataset_info import Shard
+from trainer import input_pipeline
+from trainer.input_pipeline import TrainStream
+from trainer.order import Order
 
 BATCH = 8
 OUTPUTS = ("grapheme_root", "vowel_diacritic", "consonant_diacritic")
@@ -20,10 +23,10 @@ def make_stream(records, *, window_shards, seed=3):
     info = dataset_info.read(records)
     folds = ("fold1", "fold2")
     shards = [s for fold in folds for s in info.splits[fold].shards]
-    return input_pipeline.TrainStream(
+    return TrainStream(
         info=info,
         paths=input_pipeline.shard_paths(info, str(records), folds),
-        order=order.Order(
+        order=Order(
             [s.records for s in shards],
             batch_size=BATCH,
             shards_per_window=window_shards,
@@ -170,7 +173,7 @@ def test_evaluation_reads_each_record_once_and_pads_the_last(tiny_records):
 
 
 def test_a_window_holds_what_fits():
-    shards = [dataset_info.Shard("s", 1, n << 20, "") for n in (3, 5, 4)]
+    shards = [Shard("s", 1, n << 20, "") for n in (3, 5, 4)]
     fits = input_pipeline.shards_per_window
     assert fits(shards, window_mb=12) == 3
     assert fits(shards, window_mb=11) == 2

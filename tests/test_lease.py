@@ -8,7 +8,10 @@ import sys
 import pytest
 
 import storage
-from trainer import generations, lease
+from storage import UserError
+from trainer import lease
+from trainer.generations import Generation, Generations
+from trainer.lease import Lease
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +23,7 @@ def _short_watch(monkeypatch):
 def look(folder):
     found = storage.open_folder(folder)
     found.make()
-    return lease.Lease(found, generations.Generations(found))
+    return Lease(found, Generations(found))
 
 
 def leave_beat(folder, *, name="beat-00.json", **changed):
@@ -51,9 +54,9 @@ def test_a_live_process_of_this_machine_is_refused(tmp_path):
     leave_beat(tmp_path)
     found = look(tmp_path)
     message = f"process {os.getpid()} of this machine is training into it"
-    with pytest.raises(storage.UserError, match=message):
+    with pytest.raises(UserError, match=message):
         found.refuse_if_held_here()
-    with pytest.raises(storage.UserError, match="leg 4"):
+    with pytest.raises(UserError, match="leg 4"):
         found.take()
     assert len(list((tmp_path / "lease").iterdir())) == 1
 
@@ -65,7 +68,7 @@ def test_a_dead_process_of_this_machine_is_replaced_at_once(
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
     start = lease.process_start(process.pid)
     leave_beat(tmp_path, pid=process.pid, start=start)
-    with pytest.raises(storage.UserError):
+    with pytest.raises(UserError):
         look(tmp_path).take()
     process.kill()
     # Not waited for yet: a zombie trains no more.
@@ -106,23 +109,23 @@ def test_another_machine_that_beats_is_refused(tmp_path):
     leave_beat(tmp_path, machine="other")
     found = look(tmp_path)
     leave_beat(tmp_path, name="beat-01.json", machine="other", beat=8)
-    with pytest.raises(storage.UserError, match="trainer on another machine"):
+    with pytest.raises(UserError, match="trainer on another machine"):
         found.take()
 
 
 def test_another_machine_whose_backups_move_is_refused(tmp_path):
     leave_beat(tmp_path, machine="other")
     found = look(tmp_path)
-    name = generations.Generation(4, 10, 0).archive
+    name = Generation(4, 10, 0).archive
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(storage.UserError, match="trainer on another machine"):
+    with pytest.raises(UserError, match="trainer on another machine"):
         found.take()
 
 
 def test_a_late_backup_of_a_lower_leg_is_no_sign_of_life(tmp_path):
     leave_beat(tmp_path, machine="other")
     found = look(tmp_path)
-    name = generations.Generation(3, 10, 0).archive
+    name = Generation(3, 10, 0).archive
     (tmp_path / name).write_bytes(b"")
     found.take()
     assert found.leg == 5
@@ -140,7 +143,7 @@ def test_a_lease_given_back_is_not_waited_for(tmp_path, monkeypatch):
 
 
 def test_the_leg_goes_on_from_the_generations_too(tmp_path):
-    name = generations.Generation(9, 10, 0).archive
+    name = Generation(9, 10, 0).archive
     (tmp_path / name).write_bytes(b"")
     found = look(tmp_path)
     found.take()

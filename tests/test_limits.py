@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-import storage
+from storage import UserError
 from trainer import limits
+from trainer.limits import Limits, StopError
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def default_handlers():
 
 
 def test_the_first_signal_only_asks(capsys):
-    with limits.Limits() as found:
+    with Limits() as found:
         assert not found.reached()
         os.kill(os.getpid(), signal.SIGTERM)
         assert found.reached()
@@ -37,7 +38,7 @@ def test_the_first_signal_only_asks(capsys):
 
 
 def test_a_second_ctrl_c_acts_at_once(capfd):
-    with limits.Limits() as found:
+    with Limits() as found:
         os.kill(os.getpid(), signal.SIGINT)
         assert found.signal == signal.SIGINT
         assert capfd.readouterr().err == (
@@ -49,35 +50,35 @@ def test_a_second_ctrl_c_acts_at_once(capfd):
 
 
 def test_stop_at_once():
-    with limits.Limits() as found:
+    with Limits() as found:
         found.stop_at_once()
-        with pytest.raises(limits.StopError):
+        with pytest.raises(StopError):
             os.kill(os.getpid(), signal.SIGTERM)
-    with limits.Limits() as found:
+    with Limits() as found:
         os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(limits.StopError):
+        with pytest.raises(StopError):
             found.stop_at_once()
 
 
 def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
     monkeypatch.setattr(limits, "_process_age", lambda: 50.0)
-    found = limits.Limits(minutes=1.0)
+    found = Limits(minutes=1.0)
     assert not found.reached()
     assert found.reached(reserve=11.0)
     assert not found.reached(reserve=9.0)
-    found = limits.Limits(minutes=0.8)
+    found = Limits(minutes=0.8)
     assert found.reached()
     assert found.leave(7, 20, saved=True) == 0
     assert capsys.readouterr().out == (
         "unfinished: step 7 of 20, run the same command to go on\n"
     )
-    with pytest.raises(storage.UserError, match="could not be backed up"):
+    with pytest.raises(UserError, match="could not be backed up"):
         found.leave(7, 20, saved=False)
 
 
 def test_the_reserve_leaves_most_of_a_short_time(monkeypatch):
     monkeypatch.setattr(limits, "_process_age", lambda: 40.0)
-    assert not limits.Limits(minutes=1.0).reached(reserve=1000.0)
+    assert not Limits(minutes=1.0).reached(reserve=1000.0)
 
 
 def test_process_age_is_that_of_this_process():

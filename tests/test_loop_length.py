@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer import loop_length
+from trainer.loop_length import LoopLength
 
 
 @pytest.mark.parametrize(
@@ -16,12 +16,12 @@ from trainer import loop_length
     ],
 )
 def test_a_loop_ends_at_the_next_cut(first, every, cuts, expected):
-    length = loop_length.LoopLength(10)
+    length = LoopLength(10)
     assert length.steps(first, every=every, cuts=cuts) == expected
 
 
 def test_a_length_comes_nearer_to_a_second():
-    length = loop_length.LoopLength(0)
+    length = LoopLength(0)
     found = []
     for seconds in (0.1, 0.1, 0.1, 4.0, 900.0):
         found.append(length.steps(0, every=0, cuts=[]))
@@ -33,9 +33,9 @@ def test_a_length_comes_nearer_to_a_second():
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        (loop_length.LoopLength(3), 3),
-        (loop_length.LoopLength(3, workers=2), 3),
-        (loop_length.LoopLength(0, workers=2), 10),
+        (LoopLength(3), 3),
+        (LoopLength(3, workers=2), 3),
+        (LoopLength(0, workers=2), 10),
     ],
 )
 def test_a_length_that_is_fixed_stays(length, expected):

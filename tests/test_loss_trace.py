@@ -1,6 +1,7 @@
 """The mean loss of an epoch, and the trace of losses, step by step."""
 
-from trainer import loss_trace, run_state
+from trainer import loss_trace
+from trainer.run_state import RunState
 
 
 def count(state, losses, *, steps_per_epoch=100):
@@ -14,7 +15,7 @@ def count(state, losses, *, steps_per_epoch=100):
 
 
 def test_a_row_holds_a_fiftieth_of_an_epoch():
-    state = run_state.RunState({}, step=98)
+    state = RunState({}, step=98)
     count(state, [4.0, 2.0, 1.0, 0.5, 0.25])
     assert state.step == 103
     assert state.loss_sum == 7.75
@@ -27,7 +28,7 @@ def test_a_row_holds_a_fiftieth_of_an_epoch():
 
 
 def test_a_short_epoch_has_a_row_a_step():
-    state = run_state.RunState({})
+    state = RunState({})
     count(state, [3.0, 2.0, 1.0], steps_per_epoch=2)
     assert [row[:3] for row in state.trace] == [
         [0, 1, 3.0],
@@ -38,7 +39,7 @@ def test_a_short_epoch_has_a_row_a_step():
 
 def test_the_mean_leaves_out_steps_that_were_passed_over():
     bad = [{"step": step, "passed_over": True} for step in (1, 5, 6, 9)]
-    state = run_state.RunState({}, step=8, bad_steps=bad, loss_sum=6.0)
+    state = RunState({}, step=8, bad_steps=bad, loss_sum=6.0)
     state.history = [{"epoch": 1}]
     # Steps 4 to 7 but 5 and 6; 1 was of the epoch before, 9 is to come.
     assert loss_trace.mean(state, steps_per_epoch=4) == 3.0

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import losses, schedule
+from trainer import losses
+from trainer.losses import Loss
+from trainer.schedule import WarmupCosine
 
 
 def test_cross_entropy_by_hand():
@@ -15,16 +17,16 @@ def test_cross_entropy_by_hand():
         "b": tf.constant([[0.0, 0.0, 0.0]]),
     }
     labels = {"a": tf.constant([[0.0, 1.0]]), "b": tf.constant([[1.0, 0, 0]])}
-    loss = losses.Loss({"a": 3, "b": 1})(labels, logits)
+    loss = Loss({"a": 3, "b": 1})(labels, logits)
     expected = 0.75 * math.log(4 / 3) + 0.25 * math.log(3)
     np.testing.assert_allclose(loss, [expected], rtol=1e-6)
 
 
 def test_label_smoothing_spreads_over_all_classes():
     logits = {"a": tf.constant([[2.0, 0.0]])}
-    smooth = losses.Loss({"a": 1}, label_smoothing=0.2)
+    smooth = Loss({"a": 1}, label_smoothing=0.2)
     found = smooth({"a": tf.constant([[1.0, 0.0]])}, logits)
-    soft = losses.Loss({"a": 1})({"a": tf.constant([[0.9, 0.1]])}, logits)
+    soft = Loss({"a": 1})({"a": tf.constant([[0.9, 0.1]])}, logits)
     np.testing.assert_allclose(found, soft, rtol=1e-6)
     # An example without a label has nothing to spread.
     assert smooth({"a": tf.zeros([1, 2])}, logits).numpy().tolist() == [0.0]
@@ -33,9 +35,7 @@ def test_label_smoothing_spreads_over_all_classes():
 def test_class_weights_and_focus_by_hand():
     logits = {"a": tf.math.log([[0.8, 0.2], [0.8, 0.2]])}
     labels = {"a": tf.eye(2)}
-    loss = losses.Loss(
-        {"a": 1}, class_weights={"a": [0.5, 3.0]}, focal_gamma=2.0
-    )
+    loss = Loss({"a": 1}, class_weights={"a": [0.5, 3.0]}, focal_gamma=2.0)
     expected = [
         0.5 * 0.2**2 * -math.log(0.8),
         3.0 * 0.8**2 * -math.log(0.2),
@@ -58,7 +58,7 @@ def test_adjusted_logits_learn_what_the_prior_does_not_say():
     np.testing.assert_allclose(priors, np.log([0.6, 0.2, 0.2]))
     assert losses.log_priors([59, 19, 19], 0.0) == [0.0] * 3
     # A net that knows nothing is at the prior's cross-entropy.
-    loss = losses.Loss({"a": 1}, adjustments={"a": priors})
+    loss = Loss({"a": 1}, adjustments={"a": priors})
     found = loss({"a": tf.eye(3)}, {"a": tf.zeros([3, 3])})
     np.testing.assert_allclose(found, -np.log([0.6, 0.2, 0.2]), rtol=1e-6)
 
@@ -68,8 +68,8 @@ def test_the_hardest_of_each_group_count_in_the_others_stead():
     logits[:, 0] = [1, 4, 2, 3, -9, -7, -8, -6]  # The loss falls with them.
     logits = {"a": tf.constant(logits)}
     labels = {"a": tf.one_hot([0] * 8, 2)}
-    every = losses.Loss({"a": 1})(labels, logits).numpy()
-    some = losses.Loss({"a": 1}, hardest=0.5, group=4)(labels, logits)
+    every = Loss({"a": 1})(labels, logits).numpy()
+    some = Loss({"a": 1}, hardest=0.5, group=4)(labels, logits)
     kept = np.array([1, 0, 1, 0, 1, 0, 1, 0])
     np.testing.assert_allclose(some, every * kept * 2, rtol=1e-6)
 
@@ -86,5 +86,5 @@ def test_the_hardest_of_each_group_count_in_the_others_stead():
     ],
 )
 def test_schedule(step, expected):
-    rate = schedule.WarmupCosine(peak=0.1, steps=10, warmup_steps=4)
+    rate = WarmupCosine(peak=0.1, steps=10, warmup_steps=4)
     np.testing.assert_allclose(rate(tf.constant(step)), expected, rtol=1e-5)

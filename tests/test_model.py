@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
 from trainer import (
     backbones,
@@ -21,6 +21,7 @@ from trainer import (
     optimizers,
     preprocessing,
 )
+from trainer.preprocessing import Preprocessing
 
 
 def paper(count=1, height=137, width=236):
@@ -31,7 +32,7 @@ def paper(count=1, height=137, width=236):
 def test_resize_is_tensorflows_antialiased_one(size):
     images = np.random.default_rng(0).integers(0, 256, (2, 137, 236, 1))
     images = images.astype(np.uint8)
-    found = preprocessing.Preprocessing(*size)(tf.constant(images))
+    found = Preprocessing(*size)(tf.constant(images))
     expected = tf.image.resize(1 - images / 255, size, antialias=True)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -49,7 +50,7 @@ def test_the_box_holds_the_ink_and_a_margin():
 def test_a_crop_keeps_proportions_and_centre():
     images = paper()
     images[0, 40:60, 100:140] = 0
-    crop = preprocessing.Preprocessing(48, 48, crop=True)
+    crop = Preprocessing(48, 48, crop=True)
     found = crop(tf.constant(images)).numpy()[0, ..., 0]
     # A box of 28 x 48 pixels with its margins, at its own scale.
     expected = np.zeros((48, 48))
@@ -62,13 +63,13 @@ def test_a_crop_does_not_depend_on_the_place():
     glyph = np.random.default_rng(0).integers(0, 200, (50, 60, 1))
     images[0, 20:70, 30:90] = glyph
     images[1, 60:110, 150:210] = glyph
-    crop = preprocessing.Preprocessing(64, 64, crop=True)
+    crop = Preprocessing(64, 64, crop=True)
     first, second = crop(tf.constant(images)).numpy()
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
 def test_unknown_backbone_lists_the_known():
-    with pytest.raises(storage.UserError, match="densenet121.*small"):
+    with pytest.raises(UserError, match="densenet121.*small"):
         backbones.feature_map("smal", keras.Input((8, 8, 1)))
 
 
@@ -154,7 +155,7 @@ def test_the_model_stands_alone(
     calibration = {
         name: [0.5 * i for i in range(n)] for name, n in outputs.items()
     }
-    preprocess = preprocessing.Preprocessing(32, 32, crop=True)
+    preprocess = Preprocessing(32, 32, crop=True)
     served = model.build_served(
         core,
         preprocess=preprocess,
@@ -197,8 +198,8 @@ def test_the_model_stands_alone(
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip"])
 def test_a_broken_model_is_told_in_one_line(tmp_path, content):
     path = tmp_path / "model.keras"
-    with pytest.raises(storage.UserError, match="no model at"):
+    with pytest.raises(UserError, match="no model at"):
         model_file.read(path)
     path.write_bytes(content)
-    with pytest.raises(storage.UserError, match="not a whole model"):
+    with pytest.raises(UserError, match="not a whole model"):
         model_file.read(path)

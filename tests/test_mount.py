@@ -5,17 +5,19 @@ import os
 import pytest
 
 import storage
+from storage import UserError
 from trainer import mount
+from trainer.mount import MountGuard
 
 
 def guard(path, note):
-    return mount.MountGuard(storage.open_folder(path), note)
+    return MountGuard(storage.open_folder(path), note)
 
 
 def test_drive_that_is_not_mounted_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(mount, "_MOUNTPOINTS", (str(tmp_path / "drive"),))
     (tmp_path / "drive").mkdir()
-    with pytest.raises(storage.UserError, match="is not mounted: run google"):
+    with pytest.raises(UserError, match="is not mounted: run google"):
         guard(tmp_path / "drive" / "MyDrive" / "run", tmp_path / "note")
     assert not any((tmp_path / "drive").iterdir())
     guard(tmp_path / "elsewhere", tmp_path / "note")
@@ -82,7 +84,7 @@ def test_the_next_start_knows_where_a_mount_was(tmp_path, mounts):
     guard(drive / "run", tmp_path / "note").remember()
     guard(drive / "run", tmp_path / "note")
     del mounts.devices[str(drive)]
-    with pytest.raises(storage.UserError, match="not mounted: mount it first"):
+    with pytest.raises(UserError, match="not mounted: mount it first"):
         guard(drive / "run", tmp_path / "note")
     guard(tmp_path / "other", tmp_path / "note")
 

@@ -5,8 +5,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import storage
+from storage import UserError
 from trainer import order
+from trainer.order import Order
 
 
 def permutation(key, size):
@@ -46,7 +47,7 @@ def test_hash_is_splitmix64():
 
 def test_golden_order():
     """A change here changes what every run so far has seen at each step."""
-    found = order.Order([5, 4, 3], batch_size=2, shards_per_window=2, seed=7)
+    found = Order([5, 4, 3], batch_size=2, shards_per_window=2, seed=7)
     orders = [found.shard_order(epoch) for epoch in range(3)]
     assert orders == [(1, 0, 2), (0, 2, 1), (1, 0, 2)]
     key = found.windows(0)[0].key
@@ -71,9 +72,7 @@ def test_permutation_is_the_written_one(size):
 def test_any_start_goes_on_as_the_whole_run(shards, batch, window, seed, data):
     if sum(shards) < batch:
         return
-    found = order.Order(
-        shards, batch_size=batch, shards_per_window=window, seed=seed
-    )
+    found = Order(shards, batch_size=batch, shards_per_window=window, seed=seed)
     last = 3 * found.steps_per_epoch
     start = data.draw(st.integers(0, last - 1))
     whole = places(found.plan(0, last))
@@ -87,7 +86,7 @@ def test_any_start_goes_on_as_the_whole_run(shards, batch, window, seed, data):
 
 
 def test_leftover_differs_between_epochs():
-    found = order.Order([3] * 8, batch_size=16, shards_per_window=1, seed=0)
+    found = Order([3] * 8, batch_size=16, shards_per_window=1, seed=0)
     read = [
         {(w.shards, w.take) for w in found.windows(epoch)} for epoch in range(4)
     ]
@@ -95,5 +94,5 @@ def test_leftover_differs_between_epochs():
 
 
 def test_fewer_records_than_a_batch_is_refused():
-    with pytest.raises(storage.UserError, match="hold 5 records.*batch of 6"):
-        order.Order([2, 3], batch_size=6, shards_per_window=1, seed=0)
+    with pytest.raises(UserError, match="hold 5 records.*batch of 6"):
+        Order([2, 3], batch_size=6, shards_per_window=1, seed=0)

@@ -22,7 +22,9 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from tfrecord_builder import dataset_info
-from trainer import augment, input_pipeline, preprocessing
+from trainer import augment, input_pipeline
+from trainer.augment import Augmentation
+from trainer.preprocessing import Preprocessing
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -171,16 +173,14 @@ def test_each_augmentation(records):
     info = dataset_info.read(records)
     paths = input_pipeline.shard_paths(info, str(records), info.folds[:1])
     dataset = input_pipeline.make_eval_dataset(info, paths, batch_size=COLUMNS)
-    preprocess = preprocessing.Preprocessing(SIDE, SIDE, crop=True)
+    preprocess = Preprocessing(SIDE, SIDE, crop=True)
     images = preprocess(next(iter(dataset))["image"])
     draws = input_pipeline.step_draws(
         0, tf.constant(0, tf.int64), (COLUMNS, augment.NUM_DRAWS)
     )
     rows = {}
     for name, strengths in STRENGTHS.items():
-        augmentation = augment.Augmentation(
-            **OFF | strengths, mix_group=COLUMNS
-        )
+        augmentation = Augmentation(**OFF | strengths, mix_group=COLUMNS)
         rows[name] = augmentation(images, {}, draws)[0].numpy()[..., 0]
     keep(draw_sheet(rows, zoom=2), "augmentation")
     plain = rows.pop("none")

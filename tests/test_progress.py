@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from trainer import progress
+from trainer.progress import Progress
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def said(monkeypatch, caplog):
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
 
     def run(*updates, pause_at=None):
-        shown = progress.Progress(100, unit=("images", 10))
+        shown = Progress(100, unit=("images", 10))
         for seconds, done in updates:
             clock[0] = 1000.0 + seconds
             shown.update(done, f"{done} done")

@@ -2,7 +2,7 @@
 
 import io
 
-from tfrecord_builder import progress_bar
+from tfrecord_builder.progress_bar import ProgressBar
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Clock:
 
 def test_line():
     clock = Clock()
-    bar = progress_bar.ProgressBar(1000, 32332, clock=clock)
+    bar = ProgressBar(1000, 32332, clock=clock)
     clock.seconds += 2
     bar.add(400)
     assert bar.line() == (
@@ -29,7 +29,7 @@ def test_line():
 
 def test_what_an_earlier_start_did_is_no_speed():
     clock = Clock()
-    bar = progress_bar.ProgressBar(1000, 1000, clock=clock)
+    bar = ProgressBar(1000, 1000, clock=clock)
     bar.skip(500)
     clock.seconds += 10
     bar.add(100)
@@ -40,7 +40,7 @@ def test_what_an_earlier_start_did_is_no_speed():
 
 def test_a_line_every_ten_seconds():
     clock, stream = Clock(), io.StringIO()
-    with progress_bar.ProgressBar(100, 1, stream=stream, clock=clock) as bar:
+    with ProgressBar(100, 1, stream=stream, clock=clock) as bar:
         for _ in range(50):
             clock.seconds += 0.5
             bar.add(1)
@@ -50,7 +50,7 @@ def test_a_line_every_ten_seconds():
 
 def test_a_terminal_gets_one_line():
     clock, stream = Clock(), Terminal()
-    with progress_bar.ProgressBar(100, 1, stream=stream, clock=clock) as bar:
+    with ProgressBar(100, 1, stream=stream, clock=clock) as bar:
         for _ in range(10):
             clock.seconds += 0.25
             bar.add(10)

@@ -7,7 +7,7 @@ import browser
 import numpy as np
 import pytest
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
 from trainer import (
     report_charts,
@@ -18,6 +18,9 @@ from trainer import (
     report_run,
     workdir,
 )
+from trainer.report_mistakes import Confusion, Mistake
+from trainer.report_run import Judged
+from trainer.workdir import Workdir
 
 BENGALI = {
     "grapheme_root": ("ক্ষ", "ক", "ত্র", "<b>"),
@@ -47,8 +50,8 @@ def test_confusions_are_counted_and_the_surest_comes_first():
     )
     found = report_mistakes.find_confusions(labels, probabilities, limit=5)
     assert found == [
-        report_mistakes.Confusion(0, 1, count=2, total=3, places=(2, 1)),
-        report_mistakes.Confusion(1, 0, count=1, total=2, places=(4,)),
+        Confusion(0, 1, count=2, total=3, places=(2, 1)),
+        Confusion(1, 0, count=1, total=2, places=(4,)),
     ]
 
 
@@ -60,8 +63,8 @@ def test_an_image_is_shown_once_with_its_surest_mistake():
     }
     found = report_mistakes.find_surest(labels, probabilities, limit=9)
     assert found == [
-        report_mistakes.Mistake(0, "b", true=0, taken=1, probability=0.9),
-        report_mistakes.Mistake(1, "b", true=1, taken=0, probability=0.8),
+        Mistake(0, "b", true=0, taken=1, probability=0.9),
+        Mistake(1, "b", true=1, taken=0, probability=0.8),
     ]
 
 
@@ -102,7 +105,7 @@ def test_a_sign_gets_a_circle_and_a_name_is_escaped():
 
 
 def test_a_folder_of_no_run_is_refused(tmp_path):
-    with pytest.raises(storage.UserError, match=r"neither summary\.json nor"):
+    with pytest.raises(UserError, match=r"neither summary\.json nor"):
         report_page.write(
             tmp_path, judged={}, output_weights={}, info=None, data_dir=""
         )
@@ -111,7 +114,7 @@ def test_a_folder_of_no_run_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The workdir of a run of two legs, killed at step 7."""
-    left = workdir.Workdir(tmp_path_factory.mktemp("report") / "run")
+    left = Workdir(tmp_path_factory.mktemp("report") / "run")
     metrics = [
         {
             "epoch": epoch,
@@ -175,9 +178,7 @@ def report(run, tiny_records):
     zeros = {n: np.zeros(len(c)) for n, c in BENGALI.items()}
     return report_page.write(
         run,
-        judged={
-            "validation": report_run.Judged(("fold0",), labels, logits, zeros)
-        },
+        judged={"validation": Judged(("fold0",), labels, logits, zeros)},
         output_weights=WEIGHTS,
         info=info,
         data_dir=str(tiny_records),

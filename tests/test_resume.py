@@ -12,18 +12,15 @@ import tiny_run
 import tiny_training
 
 from tfrecord_builder import dataset_info
-from trainer import (
-    backup,
-    backup_folder,
-    bad_steps,
-    evaluation,
-    input_pipeline,
-    judge,
-    limits,
-    plateau,
-    preprocessing,
-    train,
-)
+from trainer import plateau, preprocessing
+from trainer.backup import BackupAndRestore
+from trainer.backup_folder import BackupFolder
+from trainer.bad_steps import BadStepError
+from trainer.evaluation import Evaluation
+from trainer.input_pipeline import TrainStream
+from trainer.judge import Judge
+from trainer.limits import Limits
+from trainer.train import Training
 
 # With batch normalisation; the default here is a net that compiles sooner.
 SMALL = {"backbone": "small"}
@@ -40,7 +37,7 @@ _POISON = 7  # An image of this alone stands for one that gives no number.
 
 
 @dataclasses.dataclass(frozen=True)
-class PoisonedStream(input_pipeline.TrainStream):
+class PoisonedStream(TrainStream):
     """Has images that give no finite loss at some steps."""
 
     steps: tuple[int, ...] = ()
@@ -68,7 +65,7 @@ class Preprocessing(preprocessing.Preprocessing):
         return tf.where(bad, np.float32(np.nan), super().__call__(images))
 
 
-class Stops(limits.Limits):
+class Stops(Limits):
     """Asks to stop when a function says so."""
 
     def __init__(self, when):
@@ -102,24 +99,24 @@ class Leg:
             f.name: getattr(tiny.stream, f.name)
             for f in dataclasses.fields(tiny.stream)
         }
-        folder = backup_folder.BackupFolder(
+        folder = BackupFolder(
             str(place),
             identity={"seed": 0},
             local_dir=place.with_name("staging"),
             settle_seconds=60.0,
         )
         self.state = tiny.state
-        self.callback = backup.BackupAndRestore(
+        self.callback = BackupAndRestore(
             folder, state=tiny.state, every_steps=every_steps
         )
-        self.training = train.Training(
+        self.training = Training(
             stream=PoisonedStream(**values, steps=tuple(poisoned)),
             step=dataclasses.replace(
                 tiny.step, preprocess=Preprocessing(12, 16, crop=True)
             ),
             state=tiny.state,
-            evaluation=evaluation.Evaluation(
-                judge.Judge(
+            evaluation=Evaluation(
+                Judge(
                     tiny.step.strategy,
                     tiny.step.ema_core,
                     preprocess=preprocessing.Preprocessing(12, 16, crop=True),
@@ -217,7 +214,7 @@ def test_a_kill_between_update_and_count_changes_nothing(
     """The variables may be ahead of the step then: no such state is saved."""
     place = tmp_path / "b"
     leg = Leg(tiny_records, place, steps_per_loop=2, **SMALL)
-    take = train.Training._take_steps
+    take = Training._take_steps
 
     def kill(self, loop, iterator, count):
         if self.state.step == 8:
@@ -226,7 +223,7 @@ def test_a_kill_between_update_and_count_changes_nothing(
         return take(self, loop, iterator, count)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Training, "_take_steps", kill)
+        patch.setattr(Training, "_take_steps", kill)
         assert not leg.run()
     again = Leg(tiny_records, place, **SMALL)
     assert again.run()
@@ -241,7 +238,7 @@ def test_an_error_saves_nothing(tiny_records, tmp_path, monkeypatch):
         loop(iterator, tf.constant(0, tf.int64), tf.constant(1))
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(train.Training, "_take_steps", fail)
+    monkeypatch.setattr(Training, "_take_steps", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         leg.run()
     leg.callback.__exit__()
@@ -262,9 +259,7 @@ def test_a_bad_step_stops_before_it_changes_anything(tiny_records, tmp_path):
     digest = good.state.digest()
     for _ in range(2):  # Again, after a resume.
         leg = Leg(tiny_records, place, poisoned=[7], steps_per_loop=5)
-        with pytest.raises(
-            bad_steps.BadStepError, match="step 7 cannot"
-        ) as error:
+        with pytest.raises(BadStepError, match="step 7 cannot") as error:
             leg.run()
         assert leg.state.step == 7
         assert leg.state.digest() == digest
@@ -284,7 +279,7 @@ def test_a_great_loss_counts_as_bad(tiny_records, tmp_path):
     leg = Leg(tiny_records, tmp_path / "b")
     leg.training.step = dataclasses.replace(leg.training.step, max_loss=1e-3)
     digest = leg.state.digest()
-    with pytest.raises(bad_steps.BadStepError, match="step 0 cannot be taken"):
+    with pytest.raises(BadStepError, match="step 0 cannot be taken"):
         leg.run()
     assert leg.state.digest() == digest
 
@@ -320,7 +315,7 @@ def test_rollback_passes_over_the_batch_however_often_killed(
 @pytest.mark.long
 def test_rollback_gives_up_when_too_many_steps_are_bad(tiny_records, tmp_path):
     leg = Leg(tiny_records, tmp_path / "b", poisoned=range(15), rollback=True)
-    with pytest.raises(bad_steps.BadStepError, match="more than 10 steps"):
+    with pytest.raises(BadStepError, match="more than 10 steps"):
         leg.run()
 
 

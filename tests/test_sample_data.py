@@ -12,8 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import features
 
-import storage
-from sample_data import fonts, graphemes, handwriting, layout, paper, workers
+from sample_data import fonts, graphemes, layout, paper, workers
+from sample_data.fonts import Fields
+from sample_data.graphemes import Grapheme
+from sample_data.handwriting import Desk
+from sample_data.workers import Workers
+from storage import UserError
 
 ROOT = pathlib.Path(__file__).parent.parent
 FILES = [
@@ -65,7 +69,7 @@ def font_paths():
 
 @pytest.fixture(scope="module")
 def desk(font_paths):
-    return handwriting.Desk(font_paths=font_paths, seed=0)
+    return Desk(font_paths=font_paths, seed=0)
 
 
 # The files.
@@ -211,7 +215,7 @@ def test_mistakes_get_one_line(tmp_path, flags, message):
 def test_the_table_is_the_competitions(table):
     assert len(table) == len({grapheme.text for grapheme in table}) == 1295
     assert sum(grapheme.count for grapheme in table) == 200_840
-    assert graphemes.Grapheme("ক্ট্রো", (15, 9, 5), 164) in table
+    assert Grapheme("ক্ট্রো", (15, 9, 5), 164) in table
     for output, classes in enumerate((168, 11, 7)):
         labels = {grapheme.labels[output] for grapheme in table}
         assert labels == set(range(classes))
@@ -236,9 +240,9 @@ def test_the_whole_deal_is_the_real_one(table):
 
 def test_a_small_deal_covers_the_classes_first():
     few = [
-        graphemes.Grapheme("a", (0, 0), 70),
-        graphemes.Grapheme("b", (0, 1), 20),
-        graphemes.Grapheme("c", (1, 1), 10),
+        Grapheme("a", (0, 0), 70),
+        Grapheme("b", (0, 1), 20),
+        Grapheme("c", (1, 1), 10),
     ]
     assert graphemes.covering_graphemes(few) == [0, 2]
     assert graphemes.count_images(few, 1).tolist() == [1, 0, 0]
@@ -270,7 +274,7 @@ def test_conjuncts_are_shaped(font_paths):
 @pytest.mark.parametrize("feature", ["raqm", "fribidi"])
 def test_missing_shaping_is_said(monkeypatch, feature):
     monkeypatch.setattr(features, "check", lambda name: name != feature)
-    with pytest.raises(storage.UserError, match=f"finds no {feature}"):
+    with pytest.raises(UserError, match=f"finds no {feature}"):
         fonts.find_fonts(None)
 
 
@@ -281,12 +285,12 @@ def test_fonts_are_added_if_they_have_the_letters(font_paths, tmp_path):
         tmp_path / "mine.ttf",
     ]
     (tmp_path / "other.ttf").write_bytes(b"no font")
-    with pytest.raises(storage.UserError, match="not a readable font"):
+    with pytest.raises(UserError, match="not a readable font"):
         fonts.find_fonts(str(tmp_path))
 
 
 def test_a_signs_path_is_as_thin_for_every_weight(font_paths):
-    fields = fonts.Fields(font_paths)
+    fields = Fields(font_paths)
     covered = [
         (fields.get(font, "ক").distance <= 16 * 2.5).mean()
         for font in range(len(font_paths))
@@ -311,11 +315,11 @@ def test_an_image_hangs_on_seed_split_and_index_alone(desk, font_paths):
     image = desk.draw(0, 7, "ক্ষ")
     assert image.shape == (137, 236)
     assert image.dtype == np.uint8
-    fresh = handwriting.Desk(font_paths=font_paths, seed=0)
+    fresh = Desk(font_paths=font_paths, seed=0)
     assert (fresh.draw(0, 7, "ক্ষ") == image).all()
     for other in (desk.draw(0, 8, "ক্ষ"), desk.draw(1, 7, "ক্ষ")):
         assert (other != image).any()
-    reseeded = handwriting.Desk(font_paths=font_paths, seed=1)
+    reseeded = Desk(font_paths=font_paths, seed=1)
     assert (reseeded.draw(0, 7, "ক্ষ") != image).any()
 
 
@@ -336,16 +340,16 @@ def test_workers_keep_the_order(font_paths, monkeypatch):
     monkeypatch.setattr(workers, "BATCH", 3)
     texts = ("কা", "খ", "গি")
     images = [(0, index, texts[index % 3]) for index in range(10)]
-    with workers.Workers(num_workers=2, font_paths=font_paths, seed=5) as pool:
+    with Workers(num_workers=2, font_paths=font_paths, seed=5) as pool:
         batches = list(pool.draw([images[:7], images[7:]]))
     assert [len(batch) for batch in batches] == [6, 1, 3]
-    alone = handwriting.Desk(font_paths=font_paths, seed=5)
+    alone = Desk(font_paths=font_paths, seed=5)
     expected = np.stack([alone.draw(*image) for image in images])
     assert (np.concatenate(batches) == expected).all()
 
 
 def test_a_dead_worker_is_told(font_paths):
-    with workers.Workers(num_workers=1, font_paths=font_paths, seed=5) as pool:
+    with Workers(num_workers=1, font_paths=font_paths, seed=5) as pool:
         pool.processes[0].kill()
         pool.processes[0].join()
         with pytest.raises(OSError, match="a drawing process died"):

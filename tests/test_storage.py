@@ -7,7 +7,7 @@ import gcs_emulators
 import pytest
 
 import storage
-from storage import local, mounts, retry
+from storage import Spool, UserError, local, mounts, retry
 
 KINDS = ["local", "gcp_storage_emulator", "fake_gcs_server"]
 
@@ -131,22 +131,22 @@ def test_missing_bucket(place):
     if place[0] == "local":
         pytest.skip("buckets are on gs:// alone")
     folder = storage.open_folder("gs://no-such-bucket/records")
-    with pytest.raises(storage.UserError, match="no-such-bucket"):
+    with pytest.raises(UserError, match="no-such-bucket"):
         folder.list()
 
 
 def test_other_schemes_are_refused():
-    with pytest.raises(storage.UserError, match="got the scheme s3://"):
+    with pytest.raises(UserError, match="got the scheme s3://"):
         storage.open_folder("s3://bucket")
-    with pytest.raises(storage.UserError, match="expected gs://bucket"):
+    with pytest.raises(UserError, match="expected gs://bucket"):
         storage.open_folder("gs://")
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(storage.UserError, match="expected a folder, got a"):
+    with pytest.raises(UserError, match="expected a folder, got a"):
         storage.open_folder(tmp_path / "file").list()
-    with pytest.raises(storage.UserError, match="expected a folder, got a"):
+    with pytest.raises(UserError, match="expected a folder, got a"):
         storage.open_folder(tmp_path / "file" / "below").make()
 
 
@@ -276,7 +276,7 @@ def test_zip(tmp_path, method):
     assert folder.same(tmp_path / "a", "a")
     (tmp_path / "a").write_bytes(b"1" * 999 + b"2")
     assert not folder.same(tmp_path / "a", "a")
-    with pytest.raises(storage.UserError, match="cannot be written to"):
+    with pytest.raises(UserError, match="cannot be written to"):
         folder.replace("a", b"")
     with pytest.raises(FileNotFoundError):
         folder.read_bytes("c")
@@ -288,10 +288,10 @@ def test_damaged_zip(tmp_path):
         archive.writestr("a", b"1" * 1000)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"1111", b"1121", 1))
-    with pytest.raises(storage.UserError, match="not a whole zip"):
+    with pytest.raises(UserError, match="not a whole zip"):
         storage.open_folder(path).read_bytes("a")
     path.write_bytes(whole[:500])
-    with pytest.raises(storage.UserError, match="not a whole zip"):
+    with pytest.raises(UserError, match="not a whole zip"):
         storage.open_folder(path)
 
 
@@ -299,11 +299,11 @@ def test_spool_copies_once(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("a", b"123")
     folder = storage.open_folder(tmp_path / "all.zip")
-    spool = storage.Spool(folder, tmp_path / "spool")
+    spool = Spool(folder, tmp_path / "spool")
     path = spool.local_path("a")
     assert path.read_bytes() == b"123"
     path.write_bytes(b"xyz")  # Seen again: it was not copied a second time.
-    again = storage.Spool(folder, tmp_path / "spool").local_path("a")
+    again = Spool(folder, tmp_path / "spool").local_path("a")
     assert again.read_bytes() == b"xyz"
     path.write_bytes(b"half")
     assert spool.local_path("a").read_bytes() == b"123"
@@ -312,8 +312,8 @@ def test_spool_copies_once(tmp_path):
 def test_spool_leaves_local_files_alone(tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     folder = storage.open_folder(tmp_path)
-    assert storage.Spool(folder).local_path("a") == tmp_path / "a"
-    spool = storage.Spool(folder, always=True)
+    assert Spool(folder).local_path("a") == tmp_path / "a"
+    spool = Spool(folder, always=True)
     copy = spool.local_path("a")
     assert copy != tmp_path / "a"
     assert copy.read_bytes() == b"1"

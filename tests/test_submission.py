@@ -9,12 +9,13 @@ import pytest
 import storage
 from storage import UserError
 from trainer import submission
+from trainer.submission import Predictions, Row
 
 OUTPUTS = ("root", "vowel", "big_root")
 
 
-def predictions() -> submission.Predictions:
-    made = submission.Predictions(OUTPUTS)
+def predictions() -> Predictions:
+    made = Predictions(OUTPUTS)
     for ids, first in ((["b", "a"], 0), (["c"], 2)):
         count = np.arange(first, first + len(ids))
         made.add(
@@ -56,7 +57,7 @@ def test_doubled_id_is_refused_across_and_within_blocks():
     assert submission.check_ids(["x", "y"]) == {"x", "y"}
 
 
-def parse(text: str) -> list[submission.Row]:
+def parse(text: str) -> list[Row]:
     return submission.parse_order(text.encode(), outputs=OUTPUTS, where="s.csv")
 
 

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
-from trainer import (
-    backbones,
-    heads,
-    model,
-    model_file,
-    preprocessing,
-    run_state,
-    warm_start,
-)
+from trainer import backbones, heads, model, model_file, warm_start
+from trainer.preprocessing import Preprocessing
+from trainer.run_state import RunState
+from trainer.warm_start import WarmStart
 
 OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
 
@@ -42,7 +37,7 @@ def written(tiny_records, graphemes, tmp_path_factory):
     core = build(1, graphemes=graphemes)
     served = model.build_served(
         model.decode(core, graphemes),
-        preprocess=preprocessing.Preprocessing(32, 32),
+        preprocess=Preprocessing(32, 32),
         image_shape=(12, 16),
         calibration={name: [0.0] * size for name, size in OUTPUTS.items()},
     )
@@ -57,8 +52,8 @@ def written(tiny_records, graphemes, tmp_path_factory):
 
 
 def start(nets, path, *, step=0):
-    state = run_state.RunState({}, step=step)
-    callback = warm_start.WarmStart(
+    state = RunState({}, step=step)
+    callback = WarmStart(
         nets, state=state, read=lambda: warm_start.read_model(path)
     )
     callback.on_train_begin()
@@ -95,9 +90,9 @@ def test_a_resumed_run_keeps_its_own(written):
 
 
 def test_another_net_is_refused(written):
-    with pytest.raises(storage.UserError, match="another net's: stage0"):
+    with pytest.raises(UserError, match="another net's: stage0"):
         start([build(2, backbone="small")], written[1])
-    with pytest.raises(storage.UserError, match="no model at /nowhere"):
+    with pytest.raises(UserError, match="no model at /nowhere"):
         start([build(2)], "/nowhere")
 
 
@@ -162,8 +157,8 @@ def test_no_network_and_no_weights_are_one_line(monkeypatch):
         raise ConnectionError("api.kaggle.com\nand a long story")
 
     monkeypatch.setattr(keras_cv.models.DenseNetBackbone, "from_preset", fail)
-    with pytest.raises(storage.UserError, match="needs a network") as caught:
+    with pytest.raises(UserError, match="needs a network") as caught:
         backbones.download("densenet121")
     assert "\n" not in str(caught.value)
-    with pytest.raises(storage.UserError, match="no weights for .*small, but"):
+    with pytest.raises(UserError, match="no weights for .*small, but"):
         warm_start.read_pretrained("small", build(2, backbone="small"))

@@ -11,16 +11,20 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from trainer import backup, backup_folder, lease, run_state
+from trainer import lease
+from trainer.backup import BackupAndRestore
+from trainer.backup_folder import BackupFolder
+from trainer.lease import Lease
+from trainer.run_state import RunState
 
 IDENTITY = {"seed": 0, "epochs": 3, "dataset": "d1"}
 
 
 @dataclasses.dataclass
 class Run:
-    folder: backup_folder.BackupFolder
-    state: run_state.RunState
-    callback: backup.BackupAndRestore
+    folder: BackupFolder
+    state: RunState
+    callback: BackupAndRestore
 
 
 def make(
@@ -34,22 +38,20 @@ def make(
     **options,
 ):
     """Returns a start of the command that has not yet begun."""
-    folder = backup_folder.BackupFolder(
+    folder = BackupFolder(
         str(url),
         identity=identity or IDENTITY,
         local_dir=local,
         settle_seconds=settle,
         defaults=defaults,
     )
-    state = run_state.RunState(
+    state = RunState(
         {
             "model/weight": tf.Variable([0.0, 1.0]),
             "optimizer/count": tf.Variable(0, dtype=tf.int64),
         }
     )
-    callback = backup.BackupAndRestore(
-        folder, state=state, restart=restart, **options
-    )
+    callback = BackupAndRestore(folder, state=state, restart=restart, **options)
     return Run(folder, state, callback)
 
 
@@ -100,7 +102,7 @@ def each_start_is_a_process(monkeypatch) -> None:
     """Makes every lease that is found look like one of a dead process."""
     monkeypatch.setattr(lease, "process_start", lambda pid: object())
     monkeypatch.setattr(
-        lease.Lease,
+        Lease,
         "_beat_now",
         lambda self: {
             "machine": lease.machine_id(),

@@ -10,22 +10,24 @@ from trainer import (
     heads,
     input_pipeline,
     loss_scale,
-    losses,
     model,
     optimizers,
-    order,
-    preprocessing,
-    run_state,
-    schedule,
-    step,
 )
+from trainer.augment import Augmentation
+from trainer.input_pipeline import TrainStream
+from trainer.losses import Loss
+from trainer.order import Order
+from trainer.preprocessing import Preprocessing
+from trainer.run_state import RunState
+from trainer.schedule import WarmupCosine
+from trainer.step import Step
 
 
 @dataclasses.dataclass
 class Tiny:
-    step: step.Step
-    stream: input_pipeline.TrainStream
-    state: run_state.RunState
+    step: Step
+    stream: TrainStream
+    state: RunState
 
 
 def make(
@@ -47,10 +49,10 @@ def make(
     info = dataset_info.read(records)
     folds = ("fold1", "fold2")
     shards = [s for fold in folds for s in info.splits[fold].shards]
-    stream = input_pipeline.TrainStream(
+    stream = TrainStream(
         info=info,
         paths=input_pipeline.shard_paths(info, str(records), folds),
-        order=order.Order(
+        order=Order(
             [s.records for s in shards],
             batch_size=batch_size,
             shards_per_window=2,
@@ -72,16 +74,16 @@ def make(
             model.build_core(**core_args, policy=policy, fused=True)
             for _ in range(2)
         )
-        made = step.Step(
+        made = Step(
             strategy=strategy,
             core=core,
             ema_core=ema_core,
             optimizer=optimizers.make("muon", core, weight_decay=0.01),
-            preprocess=preprocessing.Preprocessing(height, width, crop=True),
+            preprocess=Preprocessing(height, width, crop=True),
             schedule=rate
-            or schedule.WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
-            augmentation=augment.Augmentation(mix_group=2),
-            loss=losses.Loss(
+            or WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
+            augmentation=Augmentation(mix_group=2),
+            loss=Loss(
                 dict.fromkeys([*core_args["outputs"], heads.GRAPHEME], 1.0)
             ),
             ema_decay=0.9,
@@ -90,7 +92,7 @@ def make(
             xla=xla,
             loss_scale=loss_scale.make(policy),
         )
-    return Tiny(made, stream, run_state.RunState(made.variables()))
+    return Tiny(made, stream, RunState(made.variables()))
 
 
 def take(tiny: Tiny, counts, *, first_step=0, change=None):

@@ -55,6 +55,12 @@ from tfrecord_builder import (
 from tfrecord_builder.beam_exchange import Exchange
 from tfrecord_builder.beam_runner import Runner
 from tfrecord_builder.beam_source import Input, ScannedSource
+from tfrecord_builder.beam_steps import (
+    ReadRange,
+    ScanFile,
+    WriteDigests,
+    WriteShard,
+)
 from tfrecord_builder.destination import Destination
 from tfrecord_builder.parquet_reader import ParquetFile
 from tfrecord_builder.plan import Plan, Recipe
@@ -110,7 +116,7 @@ class BeamEngine:
             self._always_spool,
         )
         elements = [(i, len(names), name) for i, name in enumerate(names)]
-        scan = beam_steps.ScanFile(self._exchange, self._input)
+        scan = ScanFile(self._exchange, self._input)
         print(
             f"reading the ids of {len(names)} files of {input_dir} by "
             f"Beam's {self._runner.name}",
@@ -152,11 +158,9 @@ class BeamEngine:
             (source.files[rows.file].name, rows)
             for rows in source.ranges(parquet_reader.RANGE_BYTES // image_bytes)
         ]
-        read = beam_steps.ReadRange(
-            self._exchange, self._input, recipe, png_encoder.NAME
-        )
-        write = beam_steps.WriteShard(self._exchange, self._spool_dir)
-        digests = beam_steps.WriteDigests(self._exchange)
+        read = ReadRange(self._exchange, self._input, recipe, png_encoder.NAME)
+        write = WriteShard(self._exchange, self._spool_dir)
+        digests = WriteDigests(self._exchange)
         try:
             self._hand_out(source, plan)
             self._run(

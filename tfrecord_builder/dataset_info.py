@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import storage
+from storage import Folder, UserError
 
 NAME = "dataset_info.json"
 SCHEMA_VERSION = 1
@@ -113,9 +114,9 @@ def from_json(text: str) -> DatasetInfo:
         fields = json.loads(text)
         version = fields.pop("schema_version")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise storage.UserError(f"not a {NAME}: {error!r}") from None
+        raise UserError(f"not a {NAME}: {error!r}") from None
     if version != SCHEMA_VERSION:
-        raise storage.UserError(
+        raise UserError(
             f"schema version {version!r}, expected {SCHEMA_VERSION}: made by "
             "another version of the builder; build the records anew"
         )
@@ -137,7 +138,7 @@ def from_json(text: str) -> DatasetInfo:
             build=fields["build"],
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise storage.UserError(
+        raise UserError(
             f"broken {NAME}: {error!r}; build the records anew"
         ) from None
 
@@ -152,13 +153,13 @@ def read(folder_url) -> DatasetInfo:
     folder = storage.open_folder(folder_url)
     files = folder.list()
     if not files and folder.path is not None and not folder.path.is_dir():
-        raise storage.UserError(f"{folder.url}: no such folder")
+        raise UserError(f"{folder.url}: no such folder")
     info = read_only(folder, files)
     for shard in (s for split in info.splits.values() for s in split.shards):
         size = files.get(shard.name)
         if size != shard.bytes:
             got = "is missing" if size is None else f"has {size} bytes"
-            raise storage.UserError(
+            raise UserError(
                 f"{folder.url}/{shard.name} {got}, expected {shard.bytes} "
                 "bytes; copy the dataset again, or build it again with "
                 "--overwrite"
@@ -166,18 +167,18 @@ def read(folder_url) -> DatasetInfo:
     return info
 
 
-def read_only(folder: storage.Folder, files: dict[str, int]) -> DatasetInfo:
+def read_only(folder: Folder, files: dict[str, int]) -> DatasetInfo:
     """Reads a folder's information, whatever its shards may be."""
     if NAME not in files:
-        raise storage.UserError(
+        raise UserError(
             f"{folder.url}: no {NAME} in it, so it is not a finished dataset; "
             "run the builder: python tfrecord_builder/main.py --input_dir=… "
             f"--output_dir={folder.url}"
         )
     try:
         return from_json(folder.read_bytes(NAME).decode())
-    except (storage.UserError, UnicodeDecodeError) as error:
-        raise storage.UserError(f"{folder.url}/{NAME}: {error}") from None
+    except (UserError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder.url}/{NAME}: {error}") from None
 
 
 def _tuples(kind, fields: dict[str, Any]):

@@ -20,6 +20,9 @@ from absl import logging
 import storage
 from storage import UserError, mounts
 from tfrecord_builder import dataset_info, lease, staging
+from tfrecord_builder.dataset_info import DatasetInfo
+from tfrecord_builder.lease import Lease
+from tfrecord_builder.staging import Staging
 
 LOG_NAME = "build_log.json"
 _SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
@@ -50,7 +53,7 @@ class Destination:
             self.work = path / staging.NAME
             self.moved_to = path
 
-    def find_whole(self, log: dict) -> dataset_info.DatasetInfo | None:
+    def find_whole(self, log: dict) -> DatasetInfo | None:
         """Returns the dataset that lies there if `log`'s command made it.
 
         Raises:
@@ -91,12 +94,12 @@ class Destination:
             return contextlib.nullcontext()
         text = json.dumps(identity, sort_keys=True).encode()
         build = hashlib.sha256(text).hexdigest()
-        return lease.Lease(self.folder, build, overwrite=overwrite)
+        return Lease(self.folder, build, overwrite=overwrite)
 
     def clean(self) -> None:
         """Removes what a build leaves that is killed after its last step."""
         if self.work.exists():
-            with staging.Staging(self.work, self.folder.url) as left:
+            with Staging(self.work, self.folder.url) as left:
                 left.remove()
         if not self.moved_to and lease.NAME in self.folder.list():
             self.folder.delete(lease.NAME)
@@ -104,11 +107,11 @@ class Destination:
 
     def commit(
         self,
-        info: dataset_info.DatasetInfo,
+        info: DatasetInfo,
         digests: dict[str, str],
         log: dict,
         bring: Callable[[dict[str, str]], dict[str, int]] | None = None,
-    ) -> dataset_info.DatasetInfo:
+    ) -> DatasetInfo:
         """Brings finished shards to their place; dataset_info.json comes last.
 
         From the first step on an older dataset is none any more, since its

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from storage import Folder, UserError
 from tfrecord_builder import csv_files, image_ids
+from tfrecord_builder.image_ids import Ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Labels:
         graphemes: What they show.
     """
 
-    ids: image_ids.Ids
+    ids: Ids
     codes: np.ndarray
     graphemes: Graphemes
 
@@ -182,7 +183,7 @@ def _check_range(
         )
 
 
-def _check_doubled(ids: image_ids.Ids, where: str) -> None:
+def _check_doubled(ids: Ids, where: str) -> None:
     doubled = ids.doubled()
     if doubled:
         first = ids.texts[min(places[0] for places in doubled)]

@@ -16,8 +16,7 @@ import time
 
 from absl import logging
 
-import storage
-from storage import UserError
+from storage import Folder, UserError
 
 NAME = "building.json"
 _BEAT_SECONDS = 15.0
@@ -28,7 +27,7 @@ _POLL_SECONDS = 5.0
 class Lease:
     """Held in a `with` block by the one builder of an output folder."""
 
-    def __init__(self, folder: storage.Folder, build: str, *, overwrite: bool):
+    def __init__(self, folder: Folder, build: str, *, overwrite: bool):
         """Takes nothing yet.
 
         Args:
@@ -119,7 +118,7 @@ class Lease:
                 logging.warning("%s: cannot renew the lease: %s", NAME, error)
 
 
-def clear_temporaries(folder: storage.Folder) -> None:
+def clear_temporaries(folder: Folder) -> None:
     """Removes what a kill within the writing of a lease leaves."""
     for name in folder.list():
         if name.startswith(f".{NAME}.") and name.endswith(".tmp"):

@@ -9,8 +9,8 @@ This file is short, since it reads the flags; what is done is in run.py.
 
 from absl import flags
 
-import storage
 from flags import builder_flags, command
+from storage import UserError
 from tfrecord_builder import run as building
 from tfrecord_builder import verify
 from tfrecord_builder.plan import Recipe
@@ -24,16 +24,16 @@ def main(rest: list[str]) -> None:
     if FLAGS.engine == "beam":
         beam_options = [f"--runner={FLAGS.runner}", *rest]
     elif rest:
-        raise storage.UserError(
+        raise UserError(
             f"{rest[0]}: options after -- are Beam's; add --engine=beam"
         )
     if not FLAGS.output_dir:
-        raise storage.UserError("--output_dir: missing; where do records go?")
+        raise UserError("--output_dir: missing; where do records go?")
     if FLAGS.verify:
         verify.verify(FLAGS.output_dir)
         return
     if not FLAGS.input_dir:
-        raise storage.UserError(
+        raise UserError(
             "--input_dir: missing; the folder with train_image_data_*.parquet "
             "and train.csv"
         )
@@ -69,7 +69,7 @@ def run() -> None:
     command.run(
         main,
         builder_flags,
-        user_errors=(storage.UserError,),
+        user_errors=(UserError,),
         takes_rest=True,
     )
 

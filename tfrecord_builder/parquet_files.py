@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import storage
-from storage import UserError
+from storage import Folder, Spool, UserError
 
 
 class ParquetFiles:
@@ -23,9 +23,9 @@ class ParquetFiles:
 
     def __init__(
         self,
-        folder: storage.Folder,
+        folder: Folder,
         names: Sequence[str],
-        spool: storage.Spool,
+        spool: Spool,
     ):
         self._url = folder.url
         self._names = names
@@ -90,7 +90,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [repr(error)])[0]
 
 
-def find_files(folder: storage.Folder, glob: str) -> list[str]:
+def find_files(folder: Folder, glob: str) -> list[str]:
     """Returns the names that match `glob`, in natural order; at least one."""
     files = folder.list()
     if not files and folder.path is not None and not folder.path.is_dir():

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 import storage
-from storage import UserError
+from storage import Folder, Spool, UserError
 from tfrecord_builder import parquet_files, pixels
+from tfrecord_builder.parquet_files import ParquetFiles
 
 # Pixels decoded at once. A block is held three times: as a table, as a matrix
 # of columns, and the next one being read.
@@ -71,14 +72,14 @@ class Source:
 
     def __init__(
         self,
-        folder: storage.Folder,
+        folder: Folder,
         names: Sequence[str],
-        spool: storage.Spool,
+        spool: Spool,
         size: Callable[[int, str], tuple[int, int]],
     ):
         self.folder = folder
         self.url = folder.url
-        self._files = parquet_files.ParquetFiles(folder, names, spool)
+        self._files = ParquetFiles(folder, names, spool)
         sizes = folder.list()
         files = {}
         # Backwards, so that the first file, which is read next, stays open.
@@ -234,5 +235,5 @@ def open_source(
             + f"; {advice}"
         )
 
-    spool = storage.Spool(folder, spool_dir, always=always_spool)
+    spool = Spool(folder, spool_dir, always=always_spool)
     return Source(folder, names, spool, size)

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from storage import UserError
-from tfrecord_builder import parquet_reader, pixels
+from tfrecord_builder import pixels
+from tfrecord_builder.parquet_reader import RowRange, Source
 
 
 class RowGroup:
@@ -31,8 +32,8 @@ class RowGroup:
 
     def __init__(
         self,
-        source: parquet_reader.Source,
-        rows: parquet_reader.RowRange,
+        source: Source,
+        rows: RowRange,
         image_ids: list[str],
     ):
         self.file = rows.file
@@ -69,9 +70,7 @@ class RowGroup:
         return images.reshape(-1, height, width)
 
 
-def spool_groups(
-    source: parquet_reader.Source, files: Iterable[int]
-) -> Iterator[RowGroup]:
+def spool_groups(source: Source, files: Iterable[int]) -> Iterator[RowGroup]:
     """Yields the row groups of some of the source's files, in order.
 
     Args:

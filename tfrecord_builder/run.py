@@ -18,22 +18,23 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import UserError
+from storage import Folder, UserError
 from tfrecord_builder import (
     csv_files,
-    dataset_info,
     image_ids,
     labels,
-    local_engine,
     parquet_files,
     plan,
-    staging,
     summary,
 )
+from tfrecord_builder.dataset_info import DatasetInfo
 from tfrecord_builder.destination import Destination
 from tfrecord_builder.image_ids import Ids
 from tfrecord_builder.labels import Labels
+from tfrecord_builder.local_engine import LocalEngine
 from tfrecord_builder.parquet_reader import Source
+from tfrecord_builder.plan import Recipe
+from tfrecord_builder.staging import Staging
 
 # Where images have 32,332 columns, that is the competition's size.
 _COMPETITION_SIZE = (137, 236)
@@ -42,7 +43,7 @@ _COMPETITION_SIZE = (137, 236)
 def run(
     input_dir: str,
     output_dir: str,
-    recipe: plan.Recipe,
+    recipe: Recipe,
     *,
     input_glob: str = "train_image_data_*.parquet",
     labels_csv: str = "train.csv",
@@ -54,7 +55,7 @@ def run(
     always_spool: bool = False,
     overwrite: bool = False,
     beam_options: Sequence[str] | None = None,
-) -> dataset_info.DatasetInfo:
+) -> DatasetInfo:
     """Builds a dataset; see flags/builder_flags.py for what the values mean.
 
     A height or width of 0 in `recipe` stands for the source's. With
@@ -84,9 +85,9 @@ def run(
             print(f"{output_dir} is whole already; nothing to do")
             return whole
 
-    with staging.Staging(destination.work, output_dir) as build:
+    with Staging(destination.work, output_dir) as build:
         if beam_options is None:
-            engine = local_engine.LocalEngine(
+            engine = LocalEngine(
                 build, num_workers=num_workers, always_spool=always_spool
             )
         else:
@@ -146,7 +147,7 @@ def run(
     return info
 
 
-def tell(info: dataset_info.DatasetInfo, output_dir: str) -> None:
+def tell(info: DatasetInfo, output_dir: str) -> None:
     """Prints what a dataset holds and what to run next."""
     print(summary.fold_table(info))
     print(
@@ -180,9 +181,7 @@ def _disk_full_told(place: pathlib.Path) -> Iterator[None]:
         ) from None
 
 
-def _fingerprint(
-    folder: storage.Folder, names: Sequence[str], labels_csv: str
-) -> dict:
+def _fingerprint(folder: Folder, names: Sequence[str], labels_csv: str) -> dict:
     """Returns what tells one source from another without opening its files."""
     sizes = folder.list()
     texts = [n for n in (labels_csv, csv_files.CLASS_MAP) if n in sizes]

@@ -8,14 +8,20 @@ import pyarrow.compute as pc
 
 from tfrecord_builder import dataset_info, image_ids, png_encoder, resize
 from tfrecord_builder import plan as planning
+from tfrecord_builder.dataset_info import (
+    DatasetInfo,
+    Grapheme,
+    Image,
+    Output,
+    Shard,
+    Split,
+)
 from tfrecord_builder.labels import Graphemes
 from tfrecord_builder.parquet_reader import Source
 from tfrecord_builder.plan import Plan, Recipe
 
 
-def make_info(
-    source: Source, plan: Plan, recipe: Recipe
-) -> dataset_info.DatasetInfo:
+def make_info(source: Source, plan: Plan, recipe: Recipe) -> DatasetInfo:
     """Returns the dataset's information without sizes and digests of shards."""
     counts = _count(plan)
     build = dataclasses.asdict(recipe)
@@ -26,8 +32,8 @@ def make_info(
         "sha256": planning.source_digest(_sorted_images(plan)),
     }
     png = recipe.image_encoding == "png"
-    return dataset_info.DatasetInfo(
-        image=dataset_info.Image(
+    return DatasetInfo(
+        image=Image(
             recipe.image_height,
             recipe.image_width,
             encoding=recipe.image_encoding,
@@ -39,7 +45,7 @@ def make_info(
             (recipe.image_height, recipe.image_width),
         ),
         outputs=tuple(
-            dataset_info.Output(name, classes, class_counts)
+            Output(name, classes, class_counts)
             for (name, class_counts), classes in zip(
                 _class_counts(plan.graphemes, counts.sum(axis=0)).items(),
                 plan.graphemes.classes,
@@ -55,7 +61,7 @@ def make_info(
     )
 
 
-def fold_table(info: dataset_info.DatasetInfo) -> str:
+def fold_table(info: DatasetInfo) -> str:
     """Returns a line a split, its images and each output's smallest class.
 
     A class that a split has no image of is its smallest one, of 0.
@@ -132,13 +138,11 @@ def _class_counts(
     }
 
 
-def _graphemes(
-    plan: Plan, counts: np.ndarray
-) -> tuple[dataset_info.Grapheme, ...]:
+def _graphemes(plan: Plan, counts: np.ndarray) -> tuple[Grapheme, ...]:
     """Returns every distinct (labels, text) that has images."""
     unseen = np.array([s == dataset_info.UNSEEN for s in plan.splits])
     return tuple(
-        dataset_info.Grapheme(
+        Grapheme(
             text,
             tuple(labels),
             int(in_splits.sum()),
@@ -154,12 +158,12 @@ def _graphemes(
     )
 
 
-def _split(name: str, plan: Plan, counts: np.ndarray) -> dataset_info.Split:
-    return dataset_info.Split(
+def _split(name: str, plan: Plan, counts: np.ndarray) -> Split:
+    return Split(
         records=int(counts.sum()),
         counts=_class_counts(plan.graphemes, counts),
         shards=tuple(
-            dataset_info.Shard(s.name, len(s.images), bytes=0, sha256="")
+            Shard(s.name, len(s.images), bytes=0, sha256="")
             for s in plan.shards
             if s.split == name
         ),

@@ -12,7 +12,7 @@ import pathlib
 import struct
 
 import storage
-from storage import UserError
+from storage import Spool, UserError
 from tfrecord_builder import dataset_info, example, folds, plan, writer
 from tfrecord_builder.dataset_info import DatasetInfo, Shard
 
@@ -36,7 +36,7 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
     if not files and folder.path is not None and not folder.path.is_dir():
         raise UserError(f"{output_dir}: no such folder")
     info = dataset_info.read_only(folder, files)
-    spool = storage.Spool(folder)
+    spool = Spool(folder)
     shards = [(n, s) for n, p in info.splits.items() for s in p.shards]
     print(f"verifying {len(shards)} shards of {output_dir}", flush=True)
 

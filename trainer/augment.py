@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-import storage
+from storage import UserError
 from trainer import masks, mixing, strokes, warp
 
 _FIELD = masks.COSINES**2
@@ -84,7 +84,7 @@ class Augmentation:
     def __post_init__(self):
         total = sum(self._mixing.values())
         if total > 1.0:
-            raise storage.UserError(
+            raise UserError(
                 f"--cutmix={self.cutmix}, --mixup={self.mixup} and --fmix="
                 f"{self.fmix} sum to {total:.3g}: an example is mixed in one "
                 "way at most, so that their sum is 1 or less"

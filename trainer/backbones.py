@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-import storage
-from trainer import fused_norm
+from storage import UserError
+from trainer.fused_norm import FusedBatchNormalization
 
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
@@ -81,7 +81,7 @@ def _residual(filters, pairs, *, stem_kernel, stem_strides):
 
     def build(images, *, fused):
         norm = (
-            fused_norm.FusedBatchNormalization
+            FusedBatchNormalization
             if fused
             else keras.layers.BatchNormalization
         )
@@ -179,7 +179,7 @@ def feature_map(
         storage.UserError: No backbone has that name.
     """
     if name not in BACKBONES:
-        raise storage.UserError(
+        raise UserError(
             f"--backbone={name} is not known; choose one of "
             f"{', '.join(sorted(BACKBONES))}"
         )
@@ -219,7 +219,7 @@ def download(name: str) -> list[np.ndarray]:
         )
     except Exception as error:  # Whatever its libraries raise.
         reason = str(error).partition("\n")[0]
-        raise storage.UserError(
+        raise UserError(
             f"--pretrained: {preset} could not be downloaded "
             f"({type(error).__name__}: {reason}): it needs a network; or give "
             "--initial_weights=FILE"

@@ -16,8 +16,9 @@ import time
 import keras
 from absl import logging
 
-import storage
-from trainer import backup_folder, run_state
+from storage import UserError
+from trainer.backup_folder import BackupFolder
+from trainer.run_state import RunState
 
 _LONGEST_WAIT_SECONDS = 900.0  # For the last save; a mount may hang forever.
 _UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
@@ -45,9 +46,9 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def __init__(
         self,
-        folder: backup_folder.BackupFolder,
+        folder: BackupFolder,
         *,
-        state: run_state.RunState,
+        state: RunState,
         every_seconds: float = 0.0,
         every_steps: int = 0,
         restart: bool = False,
@@ -90,7 +91,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """
         del batch, logs
         if self.folder.lost_to:
-            raise storage.UserError(
+            raise UserError(
                 f"{self.folder.url} was taken over by {self.folder.lost_to}: "
                 "this trainer stops, and leaves the run to the other"
             )

@@ -13,16 +13,14 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import mounts
-from trainer import (
-    archive,
-    generations,
-    heartbeat,
-    lease,
-    mount,
-    run_state,
-)
+from storage import UserError, mounts
+from trainer import archive, generations
 from trainer import identity as identity_lib
+from trainer.generations import Generation, Generations
+from trainer.heartbeat import Heartbeat
+from trainer.lease import Lease
+from trainer.mount import MountGuard
+from trainer.run_state import RunState
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 1.0
@@ -61,12 +59,10 @@ class BackupFolder:
         self.defaults = defaults or {}
         self.local_dir = pathlib.Path(local_dir)
         self.settle_seconds = settle_seconds
-        self.guard = mount.MountGuard(
-            self.folder, self.local_dir / "mount.json"
-        )
-        self.generations = generations.Generations(self.folder)
-        self.lease = lease.Lease(self.folder, self.generations)
-        self.heartbeat = heartbeat.Heartbeat(self.lease, self.guard)
+        self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
+        self.generations = Generations(self.folder)
+        self.lease = Lease(self.folder, self.generations)
+        self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
         self._attempt = 0
 
@@ -96,7 +92,7 @@ class BackupFolder:
             if found.manifest is None:
                 continue
             if found.manifest["format"] != generations.FORMAT:
-                raise storage.UserError(
+                raise UserError(
                     f"{self.url} holds a backup of format "
                     f"{found.manifest['format']}, expected "
                     f"{generations.FORMAT}: use the version that wrote it, "
@@ -132,7 +128,7 @@ class BackupFolder:
         """Gives the folder back, if it was taken."""
         self.heartbeat.stop()
 
-    def restore(self, state: run_state.RunState) -> bool:
+    def restore(self, state: RunState) -> bool:
         """Gives the run the newest generation that is whole.
 
         Returns:
@@ -154,7 +150,7 @@ class BackupFolder:
                     raise ValueError("it is of another run, before --restart")
                 run = manifest["run"]
                 self._read(found, state)
-            except storage.UserError:
+            except UserError:
                 raise
             except (ValueError, KeyError, zipfile.BadZipFile) as error:
                 logging.warning(
@@ -216,7 +212,7 @@ class BackupFolder:
 
     def _write(self, path, step, run):
         for retries in range(_ATTEMPTS):
-            generation = generations.Generation(self.leg, step, self._attempt)
+            generation = Generation(self.leg, step, self._attempt)
             self._attempt += 1
             try:
                 self.guard.check()

@@ -8,21 +8,22 @@ from collections.abc import Callable
 
 from absl import logging
 
-import storage
-from trainer import input_pipeline, run_state
+from storage import UserError
+from trainer.input_pipeline import TrainStream
+from trainer.run_state import RunState
 
 _MOST_PASSED_OVER = 10
 
 
-class BadStepError(storage.UserError):
+class BadStepError(UserError):
     """A step that cannot be taken ends the leg; the state is as before it."""
 
 
 def note(
-    state: run_state.RunState,
+    state: RunState,
     *,
     loss: float,
-    stream: input_pipeline.TrainStream,
+    stream: TrainStream,
     pass_over: bool,
 ) -> None:
     """Adds the step that the state is at to its bad ones.
@@ -73,7 +74,7 @@ def _image_ids(stream, step):
     ]
 
 
-def go_back(state: run_state.RunState, restore: Callable[[], bool]) -> None:
+def go_back(state: RunState, restore: Callable[[], bool]) -> None:
     """Goes back to the last backup; what is known since stays known.
 
     Args:

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Sequence
 from absl import logging
 
 import storage
-from tfrecord_builder import dataset_info as dataset_info_lib
+from storage import Folder, UserError
+from tfrecord_builder.dataset_info import DatasetInfo, Shard
 from trainer import cache_room
 
 _THREADS = 4
@@ -40,7 +41,7 @@ class Dataset:
         splits: The splits that are read, the training folds first.
     """
 
-    info: dataset_info_lib.DatasetInfo
+    info: DatasetInfo
     data_dir: str
     splits: Sequence[str]
 
@@ -49,8 +50,8 @@ class Dataset:
 class _Copy:
     """Where a shard comes from and goes to."""
 
-    shard: dataset_info_lib.Shard
-    source: storage.Folder
+    shard: Shard
+    source: Folder
     path: pathlib.Path
 
     def has_size(self) -> bool:
@@ -72,7 +73,7 @@ class ShardCache:
 
     def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
         self.folders: list[pathlib.Path] = []
-        self.error: storage.UserError | None = None
+        self.error: UserError | None = None
         # By the path at which a shard is read without a cache.
         self._copies: dict[str, _Copy] = {}
         for dataset in datasets:
@@ -163,8 +164,8 @@ class ShardCache:
             copied, error = None, None
             try:
                 copied = _bring(self._copies[path])
-            except (storage.UserError, FileNotFoundError) as fault:
-                error = storage.UserError(str(fault))
+            except (UserError, FileNotFoundError) as fault:
+                error = UserError(str(fault))
             except OSError as failure:
                 logging.warning(
                     "--cache_dir: %s is not copied (%s); it is read where it "
@@ -213,7 +214,7 @@ def _bring(copy):
             os.replace(unchecked, path)
             return shard.bytes
     unchecked.unlink()
-    raise storage.UserError(
+    raise UserError(
         f"{copy.source.url}/{shard.name} is damaged: expected sha256 "
         f"{shard.sha256}, got {found}; copy the dataset again, or build it "
         "again with --overwrite"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from trainer import augment, input_pipeline
+from trainer import input_pipeline
+from trainer.augment import Augmentation
+from trainer.input_pipeline import TrainStream
 
 _COLUMNS = 8
 _ROWS = 4
@@ -26,9 +28,9 @@ class ContactSheet:
         augmentation: What is shown.
     """
 
-    stream: input_pipeline.TrainStream
+    stream: TrainStream
     preprocess: Callable[[tf.Tensor], tf.Tensor]
-    augmentation: augment.Augmentation
+    augmentation: Augmentation
 
     def __call__(self, step: int) -> np.ndarray:
         """Returns [h, w] uint8, ink on white, in pairs (plain, augmented)."""

@@ -5,14 +5,15 @@ import time
 
 import tensorflow as tf
 
-from trainer import progress, train
+from trainer import progress
+from trainer.train import Training
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
 _MOST_STEPS = 200
 
 
 def show(
-    training: train.Training,
+    training: Training,
     *,
     devices: str,
     presets: list[str],

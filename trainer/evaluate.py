@@ -14,8 +14,12 @@ from absl import flags, logging
 
 import storage
 from flags import command, evaluate_flags
+from storage import UserError
 from tfrecord_builder import dataset_info
-from trainer import distribution, judge, metrics, model_file, progress
+from tfrecord_builder.dataset_info import DatasetInfo
+from trainer import distribution, metrics, model_file
+from trainer.judge import Judge
+from trainer.progress import Progress
 
 FLAGS = flags.FLAGS
 
@@ -29,8 +33,8 @@ def main() -> None:
     logging.info(
         "%d images of %s in %s", images, ", ".join(splits), FLAGS.data_dir
     )
-    shown = progress.Progress(images, unit=("images", 1))
-    judge_ = judge.Judge(
+    shown = Progress(images, unit=("images", 1))
+    judge_ = Judge(
         distribution.choose(precision="float32").strategy,
         model,
         info=info,
@@ -56,14 +60,12 @@ def main() -> None:
     )
 
 
-def choose_splits(
-    info: dataset_info.DatasetInfo, split: str
-) -> tuple[str, ...]:
+def choose_splits(info: DatasetInfo, split: str) -> tuple[str, ...]:
     """Returns the dataset's splits that --split names."""
     if split == "all":
         return tuple(info.splits)
     if split not in info.splits:
-        raise storage.UserError(
+        raise UserError(
             f"--split={split}: {FLAGS.data_dir} has {', '.join(info.splits)}; "
             "all takes every one"
         )
@@ -80,7 +82,7 @@ def write(path: str, scores: dict) -> None:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, evaluate_flags, user_errors=(storage.UserError,))
+    command.run(main, evaluate_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-from trainer import judge, metrics, run_state, speed
+from trainer import metrics, run_state, speed
+from trainer.judge import Judge
+from trainer.run_state import RunState
 
 
 @dataclasses.dataclass
@@ -30,7 +32,7 @@ class Evaluation:
         judged: What the last evaluation gave: by name, labels and logits.
     """
 
-    judge: judge.Judge
+    judge: Judge
     splits: Mapping[str, tuple[str, ...]]
     output_weights: Mapping[str, float]
     mean_after: float = math.inf
@@ -40,7 +42,7 @@ class Evaluation:
 
     def add_epoch(
         self,
-        state: run_state.RunState,
+        state: RunState,
         *,
         loss: float,
         ema_core: keras.Model,

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from trainer import metrics, run_state
+from trainer import metrics
+from trainer.run_state import RunState
 
 _LEAST_PIXELS = 320  # A confusion matrix's side.
 
@@ -38,7 +39,7 @@ class Events:
 
     def show(
         self,
-        state: run_state.RunState,
+        state: RunState,
         judged: Mapping[str, tuple[dict, dict]],
     ) -> None:
         """Adds the steps, epochs and legs since the last call.

@@ -20,8 +20,8 @@ import tempfile
 import keras
 from absl import flags, logging
 
-import storage
 from flags import command, export_flags
+from storage import UserError
 from trainer import export_formats, model_file
 
 FLAGS = flags.FLAGS
@@ -52,13 +52,13 @@ def check_packages(format_: str) -> None:
     needed = export_formats.NEEDS_KERAS.get(format_, found)
     if found < needed:
         first = ".".join(map(str, needed))
-        raise storage.UserError(
+        raise UserError(
             f"--format={format_} needs Keras {first} or later, this is Keras "
             f"{keras.__version__}: pip install 'keras>={first}'"
         )
     for package in export_formats.NEEDS.get(format_, ()):
         if importlib.util.find_spec(package) is None:
-            raise storage.UserError(
+            raise UserError(
                 f"--format={format_} needs the package {package}, which is "
                 "not installed: pip install -c constraints.txt "
                 + " ".join(export_formats.NEEDS[format_])
@@ -73,17 +73,17 @@ def make_output(
     default = model.with_name(f"{model.stem}{suffix or '_saved_model'}")
     path = pathlib.Path(output) if output else default
     if path.suffix != suffix and suffix:
-        raise storage.UserError(
+        raise UserError(
             f"--output={path}: expected a name that ends in {suffix} for "
             f"--format={format_}, such as {path.with_suffix(suffix)}"
         )
     if path.is_dir() and (suffix or not is_replaceable(path)):
-        raise storage.UserError(
+        raise UserError(
             f"--output={path} is a folder that holds something else: give the "
             f"name of the {'file' if suffix else 'new folder'} to write"
         )
     if path.is_file() and not suffix:
-        raise storage.UserError(
+        raise UserError(
             f"--output={path} is a file: expected the folder to write"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def size(path: pathlib.Path) -> int:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, export_flags, user_errors=(storage.UserError,))
+    command.run(main, export_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -6,16 +6,16 @@ of its own, functions of (seed, step) like everything else in the stream.
 
 from collections.abc import Callable, Sequence
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import input_pipeline, order
+from trainer.input_pipeline import TrainStream
 
 _STREAM = 3  # Keeps its order apart from the other uses of the seed.
 
 
-def read(
-    data_dir: str, *, like: dataset_info.DatasetInfo
-) -> dataset_info.DatasetInfo:
+def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
     """Reads a second dataset.
 
     Args:
@@ -28,7 +28,7 @@ def read(
     """
     info = dataset_info.read(data_dir)
     if info.digest() == like.digest():
-        raise storage.UserError(
+        raise UserError(
             f"--extra_data_dir={data_dir} is the dataset of --data_dir itself: "
             "all of it would be trained on, a validation fold too; give "
             "another one"
@@ -46,7 +46,7 @@ def read(
         ),
     ):
         if expected != got:
-            raise storage.UserError(
+            raise UserError(
                 f"--extra_data_dir={data_dir} has another {what} than "
                 f"--data_dir ({_differ(expected, got)}): build it with the "
                 "same class_map.csv and the same builder flags"
@@ -69,7 +69,7 @@ def share(batch_size: int, fraction: float) -> int:
     """
     places = round(batch_size * fraction)
     if not 0 < places < batch_size:
-        raise storage.UserError(
+        raise UserError(
             f"--extra_fraction={fraction} of --global_batch_size={batch_size} "
             f"is {places} examples: expected 1 to {batch_size - 1}"
         )
@@ -77,14 +77,14 @@ def share(batch_size: int, fraction: float) -> int:
 
 
 def make_stream(
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     data_dir: str,
     *,
     batch_size: int,
     window_mb: int,
     seed: int,
     fetch: Callable[[Sequence[bytes]], list[str]] | None = None,
-) -> input_pipeline.TrainStream:
+) -> TrainStream:
     """Returns the stream of all splits of a second dataset.
 
     Args:

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from absl import logging
 
 import storage
-from trainer import generations
+from storage import Folder, UserError
+from trainer.generations import Generations
 
 FILES = (
     "model.keras",
@@ -84,7 +85,7 @@ def restore_finished(
         return False
     if (defaults or {}) | manifest["identity"] != identity:
         return False
-    found = generations.Generations(storage.open_folder(backup_dir))
+    found = Generations(storage.open_folder(backup_dir))
     newest = max((g.leg for g in found.listing()), default=0)
     if newest > manifest["leg"]:  # It was started over since.
         return False
@@ -109,7 +110,7 @@ def restore_finished(
     return True
 
 
-def open_folder(backup_dir: str) -> storage.Folder:
+def open_folder(backup_dir: str) -> Folder:
     """Returns the folder of a finished run's files."""
     return storage.open_folder(f"{backup_dir.rstrip('/')}/final")
 
@@ -143,7 +144,7 @@ def _newest_manifest(folder):
         try:
             manifest = json.loads(folder.read_bytes(name))
             manifest["identity"], manifest["leg"], manifest["files"]
-        except storage.UserError:
+        except UserError:
             raise
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             continue  # Half written.

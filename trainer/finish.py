@@ -7,22 +7,17 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfrecord_builder import dataset_info
-from trainer import (
-    calibrate,
-    evaluation,
-    judge,
-    metrics,
-    model,
-    model_file,
-    preprocessing,
-    report_run,
-    run_state,
-    workdir,
-)
+from tfrecord_builder.dataset_info import DatasetInfo
+from trainer import calibrate, metrics, model, model_file, run_state
+from trainer.evaluation import Evaluation
+from trainer.judge import Judge
+from trainer.preprocessing import Preprocessing
+from trainer.report_run import Judged
+from trainer.run_state import RunState
+from trainer.workdir import Workdir
 
 
-def build_best(state: run_state.RunState, *, core_args: dict) -> keras.Model:
+def build_best(state: RunState, *, core_args: dict) -> keras.Model:
     """Builds the net, in float32, with the best weights of the run."""
     core = model.build_core(**core_args, policy="float32")
     named = run_state.name_variables("ema", core.weights)
@@ -32,14 +27,14 @@ def build_best(state: run_state.RunState, *, core_args: dict) -> keras.Model:
 
 
 def hand_over(
-    left: workdir.Workdir,
-    state: run_state.RunState,
+    left: Workdir,
+    state: RunState,
     core: keras.Model,
-    judge_: judge.Judge,
-    evaluation_: evaluation.Evaluation,
+    judge_: Judge,
+    evaluation_: Evaluation,
     *,
-    preprocess: preprocessing.Preprocessing,
-    info: dataset_info.DatasetInfo,
+    preprocess: Preprocessing,
+    info: DatasetInfo,
 ) -> None:
     """Writes model.keras, summary.json and report.html of a run at its end.
 
@@ -111,9 +106,7 @@ def hand_over(
         _report(
             left.path,
             judged={
-                name: report_run.Judged(
-                    splits[name], labels, logits, calibration
-                )
+                name: Judged(splits[name], labels, logits, calibration)
                 for name, (labels, logits) in scored.items()
             },
             output_weights=output_weights,
@@ -137,17 +130,15 @@ def _report(path, **what):
 
 
 def write_summary(
-    left: workdir.Workdir,
-    state: run_state.RunState,
-    evaluation_: evaluation.Evaluation,
+    left: Workdir,
+    state: RunState,
+    evaluation_: Evaluation,
 ) -> None:
     """Writes the summary of a run that is not at its end."""
     left.write_json("summary.json", summarise(state, evaluation_))
 
 
-def summarise(
-    state: run_state.RunState, evaluation_: evaluation.Evaluation
-) -> dict:
+def summarise(state: RunState, evaluation_: Evaluation) -> dict:
     """Returns what summary.json says of a run, finished or not."""
     legs = [
         leg

@@ -18,6 +18,7 @@ import secrets
 import time
 
 import storage
+from storage import Folder, UserError
 
 FORMAT = 1
 _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
@@ -76,7 +77,7 @@ class Generations:
         folder: Where they are.
     """
 
-    def __init__(self, folder: storage.Folder):
+    def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
         self._damaged: dict[Generation, str] = {}
@@ -218,7 +219,7 @@ class Generations:
             try:
                 data = self.folder.read_bytes(generation.manifest)
                 self._manifests[generation] = _parse(data)
-            except storage.UserError:
+            except UserError:
                 raise
             except (OSError, ValueError) as error:
                 why = f"its manifest: {error}"

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import DatasetInfo
 
 GRAPHEME = "grapheme"
 _GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv 1711.02512.
@@ -70,8 +70,8 @@ class Graphemes:
 
 
 def make_graphemes(
-    info: dataset_info.DatasetInfo,
-    *more: dataset_info.DatasetInfo,
+    info: DatasetInfo,
+    *more: DatasetInfo,
     blend: float,
     mean: bool,
 ) -> Graphemes:

@@ -4,9 +4,10 @@ import threading
 
 from absl import logging
 
-import storage
+from storage import UserError
 from trainer import lease as lease_lib
-from trainer import mount
+from trainer.lease import Lease
+from trainer.mount import MountGuard
 
 _EXIT_WAIT_SECONDS = 10.0
 
@@ -22,7 +23,7 @@ class Heartbeat:
         lost_to: Who took the folder over.
     """
 
-    def __init__(self, lease: lease_lib.Lease, guard: mount.MountGuard):
+    def __init__(self, lease: Lease, guard: MountGuard):
         self.lost_to: str | None = None
         self._lease = lease
         self._guard = guard
@@ -48,7 +49,7 @@ class Heartbeat:
         try:
             self._guard.check()
             self._lease.release()
-        except (OSError, storage.UserError) as error:
+        except (OSError, UserError) as error:
             logging.warning("The lease could not be given back: %s", error)
 
     def _renew(self):
@@ -61,5 +62,5 @@ class Heartbeat:
                 first = False
                 if not self.lost_to:
                     self._lease.renew()
-            except (OSError, storage.UserError) as error:
+            except (OSError, UserError) as error:
                 logging.warning("The lease was not renewed: %s", error)

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import storage
-from tfrecord_builder import dataset_info
-from trainer import run_data
+from storage import UserError
+from tfrecord_builder.dataset_info import DatasetInfo
+from trainer.run_data import RunData
 
 
 def make(
     key_flags: Iterable[Any],
     *,
     free: frozenset[str],
-    data: run_data.RunData,
+    data: RunData,
 ) -> dict:
     """Returns the identity: the flags that are not free, and the data.
 
@@ -54,7 +54,7 @@ def flagfile(key_flags: Iterable[Any]) -> str:
 
 def output_weights(
     weights: Sequence[str],
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     *,
     strict: bool,
 ) -> dict[str, float]:
@@ -77,14 +77,14 @@ def output_weights(
         except ValueError:
             value = -1.0
         if value < 0 or (strict and name not in names):
-            raise storage.UserError(
+            raise UserError(
                 f"--output_weights: expected name:weight with a weight of 0 "
                 f"or more and a name of {', '.join(names)}; got {pair!r}"
             )
         if name in names:
             found[name] = value
     if not sum(found.values()):
-        raise storage.UserError("--output_weights: all weights are 0")
+        raise UserError("--output_weights: all weights are 0")
     return found
 
 
@@ -105,7 +105,7 @@ def refuse_difference(old: dict, new: dict, where: str) -> None:
             f"{old.get('dataset')}, now has {new.get('dataset')})"
         )
     if changed:
-        raise storage.UserError(
+        raise UserError(
             f"{where} holds another run, which differs in "
             f"{', '.join(changed)}: give the old values, another "
             "--backup_dir, or --restart to start over"

@@ -15,8 +15,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from tfrecord_builder import parquet_reader, row_spool
-from trainer import ensemble
+from tfrecord_builder import row_spool
+from tfrecord_builder.parquet_reader import Source
+from tfrecord_builder.row_spool import RowGroup
+from trainer.ensemble import Predict
 
 _T = TypeVar("_T")
 # Image ids, and by output [n, C] float32.
@@ -24,9 +26,9 @@ Probabilities = tuple[list[str], dict[str, np.ndarray]]
 
 
 def predict_files(
-    source: parquet_reader.Source,
+    source: Source,
     files: Sequence[int],
-    predict: ensemble.Predict,
+    predict: Predict,
     *,
     batch_size: int,
     on_images: Callable[[int], None] = lambda images: None,
@@ -63,7 +65,7 @@ def predict_files(
 
 
 def make_batches(
-    groups: Iterable[row_spool.RowGroup], *, batch_size: int
+    groups: Iterable[RowGroup], *, batch_size: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Cuts the rows of groups, one behind the other, into batches.
 

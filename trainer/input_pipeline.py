@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfrecord_builder import dataset_info as dataset_info_lib
 from tfrecord_builder import example
+from tfrecord_builder.dataset_info import DatasetInfo, Shard
 from trainer import order as order_lib
 from trainer import window_reader
+from trainer.order import Order
+from trainer.window_reader import WindowReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +37,9 @@ class TrainStream:
             to read them at; None: they are read where they lie.
     """
 
-    info: dataset_info_lib.DatasetInfo
+    info: DatasetInfo
     paths: tuple[str, ...]
-    order: order_lib.Order
+    order: Order
     draws: int
     extra: "TrainStream | None" = None
     fetch: Callable[[Sequence[bytes]], list[str]] | None = None
@@ -111,7 +113,7 @@ class TrainStream:
 
     def _batches(self, first_step, last_step, **options):
         """Returns the records of each step as they are stored."""
-        reader = window_reader.WindowReader(
+        reader = WindowReader(
             self.info, self.paths, self.order, self.fetch, **options
         )
         records = reader.records(self.order.plan(first_step, last_step))
@@ -142,7 +144,7 @@ def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
 
 
 def make_train_stream(
-    info: dataset_info_lib.DatasetInfo,
+    info: DatasetInfo,
     data_dir: str,
     splits: Sequence[str],
     *,
@@ -166,7 +168,7 @@ def make_train_stream(
     return TrainStream(
         info=info,
         paths=shard_paths(info, data_dir, splits),
-        order=order_lib.Order(
+        order=Order(
             [shard.records for shard in shards],
             batch_size=batch_size,
             shards_per_window=shards_per_window(shards, window_mb=window_mb),
@@ -178,7 +180,7 @@ def make_train_stream(
 
 @tf.autograph.experimental.do_not_convert
 def make_eval_dataset(
-    info: dataset_info_lib.DatasetInfo,
+    info: DatasetInfo,
     paths: tuple[str, ...],
     *,
     batch_size: int,
@@ -228,9 +230,7 @@ def make_eval_dataset(
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def shards_per_window(
-    shards: list[dataset_info_lib.Shard], *, window_mb: int
-) -> int:
+def shards_per_window(shards: list[Shard], *, window_mb: int) -> int:
     """Returns how many shards a window of `window_mb` MiB holds, at least 1."""
     if sum(shard.bytes for shard in shards) <= window_mb << 20:
         return len(shards)
@@ -239,7 +239,7 @@ def shards_per_window(
 
 
 def shard_paths(
-    info: dataset_info_lib.DatasetInfo, data_dir: str, splits: Sequence[str]
+    info: DatasetInfo, data_dir: str, splits: Sequence[str]
 ) -> tuple[str, ...]:
     """Returns the paths of the shards of `splits`, in the set's order."""
     return tuple(

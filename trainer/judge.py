@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import input_pipeline, workers
 
 
@@ -30,7 +30,7 @@ class Judge:
         net: keras.Model,
         *,
         preprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
-        info: dataset_info.DatasetInfo,
+        info: DatasetInfo,
         data_dir: str,
         batch_size: int,
         fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,

@@ -20,7 +20,8 @@ import socket
 import time
 
 import storage
-from trainer import generations as generations_lib
+from storage import Folder, UserError
+from trainer.generations import Generation, Generations
 
 RENEW_SECONDS = 15.0
 WATCH_SECONDS = 60.0
@@ -45,14 +46,14 @@ class Lease:
 
     def __init__(
         self,
-        folder: storage.Folder,
-        generations: generations_lib.Generations,
+        folder: Folder,
+        generations: Generations,
     ):
         self.url = folder.url
         self.generations = generations
         self.folder = storage.open_folder(f"{folder.url.rstrip('/')}/lease")
         self.leg = 0
-        self.known: set[generations_lib.Generation] = set()
+        self.known: set[Generation] = set()
         self._beat = 0
         self._seen = self._newest()
         self._seen_at = time.monotonic()
@@ -139,7 +140,7 @@ class Lease:
             time.sleep(_POLL_SECONDS)
 
     def _refuse(self, holder, who):
-        raise storage.UserError(
+        raise UserError(
             f"{self.url} is in use: {who} is training into it (leg "
             f"{holder['leg']}). Wait for it, stop it, or give another "
             "--backup_dir"
@@ -152,7 +153,7 @@ class Lease:
             try:
                 beat = json.loads(self.folder.read_bytes(name))
                 _place(beat), beat["machine"], beat["pid"], beat["start"]
-            except storage.UserError:
+            except UserError:
                 raise
             except (FileNotFoundError, ValueError, KeyError, TypeError):
                 continue  # Half written, or not ours.

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-import storage
+from storage import UserError
 
 
 class StopError(Exception):
@@ -79,7 +79,7 @@ class Limits:
         """
         said = f"unfinished: step {step} of {total_steps}"
         if not saved and not self.signal:
-            raise storage.UserError(
+            raise UserError(
                 f"{said}, which could not be backed up (see above): run the "
                 "same command to go on from the last backup"
             )

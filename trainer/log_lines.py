@@ -1,11 +1,13 @@
 """What the log says of a run: where it starts, where it is, what it scored."""
 
-from trainer import input_pipeline, run_state, speed
+from trainer import speed
+from trainer.input_pipeline import TrainStream
+from trainer.run_state import RunState
 
 
 def start(
-    state: run_state.RunState,
-    stream: input_pipeline.TrainStream,
+    state: RunState,
+    stream: TrainStream,
     *,
     epochs: int,
 ) -> str:
@@ -23,7 +25,7 @@ def start(
 
 
 def step(
-    state: run_state.RunState,
+    state: RunState,
     *,
     loss: float,
     epochs: int,

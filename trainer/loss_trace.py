@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from trainer import run_state
+from trainer.run_state import RunState
 
 _ROWS_PER_EPOCH = 50
 
 
 def count_step(
-    state: run_state.RunState,
+    state: RunState,
     loss: float,
     *,
     steps_per_epoch: int,
@@ -36,7 +36,7 @@ def count_step(
     state.step += 1
 
 
-def mean(state: run_state.RunState, *, steps_per_epoch: int) -> float:
+def mean(state: RunState, *, steps_per_epoch: int) -> float:
     """Returns the mean loss of the steps of the epoch under way."""
     first = len(state.history) * steps_per_epoch
     passed = sum(first <= step < state.step for step in state.passed_over)

@@ -14,30 +14,30 @@ import sys
 
 from absl import flags, logging
 
-import storage
 from flags import command, trainer_flags
+from storage import UserError
 from trainer import (
-    augment,
-    backup,
-    backup_folder,
-    bad_steps,
-    contact_sheet,
     distribution,
     dry_run,
-    evaluation,
     final,
     finish,
     identity,
-    judge,
     model,
     plateau,
-    profiler,
-    recipe,
     run_data,
-    train,
-    workdir,
 )
-from trainer import limits as limits_lib
+from trainer.augment import Augmentation
+from trainer.backup import BackupAndRestore
+from trainer.backup_folder import BackupFolder
+from trainer.bad_steps import BadStepError
+from trainer.contact_sheet import ContactSheet
+from trainer.evaluation import Evaluation
+from trainer.judge import Judge
+from trainer.limits import Limits, StopError
+from trainer.profiler import Profiler
+from trainer.recipe import Recipe
+from trainer.train import Training
+from trainer.workdir import Workdir
 
 FLAGS = flags.FLAGS
 
@@ -75,14 +75,12 @@ def main() -> int:
         extra_fraction=FLAGS.extra_fraction,
         fetch=cache and cache.fetch,
     )
-    recipe_ = from_flags(
-        recipe.Recipe, augmentation=from_flags(augment.Augmentation)
-    )
+    recipe_ = from_flags(Recipe, augmentation=from_flags(Augmentation))
     step, state = recipe_.make_step(
         stream, data, devices=devices, output_weights=weights
     )
     make_judge = functools.partial(
-        judge.Judge,
+        Judge,
         devices.strategy,
         preprocess=step.preprocess,
         info=data.info,
@@ -90,22 +88,20 @@ def main() -> int:
         batch_size=FLAGS.global_batch_size,
         fetch=cache.fetch if cache else tuple,
     )
-    evaluation_ = evaluation.Evaluation(
+    evaluation_ = Evaluation(
         make_judge(model.decode(step.ema_core, step.graphemes)),
         splits=data.judged,
         output_weights=weights,
         mean_after=max(0, FLAGS.epochs - FLAGS.average_epochs),
     )
-    left = workdir.Workdir(
+    left = Workdir(
         FLAGS.workdir,
         chief=devices.is_chief,
-        sheet=contact_sheet.ContactSheet(
-            stream, step.preprocess, step.augmentation
-        ),
+        sheet=ContactSheet(stream, step.preprocess, step.augmentation),
     )
     folder.local_dir = left.path / "staging"
     backup_ = make_backup(folder, state, devices)
-    profiler_ = profiler.Profiler(
+    profiler_ = Profiler(
         FLAGS.profile_steps, state=state, folder=left.path / "profile"
     )
     training = make_training(
@@ -146,10 +142,10 @@ def main() -> int:
                         leg=state.leg,
                     )
                 return 0
-        except bad_steps.BadStepError:
+        except BadStepError:
             finish.write_summary(left, state, evaluation_)
             raise
-        except limits_lib.StopError:
+        except StopError:
             pass
         finish.write_summary(left, state, evaluation_)
         return training.limits.leave(
@@ -170,7 +166,7 @@ def from_flags(kind, **given):
 
 def make_backup_folder(data):
     """Returns where the run is backed up to."""
-    return backup_folder.BackupFolder(
+    return BackupFolder(
         FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup")),
         identity=identity.make(key_flags(), free=trainer_flags.FREE, data=data),
         local_dir=pathlib.Path(FLAGS.workdir, "staging"),
@@ -183,7 +179,7 @@ def make_backup_folder(data):
 
 def make_backup(folder, state, devices):
     """Returns the callback that backs the run up."""
-    return backup.BackupAndRestore(
+    return BackupAndRestore(
         folder,
         state=state,
         every_seconds=FLAGS.backup_every_seconds,
@@ -213,13 +209,13 @@ def make_training(
     stream, step, state, evaluation_, devices, left, backup_, profiler_
 ):
     """Returns the loop over the steps and epochs of the run."""
-    return train.Training(
+    return Training(
         stream=stream,
         step=step,
         state=state,
         evaluation=evaluation_,
         epochs=FLAGS.epochs,
-        limits=limits_lib.Limits(minutes=FLAGS.max_minutes),
+        limits=Limits(minutes=FLAGS.max_minutes),
         steps_per_loop=FLAGS.steps_per_loop,
         parallel_calls=FLAGS.num_parallel_calls,
         stop_after=FLAGS.early_stopping_epochs,
@@ -243,7 +239,7 @@ def make_training(
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, trainer_flags, user_errors=(storage.UserError,))
+    command.run(main, trainer_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from trainer import backbones, heads, preprocessing
+from trainer import backbones, heads
+from trainer.heads import Graphemes
+from trainer.preprocessing import Preprocessing
 
 
 def build_core(
@@ -25,7 +27,7 @@ def build_core(
     dropout: float,
     pool: str = "average",
     pool_per_output: bool = False,
-    graphemes: heads.Graphemes | None = None,
+    graphemes: Graphemes | None = None,
     seed: int = 0,
     policy: str = "float32",
     fused: bool = False,
@@ -79,7 +81,7 @@ def build_core(
     return keras.Model(inputs, logits, name="core")
 
 
-def decode(core: keras.Model, graphemes: heads.Graphemes | None) -> keras.Model:
+def decode(core: keras.Model, graphemes: Graphemes | None) -> keras.Model:
     """Returns the core with the grapheme head's word in the outputs' logits.
 
     Args:
@@ -96,7 +98,7 @@ def decode(core: keras.Model, graphemes: heads.Graphemes | None) -> keras.Model:
 def build_served(
     core: keras.Model,
     *,
-    preprocess: preprocessing.Preprocessing,
+    preprocess: Preprocessing,
     image_shape: Sequence[int],
     calibration: Mapping[str, Sequence[float]],
 ) -> keras.Model:

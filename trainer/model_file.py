@@ -15,14 +15,14 @@ import keras
 import numpy as np
 
 from storage import UserError
-from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import DatasetInfo
 
 CARD = "dataset.json"
 FORMAT = 1
 
 
 def make_card(
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     *,
     output_weights: dict[str, float],
     calibration: dict[str, list[float]],
@@ -118,9 +118,7 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     return model, card
 
 
-def check_fits(
-    card: dict, info: dataset_info.DatasetInfo, data_dir: str
-) -> None:
+def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
     """Refuses a dataset with other outputs, classes or image size."""
     expected = {o["name"]: o["classes"] for o in card["outputs"]}
     got = {o.name: list(o.classes) for o in info.outputs}

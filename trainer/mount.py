@@ -11,7 +11,7 @@ import pathlib
 
 from absl import logging
 
-import storage
+from storage import Folder, UserError
 
 _MOUNTPOINTS = ("/content/drive", "/content/gdrive")
 
@@ -28,7 +28,7 @@ class MountGuard:
         storage.UserError: The folder lies on a mount that is not there.
     """
 
-    def __init__(self, folder: storage.Folder, note: pathlib.Path):
+    def __init__(self, folder: Folder, note: pathlib.Path):
         self.path = None
         if folder.path is None:
             return
@@ -84,7 +84,7 @@ class MountGuard:
                 if str(mountpoint) in _MOUNTPOINTS
                 else "mount it first"
             )
-            raise storage.UserError(
+            raise UserError(
                 f"--backup_dir={self.path} lies on {mountpoint}, which is "
                 f"not mounted: {hint}"
             )

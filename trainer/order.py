@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-import storage
+from storage import UserError
 
 _MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -91,7 +91,7 @@ class Order:
         self.shards_per_window = min(shards_per_window, len(shard_records))
         self.seed = seed
         if self.records < batch_size:
-            raise storage.UserError(
+            raise UserError(
                 f"the training folds hold {self.records} records, fewer than "
                 f"one batch of {batch_size}: lower --global_batch_size"
             )

@@ -17,8 +17,14 @@ from absl import flags, logging
 
 import storage
 from flags import command, ensemble_flags, predict_flags
+from storage import UserError
 from tfrecord_builder import parquet_reader
-from trainer import ensemble, inference, probabilities, progress, submission
+from tfrecord_builder.parquet_reader import Source
+from trainer import ensemble, inference, submission
+from trainer.ensemble import Member
+from trainer.probabilities import Parts
+from trainer.progress import Progress
+from trainer.submission import Predictions
 
 FLAGS = flags.FLAGS
 
@@ -38,7 +44,7 @@ def main() -> None:
     order = submission.read_order(source, list(classes))
     # The padding of a batch must not depend on which files are missing.
     batch_size = min(FLAGS.batch_size, max(sum(f.groups) for f in source.files))
-    parts = probabilities.Parts(
+    parts = Parts(
         output.with_name(f"{output.name}.parts"),
         classes=classes,
         made_by={
@@ -50,7 +56,7 @@ def main() -> None:
     speed = predict_missing(source, parts, members, batch_size=batch_size)
 
     names = [file.name for file in source.files if sum(file.groups)]
-    predictions = submission.Predictions(list(classes))
+    predictions = Predictions(list(classes))
     for name in names:
         image_ids, made = parts.read(name)
         predictions.add(image_ids, {k: v.argmax(1) for k, v in made.items()})
@@ -65,9 +71,9 @@ def main() -> None:
 
 
 def predict_missing(
-    source: parquet_reader.Source,
-    parts: probabilities.Parts,
-    members: list[ensemble.Member],
+    source: Source,
+    parts: Parts,
+    members: list[Member],
     *,
     batch_size: int,
 ) -> float:
@@ -94,7 +100,7 @@ def predict_missing(
     )
     done = 0
     start = time.monotonic()
-    shown = progress.Progress(missing, unit=("images", 1))
+    shown = Progress(missing, unit=("images", 1))
 
     def count(images: int) -> None:
         nonlocal done
@@ -113,7 +119,7 @@ def make_output(path: str) -> pathlib.Path:
     """Returns the path to write to, its folder made; a folder is refused."""
     output = pathlib.Path(path)
     if output.is_dir():
-        raise storage.UserError(
+        raise UserError(
             f"{output} is a folder: expected the file to write, such as "
             f"{output / 'submission.csv'}"
         )
@@ -123,9 +129,7 @@ def make_output(path: str) -> pathlib.Path:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(
-        main, ensemble_flags, predict_flags, user_errors=(storage.UserError,)
-    )
+    command.run(main, ensemble_flags, predict_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

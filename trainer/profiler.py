@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-import storage
-from trainer import run_state
+from storage import UserError
+from trainer.run_state import RunState
 
 
 class Profiler(keras.callbacks.Callback):
@@ -23,7 +23,7 @@ class Profiler(keras.callbacks.Callback):
         storage.UserError: `steps` are not two ascending numbers.
     """
 
-    def __init__(self, steps: list[str], *, state: run_state.RunState, folder):
+    def __init__(self, steps: list[str], *, state: RunState, folder):
         super().__init__()
         self.cuts = _parse(steps)
         self._state = state
@@ -68,7 +68,7 @@ def _parse(steps):
     except ValueError:
         first = last = -1
     if not 0 <= first < last:
-        raise storage.UserError(
+        raise UserError(
             "--profile_steps: expected two steps of the run, the first and the "
             f"one to end before, such as 10,20; got {','.join(steps)}"
         )

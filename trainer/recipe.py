@@ -8,21 +8,24 @@ import dataclasses
 import functools
 
 from trainer import (
-    augment,
-    distribution,
     heads,
-    input_pipeline,
     loss_scale,
     losses,
     model,
     optimizers,
-    preprocessing,
-    run_data,
-    run_state,
-    schedule,
     step,
     warm_start,
 )
+from trainer.augment import Augmentation
+from trainer.distribution import Devices
+from trainer.input_pipeline import TrainStream
+from trainer.losses import Loss
+from trainer.preprocessing import Preprocessing
+from trainer.run_data import RunData
+from trainer.run_state import RunState
+from trainer.schedule import WarmupCosine
+from trainer.step import Step
+from trainer.warm_start import WarmStart
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,20 +65,18 @@ class Recipe:
     hardest_examples: float
     mix_group: int
     # Its mix_steps come from the cool-down.
-    augmentation: augment.Augmentation
+    augmentation: Augmentation
     cooldown_epochs: float
 
-    def make_preprocessing(
-        self, data: run_data.RunData
-    ) -> preprocessing.Preprocessing:
+    def make_preprocessing(self, data: RunData) -> Preprocessing:
         """Returns what comes before the net."""
-        return preprocessing.Preprocessing(
+        return Preprocessing(
             height=self.input_height or data.info.image.height,
             width=self.input_width or data.info.image.width,
             crop=self.crop,
         )
 
-    def core_args(self, data: run_data.RunData) -> dict:
+    def core_args(self, data: RunData) -> dict:
         """Returns what model.build_core builds the net of."""
         preprocess = self.make_preprocessing(data)
         graphemes = None
@@ -99,12 +100,12 @@ class Recipe:
 
     def make_step(
         self,
-        stream: input_pipeline.TrainStream,
-        data: run_data.RunData,
+        stream: TrainStream,
+        data: RunData,
         *,
-        devices: distribution.Devices,
+        devices: Devices,
         output_weights: dict[str, float],
-    ) -> tuple[step.Step, run_state.RunState]:
+    ) -> tuple[Step, RunState]:
         """Returns the train step and the state of the run at step 0.
 
         Args:
@@ -122,7 +123,7 @@ class Recipe:
                 )
                 for _ in range(2)
             )
-            step_ = step.Step(
+            step_ = Step(
                 strategy=devices.strategy,
                 core=core,
                 ema_core=ema_core,
@@ -130,7 +131,7 @@ class Recipe:
                     self.optimizer, core, weight_decay=self.weight_decay
                 ),
                 preprocess=self.make_preprocessing(data),
-                schedule=schedule.WarmupCosine(
+                schedule=WarmupCosine(
                     peak=self.learning_rate,
                     steps=self.epochs * spe,
                     warmup_steps=int(self.warmup_epochs * spe),
@@ -149,7 +150,7 @@ class Recipe:
                 xla=self.xla,
                 loss_scale=loss_scale.make(devices.precision),
             )
-            return step_, run_state.RunState(step_.variables())
+            return step_, RunState(step_.variables())
 
     def _augmentation(self, steps_per_epoch):
         mix_epochs = max(0, self.epochs - self.cooldown_epochs)
@@ -160,7 +161,7 @@ class Recipe:
     def _loss(self, data, output_weights):
         """Returns the loss, which knows the classes' counts in the folds."""
         counts = data.info.class_counts(data.folds)
-        return losses.Loss(
+        return Loss(
             output_weights=output_weights
             | {heads.GRAPHEME: self.grapheme_head},
             label_smoothing=self.label_smoothing,
@@ -179,9 +180,7 @@ class Recipe:
             group=self.mix_group,
         )
 
-    def make_warm_start(
-        self, step_: step.Step, state: run_state.RunState
-    ) -> list[warm_start.WarmStart]:
+    def make_warm_start(self, step_: Step, state: RunState) -> list[WarmStart]:
         """Returns the callback that gives the run its weights, if any."""
         core = step_.core
         if self.initial_weights:
@@ -195,4 +194,4 @@ class Recipe:
         else:
             return []
         nets = (core, step_.ema_core)
-        return [warm_start.WarmStart(nets, state=state, read=read)]
+        return [WarmStart(nets, state=state, read=read)]

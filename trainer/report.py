@@ -10,17 +10,13 @@ import pathlib
 
 from absl import flags, logging
 
-import storage
 from flags import command, report_flags
+from storage import UserError
 from tfrecord_builder import dataset_info
-from trainer import (
-    distribution,
-    judge,
-    model_file,
-    progress,
-    report_page,
-    report_run,
-)
+from trainer import distribution, model_file, report_page, report_run
+from trainer.judge import Judge
+from trainer.progress import Progress
+from trainer.report_run import Judged
 
 FLAGS = flags.FLAGS
 
@@ -33,7 +29,7 @@ def main() -> None:
     if not model_path.exists():
         logging.info("%s is not there: the curves alone are shown", model_path)
     elif not data_dir:
-        raise storage.UserError(
+        raise UserError(
             f"{FLAGS.workdir} has no flags.txt that names its records: give "
             "--data_dir"
         )
@@ -61,7 +57,7 @@ def judge_splits(model, card, info, data_dir, run):
         splits["validation"] = (fold,)
     if dataset_info.UNSEEN in info.splits:
         splits["unseen"] = (dataset_info.UNSEEN,)
-    judge_ = judge.Judge(
+    judge_ = Judge(
         distribution.choose(precision="float32").strategy,
         model,
         info=info,
@@ -71,7 +67,7 @@ def judge_splits(model, card, info, data_dir, run):
     found = {}
     for name, members in splits.items():
         images = sum(info.splits[member].records for member in members)
-        shown = progress.Progress(images, unit=("images", 1))
+        shown = Progress(images, unit=("images", 1))
         labels, logits = judge_(
             members,
             on_batch=lambda done, shown=shown, images=images: shown.update(
@@ -79,7 +75,7 @@ def judge_splits(model, card, info, data_dir, run):
             ),
         )
         shown.close()
-        found[name] = report_run.Judged(
+        found[name] = Judged(
             members,
             labels,
             model_file.uncalibrate(card, logits),
@@ -90,7 +86,7 @@ def judge_splits(model, card, info, data_dir, run):
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, report_flags, user_errors=(storage.UserError,))
+    command.run(main, report_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from trainer import metrics, report_mistakes, report_run
+from trainer import metrics, report_mistakes
+from trainer.report_mistakes import Example, Mistake
+from trainer.report_run import Judged
 
 _BARS = 36  # More classes than that are folded away.
 _CONFUSIONS = 12
@@ -19,7 +21,7 @@ _PICTURES = 3  # of a confusion
 Classes = Mapping[str, Sequence[str]]  # By output, the names of its classes.
 
 
-def choose(judged: report_run.Judged) -> tuple[dict, list]:
+def choose(judged: Judged) -> tuple[dict, list]:
     """Returns each output's confusions, and the surest mistakes."""
     probabilities = {name: judged.probabilities(name) for name in judged.labels}
     confusions = {
@@ -44,7 +46,7 @@ def places(confusions: dict, mistakes: list) -> set[int]:
     return found
 
 
-def recalls(judged: report_run.Judged, classes: Classes) -> str:
+def recalls(judged: Judged, classes: Classes) -> str:
     """Returns a bar a class, the worst first, for each output."""
     parts = []
     for output, names in classes.items():
@@ -81,7 +83,7 @@ def recalls(judged: report_run.Judged, classes: Classes) -> str:
 def confused_pairs(
     confusions: dict,
     classes: Classes,
-    examples: Mapping[int, report_mistakes.Example],
+    examples: Mapping[int, Example],
 ) -> str:
     """Returns cards of confusions, a column an output."""
     columns = []
@@ -103,9 +105,9 @@ def confused_pairs(
 
 
 def gallery(
-    mistakes: Sequence[report_mistakes.Mistake],
+    mistakes: Sequence[Mistake],
     classes: Classes,
-    examples: Mapping[int, report_mistakes.Example],
+    examples: Mapping[int, Example],
 ) -> str:
     """Returns the pictures of mistakes with what was written and read."""
     cards = []
@@ -133,7 +135,7 @@ def title(output: str) -> str:
     return html.escape(output.replace("_", " ").capitalize())
 
 
-def picture(example: report_mistakes.Example) -> str:
+def picture(example: Example) -> str:
     """Returns an image as WebP inside the page, a few KB."""
     data = io.BytesIO()
     Image.fromarray(example.image).save(data, "WEBP", quality=40, method=6)

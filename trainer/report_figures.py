@@ -4,7 +4,9 @@ import html
 import math
 from collections.abc import Mapping
 
-from trainer import metrics, progress, report_charts, report_classes, report_run
+from trainer import metrics, progress, report_charts, report_classes
+from trainer.report_charts import Mark, Series
+from trainer.report_run import Judged, Run
 
 _STYLES = ("c1", "c2", "c3", "c4", "c5", "c6")
 # Where time goes: (name, CSS class).
@@ -17,7 +19,7 @@ _TIMES = {
 }
 
 
-def tiles(run: report_run.Run, weights: Mapping[str, float]) -> str:
+def tiles(run: Run, weights: Mapping[str, float]) -> str:
     """Returns the score in large figures."""
     judged = run.summary.get("judged", {})
     shown = []
@@ -48,12 +50,12 @@ def tiles(run: report_run.Run, weights: Mapping[str, float]) -> str:
     return f'<div class="tiles">{"".join(shown)}</div>'
 
 
-def curves(run: report_run.Run) -> str:
+def curves(run: Run) -> str:
     """Returns loss and scores by epoch, with resumes and the model's epochs."""
     last = run.metrics[-1]["epoch"]
     marks = _leg_marks(run)
     args = {"x_name": "epoch", "x_range": (min(1.0, last - 1), last)}
-    loss = report_charts.Series("training loss", "c1", run.series("loss"))
+    loss = Series("training loss", "c1", run.series("loss"))
     parts = [
         "<figure><figcaption>Loss</figcaption>"
         + report_charts.line_chart([loss], marks=marks, **args)
@@ -69,7 +71,7 @@ def curves(run: report_run.Run) -> str:
         ),
     ]
     series = [
-        report_charts.Series(shown, "c0" if name == "score" else style, points)
+        Series(shown, "c0" if name == "score" else style, points)
         for (name, shown), style in zip(
             names, ("c0", "c6", *_STYLES * 3), strict=False
         )
@@ -93,7 +95,7 @@ def _leg_marks(run):
     if not run.steps_per_epoch:
         return []
     return [
-        report_charts.Mark(
+        Mark(
             leg["first_step"] / run.steps_per_epoch,
             f"leg {leg['leg']}",
             f"resumed at step {leg['first_step']} on {leg['devices']}",
@@ -120,12 +122,12 @@ def _model_marks(run):
         label, text = "best", f"best score: {scores[first]:.4f}"
     else:
         label, text = "model", f"the model of epoch {first}"
-    return [report_charts.Mark(first, label, text, "best")]
+    return [Mark(first, label, text, "best")]
 
 
 def calibration(
-    judged: Mapping[str, report_run.Judged],
-    run: report_run.Run,
+    judged: Mapping[str, Judged],
+    run: Run,
     weights: Mapping[str, float],
 ) -> str:
     """Returns before and after calibration as a line of two points each."""
@@ -178,7 +180,7 @@ def _dumbbell(name, before, after, low):
     )
 
 
-def times(run: report_run.Run) -> str:
+def times(run: Run) -> str:
     """Returns where the run's time went, and what each leg ran on."""
     spent = _spent(run)
     bar = report_charts.stacked_bar(

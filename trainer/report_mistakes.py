@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import tensorflow as tf
 
-from tfrecord_builder import dataset_info, example
+from tfrecord_builder import example
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import input_pipeline, metrics
 
 
@@ -119,7 +120,7 @@ def find_surest(
 
 
 def read_examples(
-    info: dataset_info.DatasetInfo,
+    info: DatasetInfo,
     data_dir: str,
     splits: tuple[str, ...],
     places: Collection[int],

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 import storage
-from tfrecord_builder import dataset_info
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import (
     report_classes,
     report_figures,
@@ -18,6 +18,7 @@ from trainer import (
     report_mistakes,
     report_run,
 )
+from trainer.report_run import Judged
 
 NAME = "report.html"
 _STYLE = pathlib.Path(__file__).with_name("report.css")
@@ -26,9 +27,9 @@ _STYLE = pathlib.Path(__file__).with_name("report.css")
 def write(
     workdir: str | os.PathLike,
     *,
-    judged: Mapping[str, report_run.Judged],
+    judged: Mapping[str, Judged],
     output_weights: Mapping[str, float],
-    info: dataset_info.DatasetInfo | None,
+    info: DatasetInfo | None,
     data_dir: str,
 ) -> pathlib.Path:
     """Writes the report of a workdir into it.

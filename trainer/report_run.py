@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import storage
+from storage import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ def read(workdir: str | pathlib.Path) -> Run:
     workdir = pathlib.Path(workdir)
     summary = workdir / "summary.json"
     if not summary.exists() and not (workdir / "metrics.csv").exists():
-        raise storage.UserError(
+        raise UserError(
             f"{workdir} holds neither summary.json nor metrics.csv: expected "
             "the --workdir of a run of trainer/main.py"
         )

@@ -9,9 +9,12 @@ stream = data.make_stream(batch_size=128, …)
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-import storage
+from storage import UserError
 from tfrecord_builder import dataset_info
-from trainer import augment, cache, extra, input_pipeline
+from tfrecord_builder.dataset_info import DatasetInfo
+from trainer import augment, extra, input_pipeline
+from trainer.cache import Dataset, ShardCache
+from trainer.input_pipeline import TrainStream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +31,14 @@ class RunData:
     """
 
     data_dir: str
-    info: dataset_info.DatasetInfo
+    info: DatasetInfo
     folds: tuple[str, ...]
     judged: Mapping[str, tuple[str, ...]]
     extra_dir: str | None = None
-    extra_info: dataset_info.DatasetInfo | None = None
+    extra_info: DatasetInfo | None = None
 
     @property
-    def infos(self) -> list[dataset_info.DatasetInfo]:
+    def infos(self) -> list[DatasetInfo]:
         """The dataset, and the second one if there is one."""
         return [self.info, *([self.extra_info] if self.extra_info else [])]
 
@@ -47,7 +50,7 @@ class RunData:
         seed: int,
         extra_fraction: float = 0.0,
         fetch: Callable[[Sequence[bytes]], list[str]] | None = None,
-    ) -> input_pipeline.TrainStream:
+    ) -> TrainStream:
         """Returns the training examples.
 
         Args:
@@ -80,17 +83,15 @@ class RunData:
             fetch=fetch,
         )
 
-    def make_cache(self, cache_dir: str) -> cache.ShardCache:
+    def make_cache(self, cache_dir: str) -> ShardCache:
         """Returns the cache of the records that are read."""
         judged = [split for splits in self.judged.values() for split in splits]
         splits = (*self.folds, *judged)
-        datasets = [cache.Dataset(self.info, self.data_dir, splits)]
+        datasets = [Dataset(self.info, self.data_dir, splits)]
         if self.extra_info:
             splits = tuple(self.extra_info.splits)
-            datasets.append(
-                cache.Dataset(self.extra_info, self.extra_dir, splits)
-            )
-        return cache.ShardCache(datasets, cache_dir=cache_dir)
+            datasets.append(Dataset(self.extra_info, self.extra_dir, splits))
+        return ShardCache(datasets, cache_dir=cache_dir)
 
 
 def read(
@@ -112,7 +113,7 @@ def read(
     if validation_fold >= 0:
         held_out = f"fold{validation_fold}"
         if held_out not in folds:
-            raise storage.UserError(
+            raise UserError(
                 f"--validation_fold={validation_fold}: {data_dir} has "
                 f"{', '.join(folds)}; -1 trains on all"
             )

@@ -16,8 +16,11 @@ import keras
 import tensorflow as tf
 
 from storage import UserError
-from trainer import augment, heads, losses, run_state
-from trainer import loss_scale as loss_scale_lib
+from trainer import heads, run_state
+from trainer.augment import Augmentation
+from trainer.heads import Graphemes
+from trainer.loss_scale import LossScale
+from trainer.losses import Loss
 
 _SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
@@ -53,15 +56,15 @@ class Step:
     optimizer: keras.optimizers.Optimizer
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     schedule: Callable[[tf.Tensor], tf.Tensor]
-    augmentation: augment.Augmentation
-    loss: losses.Loss
+    augmentation: Augmentation
+    loss: Loss
     ema_decay: float
     batch_size: int
     parts: int = 1
-    graphemes: heads.Graphemes | None = None
+    graphemes: Graphemes | None = None
     max_loss: float = float("inf")
     xla: bool = False
-    loss_scale: loss_scale_lib.LossScale | None = None
+    loss_scale: LossScale | None = None
 
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns every variable that a step changes, by name."""

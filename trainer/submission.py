@@ -19,7 +19,7 @@ from absl import logging
 
 import storage
 from storage import UserError
-from tfrecord_builder import parquet_reader
+from tfrecord_builder.parquet_reader import Source
 
 SAMPLE = "sample_submission.csv"
 HEADER = ("row_id", "target")
@@ -75,9 +75,7 @@ def _doubled(image_id: str) -> str:
     )
 
 
-def read_order(
-    source: parquet_reader.Source, outputs: Sequence[str]
-) -> list[Row] | None:
+def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
     """Reads the rows that are asked for, and checks them and the image ids.
 
     Args:

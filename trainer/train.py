@@ -20,19 +20,21 @@ from absl import logging
 
 from trainer import (
     bad_steps,
-    evaluation,
-    input_pipeline,
     log_lines,
-    loop_length,
     loss_trace,
     plateau,
-    progress,
-    run_state,
     speed,
     workers,
 )
-from trainer import limits as limits_lib
-from trainer import step as step_lib
+from trainer.bad_steps import BadStepError
+from trainer.evaluation import Evaluation
+from trainer.input_pipeline import TrainStream
+from trainer.limits import Limits, StopError
+from trainer.loop_length import LoopLength
+from trainer.progress import Progress
+from trainer.run_state import RunState
+from trainer.step import Step
+from trainer.workers import Workers
 
 
 @dataclasses.dataclass
@@ -62,12 +64,12 @@ class Training:
             evaluated epoch.
     """
 
-    stream: input_pipeline.TrainStream
-    step: step_lib.Step
-    state: run_state.RunState
-    evaluation: evaluation.Evaluation
+    stream: TrainStream
+    step: Step
+    state: RunState
+    evaluation: Evaluation
     epochs: int
-    limits: limits_lib.Limits
+    limits: Limits
     steps_per_loop: int = 0
     parallel_calls: int = 0
     stop_after: int = 0
@@ -114,10 +116,10 @@ class Training:
             with self._workers.missed():
                 while not self._run(loop, callbacks):
                     bad_steps.go_back(self.state, self.go_back)
-        except (limits_lib.StopError, bad_steps.BadStepError) as error:
+        except (StopError, BadStepError) as error:
             # Both leave a whole state; any other error may not.
             callbacks.on_train_end()
-            if isinstance(error, bad_steps.BadStepError):
+            if isinstance(error, BadStepError):
                 raise
             return False
         callbacks.on_train_end()
@@ -127,13 +129,11 @@ class Training:
         """Runs to the end, or to a bad step; returns whether it is the end."""
         state, spe = self.state, self.steps_per_epoch
         iterator = None
-        shown = progress.Progress(
+        shown = Progress(
             self.total_steps,
             unit=("images", self.stream.batch_size),
         )
-        length = loop_length.LoopLength(
-            self.steps_per_loop, workers=self._workers.count
-        )
+        length = LoopLength(self.steps_per_loop, workers=self._workers.count)
         while True:
             epoch = len(state.history)
             if state.step == (epoch + 1) * spe:
@@ -227,12 +227,12 @@ class Training:
 
     @functools.cached_property
     def _workers(self):
-        return workers.Workers(self.step.strategy)
+        return Workers(self.step.strategy)
 
     def _stop_at_limit(self):
         stop = self.limits.reached(reserve=self.reserve_seconds())
         if self._workers.any(stop):  # All of them stop, or none does.
-            raise limits_lib.StopError
+            raise StopError
 
     def distributed_stream(self) -> Iterable[dict]:
         """Returns the batches from the state's step on, over all replicas."""

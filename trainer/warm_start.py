@@ -14,7 +14,9 @@ import numpy as np
 from absl import logging
 
 import storage
-from trainer import backbones, model_file, run_state
+from storage import UserError
+from trainer import backbones, model_file
+from trainer.run_state import RunState
 
 # Of our own nets, trained by scripts/pretrain.py on drawn graphemes alone.
 _DRAWN = pathlib.Path(__file__).with_name("weights")
@@ -33,7 +35,7 @@ class WarmStart(keras.callbacks.Callback):
         self,
         nets: Sequence[keras.Model],
         *,
-        state: run_state.RunState,
+        state: RunState,
         read: Callable[[], Mapping[str, list[np.ndarray]]],
     ):
         super().__init__()
@@ -77,7 +79,7 @@ def read_pretrained(
         return _unpack(drawn[backbone])
     if backbone not in backbones.PRETRAINED:
         known = sorted({*drawn, *backbones.PRETRAINED})
-        raise storage.UserError(
+        raise UserError(
             f"--pretrained: there are no weights for --backbone={backbone}, "
             f"but for {', '.join(known)}; give --nopretrained to start without"
         )
@@ -136,7 +138,7 @@ def assign(
             fresh.append(name)
     heads = set(core.output) | {name for name in fresh if name[:4] == "pool"}
     if not copied or set(fresh) - heads:
-        raise storage.UserError(
+        raise UserError(
             "the weights to start from are another net's: "
             f"{', '.join(sorted(set(fresh) - heads))} differ; give the "
             "--backbone and the input size that they were trained with"

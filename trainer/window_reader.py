@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfrecord_builder import dataset_info as dataset_info_lib
 from tfrecord_builder import example
+from tfrecord_builder.dataset_info import DatasetInfo
 from trainer import order as order_lib
+from trainer.order import Order, Window
 
 READ_BUFFER = 8 << 20  # 8 MiB
 _MANY = 1 << 40  # More records than there are.
@@ -31,14 +32,14 @@ class WindowReader:
         with_keys: Whether to add "image_id" and "grapheme".
     """
 
-    info: dataset_info_lib.DatasetInfo
+    info: DatasetInfo
     paths: tuple[str, ...]
-    order: order_lib.Order
+    order: Order
     fetch: Callable[[Sequence[bytes]], list[str]] | None
     parallel_calls: int
     with_keys: bool
 
-    def records(self, plan: list[order_lib.Window]) -> tf.data.Dataset:
+    def records(self, plan: list[Window]) -> tf.data.Dataset:
         """Returns the features of the plan's records, some at a time.
 
         Elements end where batches do, but for the ends of windows.
@@ -156,7 +157,7 @@ class WindowReader:
         )
 
 
-def _plan_dataset(plan: list[order_lib.Window]) -> tf.data.Dataset:
+def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
     """Returns the plan as a dataset of scalars and a vector of shards."""
     shards = tf.ragged.constant([w.shards for w in plan], dtype=tf.int32)
     scalars = {

@@ -20,7 +20,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 import storage
-from trainer import events, run_state
+from trainer.events import Events
+from trainer.run_state import RunState
 
 
 class Workdir:
@@ -61,7 +62,7 @@ class Workdir:
 
     def show(
         self,
-        state: run_state.RunState,
+        state: RunState,
         *,
         flagfile: str,
         judged: Mapping[str, tuple[dict, dict]],
@@ -75,7 +76,7 @@ class Workdir:
         """
         if self._events is None:
             self.write_text("flags.txt", flagfile)
-            self._events = events.Events(self.path / "tensorboard", self.sheet)
+            self._events = Events(self.path / "tensorboard", self.sheet)
         if self._shown != len(state.history):
             self.write_text("metrics.csv", to_csv(state.history))
             self.write_text("speed.csv", to_csv(state.speed))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
 
-import storage
+from storage import UserError
 
 # What a collective operation ends with when a worker does not answer.
 _GONE = (
@@ -60,7 +60,7 @@ class Workers:
         except _GONE as error:
             if self.count == 1:
                 raise
-            raise storage.UserError(
+            raise UserError(
                 "another worker of TF_CONFIG has ended or cannot be reached "
                 f"({type(error).__name__}): start all of them again with the "
                 "same command, and they go on from the last backup"
