@@ -16,7 +16,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from trainer import backbones, model  # noqa: E402
+from trainer.models import backbones, network  # noqa: E402
 
 OUTPUTS = {"grapheme_root": 168, "vowel_diacritic": 11, "consonant": 7}
 
@@ -43,7 +43,7 @@ def main(argv):
 
 
 def build(name: str, policy: str) -> keras.Model:
-    return model.build_core(
+    return network.build_core(
         backbone=name,
         height=_SIZE.value,
         width=_SIZE.value,

@@ -25,10 +25,10 @@ import time
 import keras
 import tensorflow as tf
 
-from trainer import run_state
-from trainer.backup import BackupAndRestore
-from trainer.backup_folder import BackupFolder
-from trainer.run_state import RunState
+from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.callback import BackupAndRestore
+from trainer.runtime import run_state
+from trainer.runtime.run_state import RunState
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PARAMETERS = 20_000_000

@@ -20,9 +20,9 @@ import onnxruntime
 import tensorflow as tf
 from ai_edge_litert import interpreter
 
-from tfrecord_builder import parquet_reader, row_spool
-from trainer import ensemble
-from trainer.ensemble import Member
+from tfrecord_builder.parquet import parquet_reader, row_spool
+from trainer.inference import ensemble
+from trainer.inference.ensemble import Member
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = {"saved_model": "model", "litert": "model.tflite", "onnx": "model.onnx"}

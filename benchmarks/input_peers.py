@@ -11,9 +11,9 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tfrecord_builder import example
-from tfrecord_builder.dataset_info import DatasetInfo
-from trainer import input_pipeline
+from tfrecord_builder.records import example
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.stream import input_pipeline
 
 _SHUFFLE = 2048
 

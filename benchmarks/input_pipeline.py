@@ -26,12 +26,13 @@ import input_peers  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from tfrecord_builder import dataset_info
-from trainer import augment, input_pipeline
-from trainer.augment import Augmentation
-from trainer.input_pipeline import TrainStream
-from trainer.order import Order
-from trainer.preprocessing import Preprocessing
+from tfrecord_builder.records import dataset_info
+from trainer.augmentation import augment
+from trainer.augmentation.augment import Augmentation
+from trainer.models.preprocessing import Preprocessing
+from trainer.stream import input_pipeline
+from trainer.stream.input_pipeline import TrainStream
+from trainer.stream.order import Order
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from absl import app, flags
 
 from tfrecord_builder import run
-from tfrecord_builder.local_engine import LocalEngine
-from tfrecord_builder.plan import Recipe
+from tfrecord_builder.building.local_engine import LocalEngine
+from tfrecord_builder.planning.plan import Recipe
 
 _GRAPHEMES = 1295  # As many has the competition.
 _FILE_ROWS = 50_210  # So has its file.

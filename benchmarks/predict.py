@@ -22,8 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import model, model_file
-from trainer.preprocessing import Preprocessing
+from trainer.models import model_file, network
+from trainer.models.preprocessing import Preprocessing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 137, 236
@@ -84,10 +84,10 @@ def draw(folder: pathlib.Path) -> pathlib.Path:
 def write_net(path: pathlib.Path, name: str) -> keras.Model:
     """Writes an untrained model.keras and returns its model."""
     backbone, side, _ = NETS[name]
-    core = model.build_core(
+    core = network.build_core(
         backbone=backbone, height=side, width=side, outputs=OUTPUTS, dropout=0.0
     )
-    served = model.build_served(
+    served = network.build_served(
         core,
         preprocess=Preprocessing(side, side, crop=True),
         image_shape=(HEIGHT, WIDTH),

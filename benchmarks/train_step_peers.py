@@ -23,7 +23,7 @@ import time
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-from trainer.limits import Limits, StopError
+from trainer.runtime.limits import Limits, StopError
 
 _CLOCK = Limits()
 
@@ -42,7 +42,8 @@ def per_image(pairs, images: int) -> list[float]:
 
 
 def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
-    from trainer import main, workdir
+    from trainer import main
+    from trainer.outputs import workdir
 
     marks = []
     show = workdir.Workdir.show
@@ -138,12 +139,13 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
     """
     import keras
 
-    from tfrecord_builder import dataset_info
-    from trainer import model, optimizers, preprocessing
+    from tfrecord_builder.records import dataset_info
+    from trainer.models import network, preprocessing
+    from trainer.training import optimizers
 
     info = dataset_info.read(data_dir)
     height, width = size or info.image.height, size or info.image.width
-    net = model.build_core(
+    net = network.build_core(
         backbone=backbone,
         height=height,
         width=width,
@@ -169,7 +171,7 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
 
 def read_images(info, data_dir, count):
     """Returns [count, H, W, 1] uint8 images and, by output, their labels."""
-    from trainer import input_pipeline
+    from trainer.stream import input_pipeline
 
     paths = input_pipeline.shard_paths(info, data_dir, info.folds)
     dataset = input_pipeline.make_eval_dataset(info, paths, batch_size=count)

@@ -19,11 +19,13 @@ import numpy as np
 from absl import flags, logging
 from PIL import Image, ImageOps
 
-from flags import command, demo_flags, ensemble_flags
+from console import command
+from flags import demo_flags
+from flags.trainer import ensemble_flags
 from sample_data import combinations, graphemes
 from storage import UserError
-from trainer import ensemble
-from trainer.ensemble import Predict
+from trainer.inference import ensemble
+from trainer.inference.ensemble import Predict
 
 FLAGS = flags.FLAGS
 PAGE = pathlib.Path(__file__).with_name("page.html")

@@ -13,11 +13,12 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from flags import command, sample_data_flags
+from console import command
+from console.progress_bar import ProgressBar
+from flags import sample_data_flags
 from sample_data import combinations, fonts, graphemes, layout, paper, workers
 from sample_data.workers import Workers
 from storage import UserError
-from tfrecord_builder.progress_bar import ProgressBar
 
 FLAGS = flags.FLAGS
 _DRAWING = 1  # counts the changes that give other pixels for the same flags

@@ -57,7 +57,7 @@ def main(argv):
         "--warmup_epochs=0.5",
         "--shuffle_window_mb=2000",
     )
-    from trainer import warm_start
+    from trainer.training import warm_start
 
     path = ROOT / "trainer" / "weights" / "resnet9.npz"
     path.parent.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ Errors of the user or of the data are `storage.UserError` all over the project.
 
 from storage.errors import UserError
 from storage.folder import Folder, open_folder
-from storage.local import file_digest, write_whole
+from storage.local_folder import file_digest, write_whole
 from storage.spool import Spool
 
 __all__ = [

@@ -60,16 +60,16 @@ def open_folder(url: str | pathlib.Path) -> Folder:
     # Imported when needed: google-cloud-storage takes half a second.
     text = str(url)
     if text.startswith("gs://"):
-        from storage import gcs
+        from storage import gcs_folder
 
-        return gcs.GcsFolder(text)
+        return gcs_folder.GcsFolder(text)
     if "://" in text:
         raise UserError(
             f"{text}: expected a folder or gs://bucket/prefix, got the scheme "
             f"{text.split('://')[0]}://"
         )
-    from storage import archive, local
+    from storage import local_folder, zip_folder
 
     if text.endswith(".zip") and pathlib.Path(text).expanduser().is_file():
-        return archive.ZipFolder(text)
-    return local.LocalFolder(text)
+        return zip_folder.ZipFolder(text)
+    return local_folder.LocalFolder(text)

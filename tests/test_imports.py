@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("flags", "sample_data", "storage", "tfrecord_builder", "trainer")
 # Commands. They read FLAGS, and nobody imports them.
 MAINS = {"main", "evaluate", "predict", "report", "export"}

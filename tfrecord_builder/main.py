@@ -9,11 +9,12 @@ This file is short, since it reads the flags; what is done is in run.py.
 
 from absl import flags
 
-from flags import builder_flags, command
+from console import command
+from flags import builder_flags
 from storage import UserError
 from tfrecord_builder import run as building
 from tfrecord_builder import verify
-from tfrecord_builder.plan import Recipe
+from tfrecord_builder.planning.plan import Recipe
 
 FLAGS = flags.FLAGS
 

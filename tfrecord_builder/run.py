@@ -19,22 +19,22 @@ from absl import logging
 
 import storage
 from storage import Folder, UserError
-from tfrecord_builder import (
+from tfrecord_builder.building.destination import Destination
+from tfrecord_builder.building.local_engine import LocalEngine
+from tfrecord_builder.building.staging import Staging
+from tfrecord_builder.parquet import parquet_files
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.planning import (
     csv_files,
     image_ids,
     labels,
-    parquet_files,
     plan,
     summary,
 )
-from tfrecord_builder.dataset_info import DatasetInfo
-from tfrecord_builder.destination import Destination
-from tfrecord_builder.image_ids import Ids
-from tfrecord_builder.labels import Labels
-from tfrecord_builder.local_engine import LocalEngine
-from tfrecord_builder.parquet_reader import Source
-from tfrecord_builder.plan import Recipe
-from tfrecord_builder.staging import Staging
+from tfrecord_builder.planning.image_ids import Ids
+from tfrecord_builder.planning.labels import Labels
+from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.records.dataset_info import DatasetInfo
 
 # Where images have 32,332 columns, that is the competition's size.
 _COMPETITION_SIZE = (137, 236)
@@ -159,13 +159,13 @@ def tell(info: DatasetInfo, output_dir: str) -> None:
 def _import_beam_engine():
     """Imports Apache Beam, which needs an environment of its own."""
     try:
-        from tfrecord_builder import beam_engine
+        from tfrecord_builder.beam_engine import engine
     except ImportError as error:
         raise UserError(
             f"--engine=beam: {error}; make an environment of its own for it: "
             "pip install -r requirements-beam.txt -c constraints-beam.txt -e ."
         ) from None
-    return beam_engine
+    return engine
 
 
 @contextlib.contextmanager

@@ -13,8 +13,9 @@ import struct
 
 import storage
 from storage import Spool, UserError
-from tfrecord_builder import dataset_info, example, folds, plan, writer
-from tfrecord_builder.dataset_info import DatasetInfo, Shard
+from tfrecord_builder.planning import folds, plan
+from tfrecord_builder.records import dataset_info, example, framing
+from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 
 _MOST_PROBLEMS = 3  # Told of one shard.
 
@@ -89,7 +90,7 @@ def check_shard(
     size = path.stat().st_size
     if size != shard.bytes:
         found.problems.append(f"{size} bytes, expected {shard.bytes}")
-    for number, record in enumerate(writer.read_records(path)):
+    for number, record in enumerate(framing.read_records(path)):
         problem = _check_record(record, found, info)
         if problem:
             found.problems.append(f"record {number}: {problem}")

@@ -2,7 +2,7 @@
 
 import os
 
-from trainer import startup_notes
+from trainer.runtime import startup_notes
 
 # Of what TensorFlow's C++ parts tell later, warnings and errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")

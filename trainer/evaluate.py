@@ -13,13 +13,16 @@ import pathlib
 from absl import flags, logging
 
 import storage
-from flags import command, evaluate_flags
+from console import command
+from console.progress import Progress
+from flags.trainer import evaluate_flags
 from storage import UserError
-from tfrecord_builder import dataset_info
-from tfrecord_builder.dataset_info import DatasetInfo
-from trainer import distribution, metrics, model_file
-from trainer.judge import Judge
-from trainer.progress import Progress
+from tfrecord_builder.records import dataset_info
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.evaluation import metrics
+from trainer.evaluation.split_predictor import Judge
+from trainer.models import model_file
+from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 
@@ -35,7 +38,7 @@ def main() -> None:
     )
     shown = Progress(images, unit=("images", 1))
     judge_ = Judge(
-        distribution.choose(precision="float32").strategy,
+        devices.choose(precision="float32").strategy,
         model,
         info=info,
         data_dir=FLAGS.data_dir,

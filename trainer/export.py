@@ -20,9 +20,11 @@ import tempfile
 import keras
 from absl import flags, logging
 
-from flags import command, export_flags
+from console import command
+from flags.trainer import export_flags
 from storage import UserError
-from trainer import export_formats, model_file
+from trainer.inference import export_formats
+from trainer.models import model_file
 
 FLAGS = flags.FLAGS
 

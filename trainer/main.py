@@ -14,36 +14,33 @@ import sys
 
 from absl import flags, logging
 
-from flags import command, trainer_flags
+from console import command
+from flags.trainer import main_flags
 from storage import UserError
-from trainer import (
-    distribution,
-    dry_run,
-    final,
-    finish,
-    identity,
-    model,
-    plateau,
-    run_data,
-)
-from trainer.augment import Augmentation
-from trainer.backup import BackupAndRestore
-from trainer.backup_folder import BackupFolder
-from trainer.bad_steps import BadStepError
-from trainer.contact_sheet import ContactSheet
-from trainer.evaluation import Evaluation
-from trainer.judge import Judge
-from trainer.limits import Limits, StopError
-from trainer.profiler import Profiler
-from trainer.recipe import Recipe
-from trainer.train import Training
-from trainer.workdir import Workdir
+from trainer.augmentation.augment import Augmentation
+from trainer.backup import finished_run, identity
+from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.callback import BackupAndRestore
+from trainer.evaluation.epoch_evaluation import Evaluation
+from trainer.evaluation.split_predictor import Judge
+from trainer.models import network
+from trainer.outputs import trained_model
+from trainer.outputs.contact_sheet import ContactSheet
+from trainer.outputs.workdir import Workdir
+from trainer.runtime import devices
+from trainer.runtime.limits import Limits, StopError
+from trainer.runtime.profiler import Profiler
+from trainer.stream import training_data
+from trainer.training import dry_run, early_stopping
+from trainer.training.bad_steps import BadStepError
+from trainer.training.loop import Training
+from trainer.training.recipe import Recipe
 
 FLAGS = flags.FLAGS
 
 
 def main() -> int:
-    data = run_data.read(
+    data = training_data.read(
         FLAGS.data_dir,
         validation_fold=FLAGS.validation_fold,
         extra_dir=FLAGS.extra_data_dir,
@@ -55,7 +52,7 @@ def main() -> int:
     folder = make_backup_folder(data)
     if not FLAGS.restart and not FLAGS.dry_run:
         folder.refuse_other_run()
-        if final.restore_finished(
+        if finished_run.restore_finished(
             folder.url,
             pathlib.Path(FLAGS.workdir),
             identity=folder.identity,
@@ -89,7 +86,7 @@ def main() -> int:
         fetch=cache.fetch if cache else tuple,
     )
     evaluation_ = Evaluation(
-        make_judge(model.decode(step.ema_core, step.graphemes)),
+        make_judge(network.decode(step.ema_core, step.graphemes)),
         splits=data.judged,
         output_weights=weights,
         mean_after=max(0, FLAGS.epochs - FLAGS.average_epochs),
@@ -122,10 +119,10 @@ def main() -> int:
             if training.run(callbacks, devices=devices.description):
                 training.limits.stop_at_once()
                 with devices.strategy.scope():
-                    best = finish.build_best(
+                    best = trained_model.build_best(
                         state, core_args=recipe_.core_args(data)
                     )
-                finish.hand_over(
+                trained_model.hand_over(
                     left,
                     state,
                     best,
@@ -135,7 +132,7 @@ def main() -> int:
                     info=data.info,
                 )
                 if devices.is_chief:
-                    final.save(
+                    finished_run.save(
                         folder.url,
                         left.path,
                         identity=folder.identity,
@@ -143,18 +140,18 @@ def main() -> int:
                     )
                 return 0
         except BadStepError:
-            finish.write_summary(left, state, evaluation_)
+            trained_model.write_summary(left, state, evaluation_)
             raise
         except StopError:
             pass
-        finish.write_summary(left, state, evaluation_)
+        trained_model.write_summary(left, state, evaluation_)
         return training.limits.leave(
             state.step, training.total_steps, saved=backup_.is_saved
         )
 
 
 def key_flags():
-    return FLAGS.get_key_flags_for_module(trainer_flags)
+    return FLAGS.get_key_flags_for_module(main_flags)
 
 
 def from_flags(kind, **given):
@@ -168,11 +165,11 @@ def make_backup_folder(data):
     """Returns where the run is backed up to."""
     return BackupFolder(
         FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup")),
-        identity=identity.make(key_flags(), free=trainer_flags.FREE, data=data),
+        identity=identity.make(key_flags(), free=main_flags.FREE, data=data),
         local_dir=pathlib.Path(FLAGS.workdir, "staging"),
         settle_seconds=60.0 * FLAGS.backup_settle_minutes,
         defaults=identity.defaults(
-            key_flags(), free=trainer_flags.FREE, before=trainer_flags.BEFORE
+            key_flags(), free=main_flags.FREE, before=main_flags.BEFORE
         ),
     )
 
@@ -191,18 +188,18 @@ def make_backup(folder, state, devices):
 
 def choose_devices():
     """Returns what the run computes on, which can share a batch."""
-    devices = distribution.choose(
+    chosen = devices.choose(
         accelerator=FLAGS.accelerator,
         virtual_devices=FLAGS.virtual_devices,
         precision=FLAGS.precision,
     )
-    logging.info("Devices: %s", devices.description)
-    distribution.check_batch(
+    logging.info("Devices: %s", chosen.description)
+    devices.check_batch(
         FLAGS.global_batch_size,
-        replicas=devices.replicas,
+        replicas=chosen.replicas,
         mix_group=FLAGS.mix_group,
     )
-    return devices
+    return chosen
 
 
 def make_training(
@@ -220,7 +217,7 @@ def make_training(
         parallel_calls=FLAGS.num_parallel_calls,
         stop_after=FLAGS.early_stopping_epochs,
         rate_factor=functools.partial(
-            plateau.rate_factor,
+            early_stopping.rate_factor,
             patience=FLAGS.plateau_epochs,
             factor=FLAGS.plateau_factor,
         ),
@@ -239,7 +236,7 @@ def make_training(
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, trainer_flags, user_errors=(UserError,))
+    command.run(main, main_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -16,15 +16,16 @@ import time
 from absl import flags, logging
 
 import storage
-from flags import command, ensemble_flags, predict_flags
+from console import command
+from console.progress import Progress
+from flags.trainer import ensemble_flags, predict_flags
 from storage import UserError
-from tfrecord_builder import parquet_reader
-from tfrecord_builder.parquet_reader import Source
-from trainer import ensemble, inference, submission
-from trainer.ensemble import Member
-from trainer.probabilities import Parts
-from trainer.progress import Progress
-from trainer.submission import Predictions
+from tfrecord_builder.parquet import parquet_reader
+from tfrecord_builder.parquet.parquet_reader import Source
+from trainer.inference import ensemble, file_predictions, submission
+from trainer.inference.ensemble import Member
+from trainer.inference.probabilities import Parts
+from trainer.inference.submission import Predictions
 
 FLAGS = flags.FLAGS
 
@@ -107,7 +108,7 @@ def predict_missing(
         done += images
         shown.update(done, f"{kept + done}/{source.num_images} images")
 
-    for i, (image_ids, made) in inference.predict_files(
+    for i, (image_ids, made) in file_predictions.predict_files(
         source, todo, predict, batch_size=batch_size, on_images=count
     ):
         parts.write(names[i], digests[i], image_ids, made)

@@ -10,19 +10,22 @@ import pathlib
 
 from absl import flags, logging
 
-from flags import command, report_flags
+from console import command
+from console.progress import Progress
+from flags.trainer import report_flags
 from storage import UserError
-from tfrecord_builder import dataset_info
-from trainer import distribution, model_file, report_page, report_run
-from trainer.judge import Judge
-from trainer.progress import Progress
-from trainer.report_run import Judged
+from tfrecord_builder.records import dataset_info
+from trainer.evaluation.split_predictor import Judge
+from trainer.models import model_file
+from trainer.outputs.report import page, run_files
+from trainer.outputs.report.run_files import Judged
+from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 
 
 def main() -> None:
-    run = report_run.read(FLAGS.workdir)
+    run = run_files.read(FLAGS.workdir)
     model_path = pathlib.Path(FLAGS.workdir, "model.keras")
     data_dir = FLAGS.data_dir or run.flags.get("data_dir")
     judged, weights, info = {}, {}, None
@@ -39,7 +42,7 @@ def main() -> None:
         model_file.check_fits(card, info, data_dir)
         judged = judge_splits(model, card, info, data_dir, run)
         weights = card["output_weights"]
-    path = report_page.write(
+    path = page.write(
         FLAGS.workdir,
         judged=judged,
         output_weights=weights,
@@ -58,7 +61,7 @@ def judge_splits(model, card, info, data_dir, run):
     if dataset_info.UNSEEN in info.splits:
         splits["unseen"] = (dataset_info.UNSEEN,)
     judge_ = Judge(
-        distribution.choose(precision="float32").strategy,
+        devices.choose(precision="float32").strategy,
         model,
         info=info,
         data_dir=data_dir,

@@ -1,0 +1,1 @@
+"""What a command shows on the terminal: its errors, its log, its progress."""

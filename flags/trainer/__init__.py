@@ -1,0 +1,1 @@
+"""Flags of the commands in trainer/, a module for each group or command."""

@@ -1,0 +1,65 @@
+"""Flags of trainer/main.py, which lie in a module for each group.
+
+FREE names the flags that may change between the legs of one run: they do not
+change its result. A changed value of any other flag is another run. A run that
+is older than a flag counts as one with its default, or with what BEFORE says.
+"""
+
+from absl import flags
+
+from flags.trainer import (
+    augmentation_flags,
+    data_flags,
+    machine_flags,
+    model_flags,
+    optimization_flags,
+)
+
+FREE = frozenset(
+    {
+        "workdir",
+        "backup_dir",
+        "data_dir",
+        "cache_dir",
+        "accelerator",
+        "virtual_devices",
+        "precision",
+        "xla",
+        "max_per_replica_batch",
+        "steps_per_loop",
+        "num_parallel_calls",
+        "profile_steps",
+        "backup_every_seconds",
+        "backup_every_steps",
+        "backup_settle_minutes",
+        "max_minutes",
+        # These decide about steps that change nothing.
+        "on_nan",
+        "max_loss",
+        "restart",
+        "dry_run",
+        "verbosity",
+    }
+)
+
+# What a run did before there was the flag, where that is not its default.
+BEFORE = {"logit_adjustment": 0.0}
+
+# For --helpshort: the first flag of each group, in the order of the help.
+GROUPS = {
+    "data_dir": "Where things are",
+    "validation_fold": "What is trained",
+    "epochs": "How it is trained",
+    "rotation": "Augmentation",
+    "accelerator": "What it runs on",
+    "backup_every_seconds": "Backups and stopping",
+}
+
+for module in (
+    data_flags,
+    model_flags,
+    optimization_flags,
+    augmentation_flags,
+    machine_flags,
+):
+    flags.adopt_module_key_flags(module)

@@ -1,0 +1,175 @@
+"""A prefix of a Google Cloud Storage bucket as a folder.
+
+Every transfer is checked by crc32c, both ways, and tried again for up to two
+minutes by the client library. STORAGE_EMULATOR_HOST points it at an emulator.
+"""
+
+import base64
+import contextlib
+import errno
+import pathlib
+import threading
+from collections.abc import Iterator, Mapping
+
+import google_crc32c
+import requests
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.cloud import storage
+from google.cloud.storage import exceptions as transfer
+from google.cloud.storage import transfer_manager
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from storage import local_folder
+from storage.errors import UserError
+from storage.folder import Folder
+
+_RETRY = DEFAULT_RETRY.with_timeout(120.0)
+_OPTIONS = {"checksum": "crc32c", "retry": _RETRY, "timeout": (10, 120)}
+_FILES_AT_ONCE = 8
+_clients = threading.local()
+
+
+class GcsFolder:
+    """See `storage.folder.Folder`."""
+
+    path = None
+
+    def __init__(self, url: str):
+        bucket, _, prefix = url.removeprefix("gs://").partition("/")
+        if not bucket:
+            raise UserError(f"{url}: expected gs://bucket/prefix")
+        self.url = url
+        self._bucket_name = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+
+    def list(self) -> dict[str, int]:
+        with self._errors("listing"):
+            blobs = self._bucket().list_blobs(
+                prefix=self._prefix, delimiter="/", retry=_RETRY
+            )
+            names = {b.name[len(self._prefix) :]: b.size for b in blobs}
+        return {name: size for name, size in names.items() if name}
+
+    def read_bytes(self, name: str) -> bytes:
+        with self._errors(name, reading=True):
+            return self._blob(name).download_as_bytes(**_OPTIONS)
+
+    def write_once(self, name: str, data: bytes) -> None:
+        try:
+            with self._errors(name):
+                self._blob(name).upload_from_string(
+                    data,
+                    content_type="application/octet-stream",
+                    if_generation_match=0,
+                    **_OPTIONS,
+                )
+        except FileExistsError:
+            # A try that arrived, but whose answer was lost, looks the same.
+            if self.read_bytes(name) != data:
+                raise
+
+    def replace(self, name: str, data: bytes) -> None:
+        with self._errors(name):
+            self._blob(name).upload_from_string(
+                data, content_type="application/octet-stream", **_OPTIONS
+            )
+
+    def upload(self, path: str | pathlib.Path, name: str) -> None:
+        self.upload_many({name: path})
+
+    def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
+        pairs = [(str(path), self._blob(n)) for n, path in files.items()]
+        results = transfer_manager.upload_many(
+            pairs,
+            upload_kwargs={"if_generation_match": 0, **_OPTIONS},
+            worker_type=transfer_manager.THREAD,
+            max_workers=_FILES_AT_ONCE,
+        )
+        for (name, path), result in zip(files.items(), results, strict=True):
+            try:
+                with self._errors(name):
+                    if isinstance(result, Exception):
+                        raise result
+            except FileExistsError:
+                if not self.same(path, name):  # See write_once.
+                    raise
+
+    def download(self, name: str, path: str | pathlib.Path) -> None:
+        with (
+            self._errors(name, reading=True),
+            local_folder.whole_file(path) as sink,
+        ):
+            self._blob(name).download_to_file(sink, **_OPTIONS)
+
+    def take(self, source: Folder, name: str, new_name: str) -> None:
+        blob, target = source._blob(name), self._blob(new_name)
+        with self._errors(new_name, reading=True):
+            token, _, _ = target.rewrite(blob, retry=_RETRY)
+            while token:  # Of a large file a part a call.
+                token, _, _ = target.rewrite(blob, token=token, retry=_RETRY)
+            blob.delete(retry=_RETRY)
+
+    def same(self, path: str | pathlib.Path, name: str) -> bool:
+        with self._errors(name, reading=True):
+            blob = self._bucket().get_blob(self._prefix + name, retry=_RETRY)
+        if blob is None or blob.size != pathlib.Path(path).stat().st_size:
+            return False
+        crc = google_crc32c.Checksum()
+        with open(path, "rb") as file:
+            for _ in crc.consume(file, 8 << 20):
+                pass
+        return base64.b64encode(crc.digest()).decode() == blob.crc32c
+
+    def delete(self, name: str) -> None:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            self._errors(name, reading=True),
+        ):
+            self._blob(name).delete(retry=_RETRY)
+
+    def make(self) -> None:
+        """Does nothing: a prefix is there as soon as an object is."""
+
+    def _bucket(self) -> storage.Bucket:
+        # One client a thread: its connection pool is no safe one to share.
+        if not hasattr(_clients, "client"):
+            _clients.client = storage.Client()
+        return _clients.client.bucket(self._bucket_name)
+
+    def _blob(self, name: str) -> storage.Blob:
+        return self._bucket().blob(self._prefix + name)
+
+    @contextlib.contextmanager
+    def _errors(self, what: str, *, reading: bool = False) -> Iterator[None]:
+        """Tells the library's errors as OSError or as the user's mistake."""
+        where = f"gs://{self._bucket_name}/{self._prefix}{what}"
+        try:
+            yield
+        except api.NotFound:
+            if not reading:
+                raise UserError(
+                    f"gs://{self._bucket_name}: no such bucket"
+                ) from None
+            raise FileNotFoundError(errno.ENOENT, "not there", where) from None
+        except api.PreconditionFailed:
+            raise FileExistsError(
+                errno.EEXIST, "already there", where
+            ) from None
+        except (auth.GoogleAuthError, api.Forbidden, api.Unauthorized) as error:
+            raise UserError(
+                f"{where}: no access ({_first_line(error)}); log in, in Colab "
+                "by google.colab.auth.authenticate_user(), else by gcloud auth "
+                "application-default login"
+            ) from None
+        except (
+            api.GoogleAPIError,
+            transfer.DataCorruption,
+            transfer.InvalidResponse,
+            requests.RequestException,
+        ) as error:
+            raise OSError(errno.EIO, _first_line(error), where) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

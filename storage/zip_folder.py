@@ -1,0 +1,107 @@
+"""A .zip file as a read-only folder, such as Kaggle's download, unextracted."""
+
+import os
+import pathlib
+import shutil
+import zipfile
+import zlib
+
+from storage import local_folder
+from storage.errors import UserError
+from storage.retry import retry
+
+
+class ZipFolder:
+    """See `storage.folder.Folder`; folders inside the zip are left out."""
+
+    path = None
+
+    def __init__(self, path: str | pathlib.Path):
+        self.url = str(path)
+        self._file = pathlib.Path(path).expanduser()
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        try:
+            with zipfile.ZipFile(self._file) as archive:
+                members = [m for m in archive.infolist() if not m.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise self._damaged(error) from None
+        for member in members:
+            name = pathlib.PurePosixPath(member.filename).name
+            if name in self._members:
+                raise UserError(f"{self.url}: two files are called {name}")
+            self._members[name] = member
+
+    def list(self) -> dict[str, int]:
+        return {name: m.file_size for name, m in self._members.items()}
+
+    def read_bytes(self, name: str) -> bytes:
+        member = self._member(name)
+
+        def read() -> bytes:
+            with zipfile.ZipFile(self._file) as archive:
+                return archive.read(member)
+
+        try:
+            return retry(read, f"{self.url}: reading {name}")
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise self._damaged(error) from None
+
+    def download(self, name: str, path: str | pathlib.Path) -> None:
+        member = self._member(name)
+
+        def extract() -> None:
+            with (
+                zipfile.ZipFile(self._file) as archive,
+                archive.open(member) as source,
+                local_folder.whole_file(path) as sink,
+            ):
+                shutil.copyfileobj(source, sink, 8 << 20)
+
+        try:
+            retry(extract, f"{self.url}: extracting {name}")
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise self._damaged(error) from None
+
+    def same(self, path: str | pathlib.Path, name: str) -> bool:
+        member = self._members.get(name)
+        if member is None or member.file_size != os.path.getsize(path):
+            return False
+        crc = 0
+        with open(path, "rb") as file:
+            while data := file.read(8 << 20):
+                crc = zlib.crc32(data, crc)
+        return crc == member.CRC
+
+    def write_once(self, name, data):
+        raise self._read_only()
+
+    def replace(self, name, data):
+        raise self._read_only()
+
+    def upload(self, path, name):
+        raise self._read_only()
+
+    def upload_many(self, files):
+        raise self._read_only()
+
+    def take(self, source, name, new_name):
+        raise self._read_only()
+
+    def delete(self, name):
+        raise self._read_only()
+
+    def make(self):
+        raise self._read_only()
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
+        if name not in self._members:
+            raise FileNotFoundError(2, "no such file in the zip", name)
+        return self._members[name]
+
+    def _damaged(self, error: Exception) -> UserError:
+        return UserError(
+            f"{self.url}: not a whole zip file ({error}); download it again"
+        )
+
+    def _read_only(self) -> UserError:
+        return UserError(f"{self.url}: a zip file cannot be written to")

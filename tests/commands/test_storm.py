@@ -1,0 +1,224 @@
+"""The real command, killed and moved about, ends as if nothing had been.
+
+scripts/storm.py does the killing; run it by hand for more than a few kills.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tiny_data
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import drive_mount  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """240 images: epochs of 10 steps of 16, and 80 images to judge."""
+    folder = tmp_path_factory.mktemp("storm")
+    tiny_data.write_dataset(folder / "source", num_images=240)
+    return tiny_data.build_records(folder / "source", folder / "records")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(
+    drive_mount.why_not() is not None,
+    reason=f"no FUSE mount: {drive_mount.why_not()}",
+)
+def test_a_run_killed_eight_times_is_the_run_that_never_was(records, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "scripts" / "storm.py",
+            f"--data_dir={records}",
+            f"--output_dir={tmp_path / 'storm'}",
+            "--kills=8",
+            "--reset_every=3",
+            "--seed=1",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["kills"] == 8
+    assert result["resets"] == 2
+    assert result["runs_that_differ"] == 0
+
+
+def start(records, place, *flags, worker=None, ports=()):
+    env = dict(os.environ)
+    if worker is not None:
+        cluster = {"worker": [f"localhost:{port}" for port in ports]}
+        task = {"type": "worker", "index": worker}
+        env["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    return subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "trainer" / "main.py",
+            f"--data_dir={records}",
+            f"--workdir={place / 'work'}",
+            f"--backup_dir={place / 'backup'}",
+            "--backbone=tiny",
+            "--dropout=0",
+            "--optimizer=adamw",
+            "--epochs=4",
+            "--global_batch_size=32",
+            "--backup_every_steps=3",
+            "--steps_per_loop=1",
+            "--accelerator=cpu",
+            *flags,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+
+
+def last_step(place):
+    """Returns the step of the newest backup."""
+    names = (place / "backup").glob("backup-*.json")
+    return max((int(n.name.split("-")[2]) for n in names), default=0)
+
+
+def stop_at(process, place, step, number):
+    """Sends a signal when a backup of `step` or later is there."""
+    while last_step(place) < step and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, number)
+    return process.communicate()
+
+
+def summary(place):
+    return json.loads((place / "work" / "summary.json").read_text())
+
+
+def losses(place):
+    rows = (place / "work" / "metrics.csv").read_text().splitlines()
+    return [float(row.split(",")[2]) for row in rows[1:]]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_run_goes_on_with_another_number_of_replicas(records, tmp_path):
+    """And is asked to stop by SIGTERM, and by the clock."""
+    calm = start(records, tmp_path / "calm")
+    assert calm.wait() == 0, calm.stderr.read()
+    place = tmp_path / "elastic"
+    done = start(records, place, "--virtual_devices=3")
+    assert done.wait() == 1
+    assert "use 24 or 48" in done.stderr.read().splitlines()[-1]
+    assert not place.exists()
+
+    first = start(records, place)
+    _, said = stop_at(first, place, 3, signal.SIGTERM)
+    assert first.returncode == 143
+    assert said.splitlines()[-1].startswith("SIGTERM: unfinished: step ")
+    assert said.splitlines()[-1].endswith(
+        " of 20, run the same command to go on"
+    )
+    found = summary(place)
+    assert found["finished"] is False
+    assert found["step"] == last_step(place) >= 3
+
+    second = start(records, place, "--virtual_devices=2")
+    stop_at(second, place, found["step"] + 3, signal.SIGKILL)
+    assert second.returncode == -signal.SIGKILL
+
+    late = start(records, place, "--max_minutes=0.01")
+    said, _ = late.communicate()  # No step, so no leg either.
+    assert late.returncode == 0
+    assert said.splitlines()[-1].startswith("unfinished: step ")
+
+    last = start(records, place, "--virtual_devices=4")
+    assert last.wait() == 0, last.stderr.read()
+    found = summary(place)
+    assert [leg["devices"][0] for leg in found["legs"]] == list("124")
+    assert found["step"] == 20
+    np.testing.assert_allclose(
+        losses(place), losses(tmp_path / "calm"), atol=1e-5
+    )
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
+    """They share a workdir's path here, and only one is told to stop."""
+
+    def start_both():
+        ports = free_ports(2)
+        return [
+            start(
+                records, tmp_path, "--steps_per_loop=0", worker=k, ports=ports
+            )
+            for k in range(2)
+        ]
+
+    chief, other = start_both()
+    _, said = stop_at(other, tmp_path, 3, signal.SIGTERM)
+    assert other.returncode == 143, said
+    out, said = chief.communicate()
+    assert chief.returncode == 0, said
+    assert out.splitlines()[-1].startswith("unfinished: step ")
+    at = summary(tmp_path)["step"]
+    assert at == last_step(tmp_path) < 20
+
+    both = start_both()
+    for process in both:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+        assert f"RESUMED at step {at}" in said
+    found = summary(tmp_path)
+    assert found["finished"]
+    assert found["legs"][1]["first_step"] == at
+    assert found["step"] == 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("victim", [0, 1], ids=["the_chief", "another"])
+def test_a_worker_that_dies_ends_the_other_and_both_go_on(
+    records, tmp_path, victim
+):
+    def start_both():
+        ports = free_ports(2)
+        return [
+            start(records, tmp_path, "--epochs=2000", worker=k, ports=ports)
+            for k in range(2)
+        ]
+
+    both = start_both()
+    left = both[1 - victim]
+    stop_at(both[victim], tmp_path, 3, signal.SIGKILL)
+    _, said = left.communicate(timeout=60)
+    assert left.returncode == 1, said
+    told = said.splitlines()[-1]
+    assert told.startswith("error: another worker of TF_CONFIG has ended")
+    at = last_step(tmp_path)
+
+    chief, other = start_both()
+    stop_at(other, tmp_path, at + 3, signal.SIGTERM)
+    _, said = chief.communicate()
+    assert chief.returncode == 0, said
+    assert f"RESUMED at step {at} " in said
+    assert summary(tmp_path)["legs"][1]["first_step"] == at

@@ -1,0 +1,122 @@
+"""A train step on tiny records, for tests of the step and the loop."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from tfrecord_builder.records import dataset_info
+from trainer.augmentation import augment
+from trainer.augmentation.augment import Augmentation
+from trainer.models import heads, network
+from trainer.models.preprocessing import Preprocessing
+from trainer.runtime.run_state import RunState
+from trainer.stream import input_pipeline
+from trainer.stream.input_pipeline import TrainStream
+from trainer.stream.order import Order
+from trainer.training import loss_scale, optimizers
+from trainer.training.losses import Loss
+from trainer.training.schedule import WarmupCosine
+from trainer.training.train_step import Step
+
+
+@dataclasses.dataclass
+class Tiny:
+    step: Step
+    stream: TrainStream
+    state: RunState
+
+
+def make(
+    records,
+    *,
+    strategy=None,
+    backbone="small",
+    batch_size=8,
+    dropout=0.2,
+    policy="float32",
+    steps=20,
+    rate=None,
+    xla=False,
+    size=None,
+    graphemes=None,
+) -> Tiny:
+    """Returns a step over fold1 and fold2, as main puts one together."""
+    strategy = strategy or tf.distribute.get_strategy()
+    info = dataset_info.read(records)
+    folds = ("fold1", "fold2")
+    shards = [s for fold in folds for s in info.splits[fold].shards]
+    stream = TrainStream(
+        info=info,
+        paths=input_pipeline.shard_paths(info, str(records), folds),
+        order=Order(
+            [s.records for s in shards],
+            batch_size=batch_size,
+            shards_per_window=2,
+            seed=1,
+        ),
+        draws=augment.NUM_DRAWS,
+    )
+    height, width = size or (info.image.height, info.image.width)
+    core_args = {
+        "backbone": backbone,
+        "height": height,
+        "width": width,
+        "outputs": {o.name: len(o.classes) for o in info.outputs},
+        "dropout": dropout,
+        "graphemes": graphemes,
+    }
+    with strategy.scope():
+        core, ema_core = (
+            network.build_core(**core_args, policy=policy, fused=True)
+            for _ in range(2)
+        )
+        made = Step(
+            strategy=strategy,
+            core=core,
+            ema_core=ema_core,
+            optimizer=optimizers.make("muon", core, weight_decay=0.01),
+            preprocess=Preprocessing(height, width, crop=True),
+            schedule=rate
+            or WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
+            augmentation=Augmentation(mix_group=2),
+            loss=Loss(
+                dict.fromkeys([*core_args["outputs"], heads.GRAPHEME], 1.0)
+            ),
+            ema_decay=0.9,
+            batch_size=batch_size,
+            graphemes=graphemes,
+            xla=xla,
+            loss_scale=loss_scale.make(policy),
+        )
+    return Tiny(made, stream, RunState(made.variables()))
+
+
+def take(tiny: Tiny, counts, *, first_step=0, change=None):
+    """Takes loops of `counts` steps; returns losses and finite flags.
+
+    Args:
+        tiny: What make() returned.
+        counts: Steps of each loop.
+        first_step: Where to start.
+        change: Maps the dataset, to plant something into it.
+    """
+    strategy = tiny.step.strategy
+    last = first_step + sum(counts)
+
+    def dataset(context):
+        found = tiny.stream.dataset(
+            first_step, last, replicas=context.num_replicas_in_sync
+        )
+        return change(found) if change else found
+
+    iterator = iter(strategy.distribute_datasets_from_function(dataset))
+    loop = tiny.step.make_loop()
+    losses, finite, at = [], [], first_step
+    for count in counts:
+        new_losses, new_finite, _ = loop(
+            iterator, tf.constant(at, tf.int64), tf.constant(count)
+        )
+        losses += new_losses.numpy().tolist()
+        finite += new_finite.numpy().tolist()
+        at += count
+    return losses, finite

@@ -1,0 +1,273 @@
+"""A build that is killed at any moment goes on, and ends as if it never was."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import types
+
+import pytest
+import tiny_data
+
+from storage import UserError
+from storage.local_folder import LocalFolder
+from tfrecord_builder import run as building
+from tfrecord_builder import verify
+from tfrecord_builder.building import builder, staging
+from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.records import dataset_info
+
+RECIPE = Recipe(
+    image_height=12,
+    image_width=16,
+    image_encoding="raw",
+    num_folds=2,
+    unseen_graphemes=0.0,
+    shard_mb=100,
+    seed=0,
+)
+PNG = dataclasses.replace(RECIPE, image_encoding="png")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """40 images in 2 files of 3 row groups each."""
+    folder = tmp_path_factory.mktemp("source")
+    tiny_data.write_dataset(folder, num_images=40, row_group_size=8)
+    return folder
+
+
+class Kills:
+    """A process that builds and is killed; see kill_builds.py."""
+
+    def __init__(self, source, output, recipe, watch=None, **options):
+        options |= {
+            "input_dir": str(source),
+            "output_dir": str(output),
+            "recipe": dataclasses.asdict(recipe),
+            "num_workers": 2,
+            "watch": str(watch or output),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, tiny_data.ROOT / "tests/support/kill_builds.py"]
+            + [json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._process.stdin.close()
+        self._process.wait()
+
+    def build(self, moment: int = 0) -> tuple[str, int]:
+        """Returns ("killed" or the exit code, the number of moments)."""
+        self._process.stdin.write(f"{moment}\n")
+        self._process.stdin.flush()
+        end, moments = self._process.stdout.readline().split()
+        return end, int(moments)
+
+
+def read_files(folder) -> dict[str, bytes]:
+    """Returns all files but the log, which holds seconds."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(pathlib.Path(folder).rglob("*"))
+        if path.is_file() and path.name != "build_log.json"
+    }
+
+
+def check_honest(folder) -> None:
+    """Whatever looks finished is whole."""
+    if (pathlib.Path(folder) / dataset_info.NAME).exists():
+        verify.verify(str(folder))
+
+
+def spread(last: int, count: int) -> list[int]:
+    """Returns at most `count` moments from 1 to `last`, evenly spread."""
+    count = min(count, last)
+    return [1 + last * k // count for k in range(count)]
+
+
+def kill_everywhere(source, tmp_path, recipe, count, **options) -> int:
+    """Kills one build at each of `count` moments and lets it end each time."""
+    output = tmp_path / "out"
+    with Kills(source, output, recipe, **options) as kills:
+        end, moments = kills.build()
+        assert end == "0"
+        expected = read_files(output)
+        survived = 0
+        for moment in spread(moments, count):
+            shutil.rmtree(output)
+            end, _ = kills.build(moment)
+            survived += end == "killed"
+            check_honest(output)
+            assert kills.build()[0] == "0", moment
+            assert read_files(output) == expected, moment
+    return survived
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
+def test_killed_once(source, tmp_path, recipe):
+    assert kill_everywhere(source, tmp_path, recipe, 8) == 8
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
+def test_killed_once_at_every_moment(source, tmp_path, recipe):
+    assert kill_everywhere(source, tmp_path, recipe, 10_000) > 100
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
+def test_killed_all_the_time(source, tmp_path, recipe):
+    """Each start gets a little further, since finished ranges stay."""
+    output = tmp_path / "out"
+    tell = tmp_path / "whole"
+    with Kills(source, tell, recipe) as kills:
+        assert kills.build()[0] == "0"
+    with Kills(source, output, recipe) as kills:
+        ends = [kills.build(40)[0] for _ in range(30)]
+    assert ends.index("0") > 1
+    assert read_files(output) == read_files(tell)
+
+
+def test_a_rerun_redoes_one_range_at_most(source, tmp_path):
+    """Of 6 ranges, those in the journal are not written again."""
+    output = tmp_path / "out"
+    with Kills(source, output, RECIPE) as kills:
+        for moment in range(20, 200, 7):
+            assert kills.build(moment)[0] == "killed"
+            journal = output / staging.NAME / "journal"
+            if journal.exists() and journal.read_text().count("range") >= 3:
+                break
+    before = journal.read_text().splitlines()
+    before_mtime = journal.stat().st_mtime_ns
+    assert 3 <= len(before) <= 5
+    with Kills(source, output, RECIPE) as kills:
+        # Killed as late as a shard is finished.
+        for moment in range(10, 300, 10):
+            assert kills.build(moment)[0] == "killed"
+            lines = journal.read_text().splitlines()
+            if len(lines) >= 6:
+                break
+    assert journal.stat().st_mtime_ns > before_mtime
+    assert lines[: len(before)] == before
+    ranges = [line for line in lines if line.startswith("range")]
+    assert len(set(ranges)) == len(ranges) == 6
+
+
+def test_overwriting_is_whole_or_nothing(source, tmp_path):
+    """The old dataset lives until its successor is whole."""
+    output, saved = tmp_path / "out", tmp_path / "saved"
+    old = dataclasses.replace(RECIPE, num_folds=3)
+    with Kills(source, saved, old) as kills:
+        assert kills.build()[0] == "0"
+    expected = tmp_path / "expected"
+    with Kills(source, expected, RECIPE) as kills:
+        assert kills.build()[0] == "0"
+    old_seen = 0
+    with Kills(source, output, RECIPE, overwrite=True) as kills:
+        shutil.copytree(saved, output)
+        _, moments = kills.build()
+        for moment in spread(moments, 8):
+            shutil.rmtree(output)
+            shutil.copytree(saved, output)
+            kills.build(moment)
+            check_honest(output)
+            if (output / dataset_info.NAME).exists():
+                old_seen += len(dataset_info.read(output).folds) == 3
+            assert kills.build()[0] == "0"
+            assert read_files(output) == read_files(expected)
+    assert old_seen > 1
+
+
+def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
+    """After a reset local disk is empty, the output has some of its shards."""
+    output, spool = tmp_path / "out", tmp_path / "spool"
+    options = {"always_spool": True, "spool_dir": str(spool)}
+    size = {"source_height": 12, "source_width": 16}
+    building.run(str(source), str(output), RECIPE, **options, **size)
+    expected = read_files(output)
+    assert list(spool.iterdir()) == []
+    shards = sorted(path.name for path in output.glob("*.tfrecord"))
+    (output / dataset_info.NAME).unlink()
+    (output / shards[0]).unlink()
+    (output / shards[1]).write_bytes(b"the half of it")
+    uploaded = []
+    upload = LocalFolder.upload
+
+    def record(self, path, name):
+        uploaded.append(name)
+        upload(self, path, name)
+
+    monkeypatch.setattr(LocalFolder, "upload", record)
+    building.run(str(source), str(output), RECIPE, **options, **size)
+    assert uploaded == shards[:2]
+    assert len(shards) == 4
+    assert read_files(output) == expected
+
+
+@pytest.mark.parametrize(
+    "count", [6, pytest.param(10_000, marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
+def test_killed_while_copying(source, tmp_path, recipe, count):
+    """The same, through a spool: kills in the copies, too."""
+    options = {"always_spool": True, "spool_dir": str(tmp_path / "spool")}
+    survived = kill_everywhere(
+        source, tmp_path, recipe, count, watch=tmp_path, **options
+    )
+    assert (
+        survived >= min(count, 100) - 1
+    )  # The count of moments varies a little.
+
+
+def test_no_worker_outlives_a_killed_builder(source, tmp_path):
+    """All work is done by threads of one process."""
+    command = [sys.executable, tiny_data.ROOT / "tfrecord_builder" / "main.py"]
+    command += [f"--input_dir={source}", f"--output_dir={tmp_path / 'out'}"]
+    command += ["--source_height=12", "--source_width=16", "--num_workers=4"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    children = pathlib.Path(f"/proc/{process.pid}/task")
+    seen = set()
+    while process.poll() is None:
+        for task in list(children.glob("*/children")):
+            try:
+                seen |= set(task.read_text().split())
+            except OSError:
+                continue
+    assert process.returncode == 0
+    assert seen == set()
+
+
+@pytest.mark.parametrize("damage", ["zeros", "swapped"])
+def test_records_lost_in_a_crash_of_the_machine(
+    source, tmp_path, monkeypatch, damage
+):
+    """The journal reached the disk, what it tells of did not."""
+    output, expected = tmp_path / "out", tmp_path / "expected"
+    size = {"source_height": 12, "source_width": 16}
+    building.run(str(source), str(expected), RECIPE, **size)
+    with monkeypatch.context() as patch:
+        # Stops when all ranges are in the journal, and no shard is.
+        lost = types.SimpleNamespace(file_digest={}.__getitem__)
+        patch.setattr(builder, "storage", lost)
+        with pytest.raises(KeyError):
+            building.run(str(source), str(output), RECIPE, **size)
+    first, second = sorted((output / staging.NAME).glob("*.tfrecord"))[:2]
+    if damage == "zeros":
+        first.write_bytes(bytes(first.stat().st_size))
+    else:
+        data = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(data)
+    with pytest.raises(UserError, match="was damaged after it was written"):
+        building.run(str(source), str(output), RECIPE, **size)
+    assert not (output / dataset_info.NAME).exists()
+    building.run(str(source), str(output), RECIPE, **size)
+    assert read_files(output) == read_files(expected)

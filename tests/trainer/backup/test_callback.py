@@ -1,0 +1,442 @@
+"""The backup of a run: whatever happens to a save, a resume is right."""
+
+import errno
+import json
+import logging
+import threading
+
+import keras
+import pytest
+import tiny_run
+
+from storage import UserError, local_folder
+from storage.local_folder import LocalFolder
+from trainer.backup import backup_folder, generations
+from trainer.backup.heartbeat import Heartbeat
+from trainer.runtime import run_state
+
+
+@pytest.fixture(autouse=True)
+def _starts(monkeypatch):
+    tiny_run.each_start_is_a_process(monkeypatch)
+
+
+@pytest.fixture
+def places(tmp_path):
+    return tmp_path / "drive" / "run", tmp_path / "work" / "staging"
+
+
+def test_a_resume_has_all_that_was_saved(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 5)
+    run.state.history.append({"epoch": 1, "score": 0.1 + 0.2, "loss": 1 / 3})
+    run.state.speed.append({"epoch": 1})
+    best = run_state.to_numpy(run.state.variables["model/weight"])
+    run.state.best = {"ema/w": best}
+    assert tiny_run.save(run)
+    digest = run.state.digest()
+    tiny_run.step(run, 3)
+    tiny_run.abandon(run)
+    again = tiny_run.begin(*places)
+    assert again.state.step == 5
+    assert again.state.leg == 2
+    assert again.state.digest() == digest
+    assert tiny_run.weight(again) == tiny_run.expected_weight(5)
+    assert again.state.loss_sum == sum(1.0 / k for k in range(1, 6))
+    assert again.state.history == run.state.history
+    assert again.state.best["ema/w"].tolist() == best.tolist()
+    assert [leg["leg"] for leg in again.state.legs] == [1, 2]
+    assert not any(places[1].glob("*.zip"))
+
+
+def test_nothing_is_written_before_the_run_begins(places, tmp_path):
+    run = tiny_run.make(*places)
+    run.folder.refuse_other_run()
+    assert not any(tmp_path.iterdir())
+
+
+class Kill(BaseException):
+    """As a SIGKILL: nothing of the process goes on."""
+
+
+class KillAt:
+    """Kills a process at its n-th operation on the backup folder.
+
+    A copy that is killed leaves half of its bytes behind.
+    """
+
+    def __init__(self, monkeypatch):
+        self.left = None
+        for name in ("upload", "same", "list", "delete", "read_bytes"):
+            method = getattr(LocalFolder, name)
+            monkeypatch.setattr(LocalFolder, name, self.wrap(name, method))
+        remove = local_folder.os.unlink
+
+        def unlink(path, **options):
+            self.count()  # Emptied, but still there.
+            remove(path, **options)
+
+        monkeypatch.setattr(local_folder.os, "unlink", unlink)
+
+    def wrap(self, name, method):
+        def call(folder, *args):
+            last = self.count(raises=name != "upload")
+            if last:
+                data = args[0].read_bytes()
+                (folder.path / args[1]).write_bytes(data[: len(data) // 2])
+                raise Kill
+            return method(folder, *args)
+
+        return call
+
+    def count(self, *, raises=True):
+        if self.left is None:
+            return False
+        self.left -= 1
+        if self.left >= 0:
+            return False
+        if raises:
+            raise Kill
+        return True
+
+
+def test_a_save_killed_anywhere_is_all_or_nothing(
+    places, tmp_path, monkeypatch
+):
+    kill = KillAt(monkeypatch)
+    monkeypatch.setattr(Heartbeat, "_renew", lambda self: None)
+    points, outcomes = 0, []
+    while True:
+        place = tmp_path / f"drive{points}", places[1]
+        kill.left = None
+        run = tiny_run.begin(*place, settle=0.0)
+        for _ in range(4):  # So that the save that is killed prunes, too.
+            tiny_run.step(run)
+            assert tiny_run.save(run)
+        tiny_run.step(run)
+        document = json.loads(json.dumps(run.state.document()))
+        kill.left = points
+        try:
+            run.folder.store(run.state.arrays(), document)
+            survived = True
+        except Kill:
+            survived = False
+        kill.left = None
+        again = tiny_run.begin(*place, settle=0.0)
+        outcomes.append(again.state.step)
+        assert again.state.step in (4, 5)
+        assert tiny_run.weight(again) == tiny_run.expected_weight(
+            again.state.step
+        )
+        # The next saves clean up what the kill left behind.
+        for _ in range(2):
+            tiny_run.step(again)
+            assert tiny_run.save(again)
+        found = again.folder.generations.newest_first()
+        assert all(f.manifest for f in found)
+        assert len(found) <= 3
+        if survived:
+            break
+        points += 1
+    assert points >= 10  # Copy, read back, manifest, list, deletions.
+    # Before the manifest is whole the old one is taken, after it the new.
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {4, 5}
+
+
+def test_a_kill_while_the_archive_is_made_changes_nothing(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 2)
+    assert tiny_run.save(run)
+    places[1].joinpath("save.zip").write_bytes(b"PK half an archive")
+    again = tiny_run.begin(*places)
+    assert again.state.step == 2
+    tiny_run.step(again)
+    assert tiny_run.save(again)
+    assert tiny_run.begin(*places).state.step == 3
+
+
+def test_older_ones_are_taken_and_the_reason_is_said(places, caplog):
+    run = tiny_run.begin(*places)
+    for _ in range(3):
+        tiny_run.step(run)
+        assert tiny_run.save(run)
+    newest, middle, _ = run.folder.generations.newest_first()
+    path = places[0] / newest.generation.archive
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    (places[0] / middle.generation.manifest).unlink()
+    with caplog.at_level(logging.WARNING):
+        again = tiny_run.begin(*places)
+    assert again.state.step == 1
+    assert tiny_run.weight(again) == tiny_run.expected_weight(1)
+    said = [r.getMessage() for r in caplog.records]
+    assert said[-2:] == [
+        f"Passed over {newest.generation.stem}: its archive's sha256 is not "
+        "its manifest's",
+        f"Passed over {middle.generation.stem}: it has no manifest",
+    ]
+
+
+def test_what_cannot_be_read_is_no_reason_to_start_over(places, monkeypatch):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+
+    def fail(self, name, path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(LocalFolder, "download", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        tiny_run.begin(*places)
+
+
+def fail_uploads(monkeypatch, code, times):
+    """Makes uploads fail after half of the bytes; returns the list of them."""
+    upload, failed = LocalFolder.upload, []
+
+    def fail(self, path, name):
+        if len(failed) < times and name.endswith(".zip"):
+            failed.append(name)
+            (self.path / name).write_bytes(b"half")
+            raise OSError(code, "said the file system")
+        upload(self, path, name)
+
+    monkeypatch.setattr(LocalFolder, "upload", fail)
+    return failed
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOTCONN, errno.EDQUOT])
+def test_a_moment_of_weakness_is_tried_again(places, monkeypatch, code):
+    waits = []
+    monkeypatch.setattr(backup_folder.time, "sleep", waits.append)
+    run = tiny_run.begin(*places)
+    failed = fail_uploads(monkeypatch, code, 2)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    assert waits == [1.0, 4.0]
+    names = [g.archive for g in run.folder.generations.listing()]
+    assert len(names) == 1
+    assert names[0] not in failed
+    assert len(set(failed)) == 2
+
+
+def test_a_failed_save_is_told_and_training_goes_on(
+    places, monkeypatch, caplog
+):
+    monkeypatch.setattr(backup_folder.time, "sleep", lambda s: None)
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    failed = fail_uploads(monkeypatch, errno.ENOSPC, 3)
+    tiny_run.step(run)
+    assert not tiny_run.save(run)
+    assert len(failed) == 3
+    assert run.callback.failures == 1
+    assert not run.callback.is_saved
+    assert "BACKUP FAILED at step 2: OSError: [Errno 28]" in caplog.text
+    assert "Failures so far: 1" in caplog.text
+    assert tiny_run.begin(*places).state.step == 1
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    assert tiny_run.begin(*places).state.step == 3
+
+
+def test_the_local_disk_may_be_full_too(places, monkeypatch, caplog):
+    run = tiny_run.begin(*places)
+
+    def fail(*args):
+        raise ValueError("Can't close the ZIP file")  # zipfile, on ENOSPC
+
+    monkeypatch.setattr(backup_folder.archive, "write", fail)
+    tiny_run.step(run)
+    assert not tiny_run.save(run)
+    assert "BACKUP FAILED at step 1: ValueError" in caplog.text
+
+
+def test_cadence_in_steps_and_seconds(places, monkeypatch):
+    run = tiny_run.begin(*places, every_steps=3)
+    saved = []
+    monkeypatch.setattr(
+        run.callback, "save", lambda: saved.append(run.state.step)
+    )
+    for _ in range(7):
+        tiny_run.step(run)
+        run.callback.on_train_batch_end(0)
+    assert saved == [3, 6]
+    run.callback.every_steps = 0
+    run.callback.every_seconds = 10.0
+    now = [100.0]
+    monkeypatch.setattr(
+        "trainer.backup.callback.time.monotonic", lambda: now[0]
+    )
+    run.callback._due = 110.0
+    for now[0] in (109.0, 111.0):
+        run.callback.on_train_batch_end(0)
+    assert saved == [3, 6, 7]
+
+
+def test_one_save_in_flight_at_most_and_training_does_not_wait(
+    places, monkeypatch
+):
+    run = tiny_run.begin(*places, every_steps=1)
+    gate, stored = threading.Event(), []
+
+    def slow(arrays, document):
+        gate.wait(10)
+        stored.append((document["step"], arrays["model/weight"].tolist()))
+
+    monkeypatch.setattr(run.folder, "store", slow)
+    for _ in range(4):
+        tiny_run.step(run)
+        run.callback.on_train_batch_end(0)
+    gate.set()
+    run.callback.on_train_end()
+    # The first as it was when it was copied; then the last of all.
+    assert stored == [
+        (1, tiny_run.expected_weight(1)),
+        (4, tiny_run.expected_weight(4)),
+    ]
+
+
+def test_the_end_is_saved_once_and_the_evaluation_counts(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 2)
+    run.callback.save()
+    run.callback.on_train_end()
+    assert run.callback.saves == 1
+    run.state.history.append({"epoch": 1, "score": 0.5})
+    run.callback.on_train_end()
+    assert run.callback.saves == 2
+    again = tiny_run.begin(*places)
+    assert len(again.state.history) == 1
+    again.callback.on_train_end()
+    assert again.callback.saves == 0
+
+
+def test_a_worker_that_is_not_the_chief_only_reads(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 2)
+    assert tiny_run.save(run)
+    before = sorted(p.name for p in places[0].rglob("*"))
+    worker = tiny_run.begin(
+        places[0], places[1].with_name("other"), chief=False
+    )
+    assert worker.state.step == 2
+    tiny_run.step(worker)
+    worker.callback.on_train_end()
+    worker.callback.__exit__()
+    assert sorted(p.name for p in places[0].rglob("*")) == before
+    assert worker.callback.is_saved
+
+
+def test_a_trainer_whose_folder_was_taken_stops(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    other = tiny_run.begin(places[0], places[1].with_name("other"))
+    tiny_run.step(other)
+    assert tiny_run.save(other)
+    tiny_run.step(run, 5)
+    run.callback.save()
+    run.callback.wait()
+    with pytest.raises(UserError, match=r"taken over by .*leg 2"):
+        run.callback.on_train_batch_end(0)
+    again = tiny_run.begin(*places)
+    assert (again.state.step, again.state.leg) == (2, 3)
+
+
+CHANGED = tiny_run.IDENTITY | {"seed": 1}
+
+
+def test_another_run_is_refused_by_name(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    with pytest.raises(UserError, match=r"--seed \(was 0, now 1\).*--restart"):
+        tiny_run.make(*places, identity=CHANGED).folder.refuse_other_run()
+    other_data = tiny_run.IDENTITY | {"dataset": "d2"}
+    with pytest.raises(UserError, match="the dataset in --data_dir"):
+        tiny_run.make(*places, identity=other_data).folder.refuse_other_run()
+    tiny_run.make(*places).folder.refuse_other_run()
+
+
+def test_a_backup_older_than_a_flag_has_its_default(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    defaults = {"seed": 7, "gamma": 0.5}
+    newer = {
+        value: {
+            "identity": tiny_run.IDENTITY | {"gamma": value},
+            "defaults": defaults,
+        }
+        for value in (0.5, 2.0)
+    }
+    with pytest.raises(UserError, match=r"--gamma \(was 0.5, now 2.0"):
+        tiny_run.make(*places, **newer[2.0]).folder.refuse_other_run()
+    tiny_run.make(*places, **newer[0.5]).folder.refuse_other_run()
+    again = tiny_run.begin(*places, **newer[0.5])
+    assert again.state.step == 1
+
+
+def test_another_format_is_refused(places, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "FORMAT", 2)
+        run = tiny_run.begin(*places)
+        tiny_run.step(run)
+        assert tiny_run.save(run)
+    with pytest.raises(UserError, match="of format 2, expected 1"):
+        tiny_run.make(*places).folder.refuse_other_run()
+    # --restart goes on from there, and does not stumble over them.
+    again = tiny_run.begin(*places, restart=True)
+    tiny_run.step(again)
+    assert tiny_run.save(again)
+    assert again.callback.failures == 0
+
+
+def test_restart_keeps_the_old_run_until_the_new_one_has_its_own(
+    places, caplog
+):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 9)
+    assert tiny_run.save(run)
+    new = tiny_run.begin(*places, identity=CHANGED, restart=True)
+    assert new.state.step == 0
+    assert "starting over" in caplog.text
+    assert tiny_run.make(*places).folder.restore(run.state)
+    tiny_run.step(new)
+    assert tiny_run.save(new)
+    again = tiny_run.begin(*places, identity=CHANGED)
+    assert again.state.step == 1
+    # Its own backup damaged, it is not the old run that it goes on with.
+    newest = again.folder.generations.newest_first()[0]
+    (places[0] / newest.generation.archive).write_bytes(b"")
+    assert tiny_run.begin(*places, identity=CHANGED).state.step == 0
+
+
+def test_a_restart_of_the_same_run_does_not_fall_back_on_the_old(places):
+    run = tiny_run.begin(*places)
+    tiny_run.step(run, 9)
+    assert tiny_run.save(run)
+    new = tiny_run.begin(*places, restart=True)
+    tiny_run.step(new, 2)
+    assert tiny_run.save(new)
+    tiny_run.step(new, 2)
+    assert tiny_run.save(new)
+    newest = new.folder.generations.newest_first()[0]
+    path = places[0] / newest.generation.archive
+    path.write_bytes(b"x" * path.stat().st_size)
+    again = tiny_run.begin(*places)
+    assert again.state.step == 2
+
+
+def test_it_is_keras_s_callback(places):
+    run = tiny_run.begin(*places)
+    assert isinstance(run.callback, keras.callbacks.BackupAndRestore)
+
+
+def test_disk_of_the_machine_is_said_loudly_once(places, caplog):
+    tiny_run.begin(*places)
+    assert caplog.text.count("die with it") == 1

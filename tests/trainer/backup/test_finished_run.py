@@ -1,0 +1,169 @@
+"""A finished run's files: where a reset cannot reach them."""
+
+import json
+import logging
+
+import pytest
+
+import storage
+from trainer.backup import finished_run
+from trainer.backup.generations import Generation
+
+RUN = {"seed": 0, "dataset": "d"}
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for name in ("model.keras", "summary.json", "metrics.csv", "flags.txt"):
+        (folder / name).write_text(f"this is {name}")
+    return folder
+
+
+def save(tmp_path, work, leg=1, identity=RUN):
+    finished_run.save(str(tmp_path / "b"), work, identity=identity, leg=leg)
+
+
+def restore(tmp_path, work, identity=RUN):
+    return finished_run.restore_finished(
+        str(tmp_path / "b"), work, identity=identity
+    )
+
+
+def names(tmp_path):
+    return sorted(p.name for p in (tmp_path / "b" / "final").iterdir())
+
+
+ALL = [
+    "flags.txt",
+    "manifest-0001.json",
+    "metrics.csv",
+    "model.keras",
+    "summary.json",
+]
+
+
+def test_a_lost_workdir_is_filled_up(tmp_path, work):
+    assert not restore(tmp_path, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    save(tmp_path, work)
+    assert names(tmp_path) == ALL
+    assert restore(tmp_path, tmp_path / "new")
+    found = {p.name: p.read_text() for p in (tmp_path / "new").iterdir()}
+    assert found == {
+        n: f"this is {n}" for n in ALL if not n.startswith("manifest")
+    }
+
+
+def test_a_file_that_was_changed_is_restored(tmp_path, work):
+    save(tmp_path, work)
+    (work / "metrics.csv").write_text("spoilt")
+    assert restore(tmp_path, work)
+    assert (work / "metrics.csv").read_text() == "this is metrics.csv"
+
+
+def test_another_run_is_not_finished(tmp_path, work):
+    save(tmp_path, work)
+    assert not restore(tmp_path, work, identity=RUN | {"seed": 1})
+    # A run that was started over since has backups of a higher leg.
+    name = Generation(2, 10, 0).archive
+    (tmp_path / "b" / name).write_bytes(b"")
+    assert not restore(tmp_path, work)
+
+
+class Kill(BaseException):
+    """As a SIGKILL: nothing of the export goes on."""
+
+
+def test_an_export_killed_anywhere_is_made_again(tmp_path, work, monkeypatch):
+    """Half written files stay behind; none is ever taken for a whole one."""
+    for kill_at in range(1, 8):
+        place = tmp_path / str(kill_at)
+        calls = []
+        local = type(storage.open_folder(tmp_path))
+        upload, delete = local.upload, local.delete
+
+        def half(self, path, name, calls=calls, at=kill_at, upload=upload):
+            calls.append(name)
+            if len(calls) == at:
+                (self.path / name).write_bytes(path.read_bytes()[:5])
+                raise Kill
+            upload(self, path, name)
+
+        def stop(self, name, calls=calls, at=kill_at, delete=delete):
+            calls.append(name)
+            if len(calls) == at:
+                raise Kill
+            delete(self, name)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "upload", half)
+            patch.setattr(local, "delete", stop)
+            killed = False
+            try:
+                save(place, work)
+            except Kill:
+                killed = True
+        assert killed == (kill_at <= 5)
+        if killed:
+            assert not restore(place, tmp_path / "no")
+        (work / "summary.json").write_text("another leg's summary")
+        save(place, work, leg=2)
+        (work / "summary.json").write_text("this is summary.json")
+        new = tmp_path / f"new{kill_at}"
+        assert restore(place, new)
+        assert (new / "summary.json").read_text() == "another leg's summary"
+        assert (new / "model.keras").read_text() == "this is model.keras"
+        assert len(names(place)) == 5
+
+
+def test_a_second_export_uses_no_name_twice(tmp_path, work):
+    save(tmp_path, work)
+    (work / "summary.json").write_text("new")
+    save(tmp_path, work, leg=3)
+    assert names(tmp_path) == [
+        "flags.txt",
+        "leg0003-summary.json",
+        "manifest-0003.json",
+        "metrics.csv",
+        "model.keras",
+    ]
+    manifest = tmp_path / "b" / "final" / "manifest-0003.json"
+    files = json.loads(manifest.read_text())["files"]
+    assert files["summary.json"]["stored"] == "leg0003-summary.json"
+    assert restore(tmp_path, tmp_path / "new")
+    assert (tmp_path / "new" / "summary.json").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda p: p.unlink(), lambda p: p.write_text("other")]
+)
+def test_damage_means_making_it_again(tmp_path, work, harm, caplog):
+    save(tmp_path, work)
+    harm(tmp_path / "b" / "final" / "model.keras")
+    with caplog.at_level(logging.WARNING):
+        assert not restore(tmp_path, tmp_path / "new")
+    assert "made again from the last backup" in caplog.text
+    assert not (tmp_path / "new" / "model.keras").exists()
+    save(tmp_path, work, leg=2)
+    assert restore(tmp_path, tmp_path / "new")
+
+
+def test_a_mount_s_moment_of_weakness(tmp_path, work, monkeypatch):
+    waits = []
+    monkeypatch.setattr(finished_run.time, "sleep", waits.append)
+    local = type(storage.open_folder(tmp_path))
+    upload = local.upload
+
+    def weak(self, path, name):
+        if name == "model.keras" and not waits:
+            (self.path / name).write_bytes(b"half")
+            raise OSError(107, "Transport endpoint is not connected")
+        upload(self, path, name)
+
+    monkeypatch.setattr(local, "upload", weak)
+    save(tmp_path, work)
+    assert waits == [2.0]
+    assert restore(tmp_path, tmp_path / "new")
+    assert (tmp_path / "new" / "model.keras").read_text().startswith("this")

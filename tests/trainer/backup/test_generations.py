@@ -1,0 +1,280 @@
+"""Generations: what is believed, what is kept, what is deleted."""
+
+import hashlib
+import json
+import os
+import random
+
+import pytest
+
+import storage
+from trainer.backup import generations
+from trainer.backup.generations import Generation, Generations
+
+RUN = {"seed": 0}
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def time(self):
+        return self.now
+
+    monotonic = time
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(generations, "time", found)
+    return found
+
+
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "backup").mkdir()
+    return Generations(storage.open_folder(tmp_path / "backup"))
+
+
+def add(store, tmp_path, leg, step, attempt=0, *, run=1, data=b"archive"):
+    generation = Generation(leg, step, attempt)
+    (tmp_path / "save.zip").write_bytes(data)
+    store.write(generation, tmp_path / "save.zip", run=run, identity=RUN)
+    return generation
+
+
+def steps(store):
+    return [(f.generation.leg, f.generation.step) for f in store.newest_first()]
+
+
+def test_names_sort_and_are_never_the_same():
+    one, two = Generation(2, 1500, 0), Generation(2, 1500, 0)
+    assert one.stem.startswith("backup-0002-000001500-000-")
+    assert one.stem != two.stem
+    assert Generation(2, 1, 0) > Generation(1, 9, 9)
+    assert Generation(1, 9, 1) > Generation(1, 9, 0) > Generation(1, 8, 5)
+
+
+def test_what_is_written_is_found_and_fetched(store, tmp_path):
+    add(store, tmp_path, 1, 10, data=b"ten")
+    add(store, tmp_path, 1, 20, data=b"twenty")
+    fresh = Generations(store.folder)
+    newest, older = fresh.newest_first()
+    assert newest.generation.step == 20
+    fresh.fetch(newest, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"twenty"
+    assert older.manifest == {
+        "format": generations.FORMAT,
+        "archive": older.generation.archive,
+        "sha256": hashlib.sha256(b"ten").hexdigest(),
+        "bytes": 3,
+        "leg": 1,
+        "step": 10,
+        "run": 1,
+        "written": older.manifest["written"],
+        "identity": RUN,
+    }
+    assert sorted(p.suffix for p in (tmp_path / "backup").iterdir()) == [
+        ".json",
+        ".json",
+        ".zip",
+        ".zip",
+    ]
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[0] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "harm", "why"),
+    [
+        ("json", lambda p: p.unlink(), "it has no manifest"),
+        ("zip", lambda p: p.unlink(), "its archive is missing"),
+        ("zip", lambda p: p.write_bytes(b"arch"), "has 4 bytes, expected 7"),
+        ("zip", lambda p: p.write_bytes(b""), "has 0 bytes, expected 7"),
+        ("json", lambda p: p.write_bytes(b""), "its manifest: "),
+        ("json", lambda p: p.write_bytes(p.read_bytes()[:50]), "its manifest:"),
+        ("json", lambda p: p.write_bytes(b"[]"), "it is not a manifest"),
+        ("json", lambda p: p.write_bytes(b'{"format": 1}'), "it lacks bytes"),
+    ],
+)
+def test_a_damaged_one_is_not_believed(store, tmp_path, kind, harm, why):
+    add(store, tmp_path, 1, 10)
+    bad = add(store, tmp_path, 1, 20)
+    harm(tmp_path / "backup" / f"{bad.stem}.{kind}")
+    newest, older = Generations(store.folder).newest_first()
+    assert newest.manifest is None
+    assert why in newest.why
+    assert older.manifest["step"] == 10
+
+
+def test_a_flipped_bit_is_seen_and_remembered(store, tmp_path):
+    bad = add(store, tmp_path, 1, 20)
+    flip(tmp_path / "backup" / bad.archive)
+    fresh = Generations(store.folder)
+    with pytest.raises(ValueError, match="sha256 is not its manifest's"):
+        fresh.fetch(fresh.newest_first()[0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert fresh.newest_first()[0].manifest is None
+
+
+def test_a_manifest_is_read_once(store, tmp_path, monkeypatch):
+    """Reading what waits for its upload would put the upload off."""
+    add(store, tmp_path, 1, 10)
+    fresh = Generations(store.folder)
+    reads = []
+    read = fresh.folder.read_bytes
+    monkeypatch.setattr(
+        fresh.folder, "read_bytes", lambda n: reads.append(n) or read(n)
+    )
+    for step in (20, 30, 40):
+        add(fresh, tmp_path, 2, step)
+        prune(fresh, leg=2, known=set(fresh.listing()))
+    assert len(reads) == 1
+
+
+def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
+    upload = store.folder.upload
+
+    def bad(path, name):
+        upload(path, name)
+        flip(tmp_path / "backup" / name)
+
+    monkeypatch.setattr(store.folder, "upload", bad)
+    with pytest.raises(OSError, match="does not read back"):
+        add(store, tmp_path, 1, 10)
+    assert store.newest_first()[0].why == "it has no manifest"
+
+
+def prune(store, *, leg=1, run=1, known=(), settle=60.0):
+    store.prune(leg=leg, run=run, known=set(known), settle_seconds=settle)
+
+
+def test_keeps_two_the_settled_and_the_oldest_that_is_not(
+    store, tmp_path, clock
+):
+    kept = []
+    for step in range(10, 160, 10):  # A save every 10 s, settled after 60 s.
+        add(store, tmp_path, 1, step)
+        prune(store)
+        kept.append([s for _, s in steps(store)])
+        clock.now += 10
+    assert kept[:4] == [[10], [20, 10], [30, 20, 10], [40, 30, 10]]
+    assert kept[5] == [60, 50, 10]
+    assert kept[6] == [70, 60, 50, 10]  # 10 has settled, 50 waits for it.
+    assert kept[9] == [100, 90, 50, 10]
+    assert kept[10] == [110, 100, 90, 50]
+    assert max(map(len, kept)) == 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_that_had_time_to_arrive_is_always_there(
+    store, tmp_path, clock, seed
+):
+    rng = random.Random(seed)
+    arrival = 60.0
+    written = {}
+    for step in range(1, 60):
+        generation = add(store, tmp_path, 1, step)
+        written[generation] = clock.now
+        prune(store, settle=arrival)
+        left = store.listing()
+        assert len(left) <= 4
+        clock.now += rng.choice([1, 5, 10, 40, 100])
+        if any(clock.now - t >= 2 * arrival for t in written.values()):
+            arrived = [g for g in left if clock.now - written[g] >= arrival]
+            # Twice the upload and the gap between two saves, at the most.
+            newest = max(written[g] for g in arrived)
+            assert clock.now - newest < 2 * (arrival + 100)
+
+
+def test_what_a_lower_leg_brings_late_is_never_chosen(store, tmp_path):
+    known = {add(store, tmp_path, 1, 100), add(store, tmp_path, 1, 200)}
+    add(store, tmp_path, 2, 210)
+    add(store, tmp_path, 1, 900)  # Leg 1's, uploaded when leg 2 ran already.
+    fresh = Generations(store.folder)
+    assert fresh.newest_first()[0].generation.leg == 2
+    prune(fresh, leg=2, known=known)
+    assert steps(fresh) == [(2, 210), (1, 200), (1, 100)]
+
+
+def test_another_owner_s_are_left_alone(store, tmp_path):
+    add(store, tmp_path, 3, 5)
+    for step in (10, 20, 30, 40):
+        add(store, tmp_path, 2, step)
+        prune(store, leg=2)
+    assert steps(store)[0] == (3, 5)
+
+
+def test_the_run_before_a_restart_stays_until_this_one_has_settled(
+    store, tmp_path, clock
+):
+    known = {add(store, tmp_path, 1, 100), add(store, tmp_path, 1, 200)}
+    clock.now += 1000
+    add(store, tmp_path, 2, 10, run=2)
+    prune(store, leg=2, run=2, known=known)
+    assert steps(store) == [(2, 10), (1, 200)]
+    clock.now += 61
+    add(store, tmp_path, 2, 20, run=2)
+    prune(store, leg=2, run=2, known=known)
+    assert steps(store) == [(2, 20), (2, 10)]
+
+
+def test_what_cannot_be_read_now_is_not_deleted(store, tmp_path, monkeypatch):
+    for step in (10, 20, 30, 40):
+        add(store, tmp_path, 1, step)
+    fresh = Generations(store.folder)
+    read = fresh.folder.read_bytes
+
+    def fail(name):
+        if "000000040" in name or "000000010" in name:
+            raise OSError(5, "Input/output error")
+        return read(name)
+
+    monkeypatch.setattr(fresh.folder, "read_bytes", fail)
+    assert fresh.newest_first()[0].error.errno == 5
+    prune(fresh, known=fresh.listing())
+    assert steps(fresh) == [(1, 40), (1, 30), (1, 20), (1, 10)]
+
+
+def test_remains_of_a_failed_save_go(store, tmp_path):
+    (tmp_path / "backup" / Generation(1, 5, 0).archive).write_bytes(b"half")
+    (tmp_path / "backup" / Generation(1, 6, 0).manifest).write_text("{}")
+    (tmp_path / "backup" / "notes.txt").write_text("mine")
+    add(store, tmp_path, 1, 10)
+    prune(store)
+    assert steps(store) == [(1, 10)]
+    assert (tmp_path / "backup" / "notes.txt").exists()
+
+
+def test_an_archive_is_emptied_before_it_is_removed(
+    store, tmp_path, monkeypatch
+):
+    """Its manifest goes first, and Drive's trash counts its bytes."""
+    found = add(store, tmp_path, 1, 10)
+    path = tmp_path / "backup" / found.archive
+    sizes = {}
+    unlink = os.unlink
+
+    def watch(name, **options):
+        sizes[str(name)] = os.stat(name).st_size
+        unlink(name, **options)
+
+    monkeypatch.setattr(os, "unlink", watch)
+    store.delete(found)
+    manifest = tmp_path / "backup" / found.manifest
+    assert list(sizes.items()) == [(str(manifest), 0), (str(path), 0)]
+
+
+def test_another_format_is_seen_as_such(store, tmp_path):
+    found = add(store, tmp_path, 1, 10)
+    path = tmp_path / "backup" / found.manifest
+    path.write_text(json.dumps({"format": 99}))
+    fresh = Generations(store.folder)
+    assert fresh.newest_first()[0].manifest == {"format": 99}

@@ -1,0 +1,58 @@
+"""Which weights an evaluated epoch leaves in the state of the run."""
+
+import math
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.evaluation.epoch_evaluation import Evaluation
+from trainer.runtime.run_state import RunState
+
+
+def keep(scores, mean_after):
+    """Returns what is kept after each of a few epochs; weights are 1, 2, …
+
+    Also that it is the mean of the epochs that are said to be kept.
+    """
+    weight = tf.Variable([0.0], name="kernel")
+    state = RunState({})
+    state.begin_leg("none")
+    kept = []
+    for epoch, right in enumerate(scores, start=1):
+        weight.assign([float(epoch)])
+        labels = {"a": np.zeros(10, int)}
+        logits = {"a": np.eye(2)[(np.arange(10) >= right).astype(int)]}
+        judged = Evaluation(
+            lambda splits, on_batch, judged=(labels, logits): judged,
+            splits={"validation": ("fold0",)},
+            output_weights={"a": 1.0},
+            mean_after=mean_after,
+        )
+        assert judged.kept_epochs([]) == []
+        judged.add_epoch(
+            state,
+            loss=1.0,
+            ema_core=types.SimpleNamespace(weights=[weight]),
+            memory_mb=lambda: None,
+            on_batch=lambda images: None,
+        )
+        (best,) = state.best.values()
+        kept.append(float(best[0]))
+        assert np.mean(judged.kept_epochs(state.history)) == kept[-1]
+    assert [row["score"] for row in state.history] == [s / 10 for s in scores]
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("mean_after", "kept"),
+    [
+        (math.inf, [1, 2, 2, 2]),  # The best one, of equal ones the first.
+        (4, [1, 2, 2, 2]),
+        (2, [1, 2, 3, 3.5]),  # The mean of the last two.
+        (0, [1, 1.5, 2, 2.5]),
+    ],
+)
+def test_the_best_epoch_or_the_mean_of_the_last(mean_after, kept):
+    assert keep([5, 8, 3, 8], mean_after) == kept

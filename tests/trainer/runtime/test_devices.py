@@ -1,0 +1,44 @@
+"""What a run on this machine's CPU computes on, and in what precision."""
+
+import pytest
+
+from storage import UserError
+from trainer.runtime import devices
+
+
+@pytest.mark.parametrize(
+    ("cpu", "fast"),
+    [
+        ("flags : fpu sse2 avx512f", "float32"),
+        ("flags : fpu avx512_bf16 avx512f", "mixed_bfloat16"),
+        ("flags : fpu amx_bf16", "mixed_bfloat16"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_is_fast_where_the_cpu_has_it(
+    tmp_path, monkeypatch, cpu, fast
+):
+    path = tmp_path / "cpuinfo"
+    if cpu is not None:
+        path.write_text(f"processor : 0\n{cpu}\n")
+    monkeypatch.setattr(devices, "_CPU_INFO", path)
+    for asked, found in (("auto", "float32"), ("fast", fast)):
+        chosen = devices.choose(accelerator="cpu", precision=asked)
+        assert chosen.precision == found
+        assert chosen.description.startswith("1 x CPU, no tf.distribute")
+
+
+@pytest.mark.parametrize("accelerator", ["tpu", "gpu"])
+def test_an_accelerator_that_is_not_there_is_one_line(accelerator):
+    if devices.choose().kind == accelerator:
+        pytest.skip(f"this machine has a {accelerator}")
+    with pytest.raises(UserError, match=f"--accelerator={accelerator}"):
+        devices.choose(accelerator=accelerator)
+
+
+def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
+    devices.check_batch(64, replicas=4, mix_group=8)
+    with pytest.raises(UserError, match="use 64 or 96$"):
+        devices.check_batch(70, replicas=4, mix_group=8)
+    with pytest.raises(UserError, match="use 32$"):
+        devices.check_batch(8, replicas=4, mix_group=8)

@@ -1,0 +1,85 @@
+"""When to stop, and what is said then."""
+
+import os
+import signal
+
+import pytest
+
+from storage import UserError
+from trainer.runtime import limits
+from trainer.runtime.limits import Limits, StopError
+
+
+@pytest.fixture(autouse=True)
+def default_handlers():
+    """What a process in the foreground starts with; CI may ignore SIGINT."""
+    before = [
+        (signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_DFL)),
+        (
+            signal.SIGINT,
+            signal.signal(signal.SIGINT, signal.default_int_handler),
+        ),
+    ]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+def test_the_first_signal_only_asks(capsys):
+    with Limits() as found:
+        assert not found.reached()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert found.reached()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert found.leave(7, 20, saved=True) == 143
+    assert capsys.readouterr().err == (
+        "SIGTERM: unfinished: step 7 of 20, run the same command to go on\n"
+    )
+
+
+def test_a_second_ctrl_c_acts_at_once(capfd):
+    with Limits() as found:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert found.signal == signal.SIGINT
+        assert capfd.readouterr().err == (
+            "\nStopping after the steps under way, with a backup. Ctrl-C again "
+            "stops now, without one.\n"
+        )
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_stop_at_once():
+    with Limits() as found:
+        found.stop_at_once()
+        with pytest.raises(StopError):
+            os.kill(os.getpid(), signal.SIGTERM)
+    with Limits() as found:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(StopError):
+            found.stop_at_once()
+
+
+def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
+    monkeypatch.setattr(limits, "_process_age", lambda: 50.0)
+    found = Limits(minutes=1.0)
+    assert not found.reached()
+    assert found.reached(reserve=11.0)
+    assert not found.reached(reserve=9.0)
+    found = Limits(minutes=0.8)
+    assert found.reached()
+    assert found.leave(7, 20, saved=True) == 0
+    assert capsys.readouterr().out == (
+        "unfinished: step 7 of 20, run the same command to go on\n"
+    )
+    with pytest.raises(UserError, match="could not be backed up"):
+        found.leave(7, 20, saved=False)
+
+
+def test_the_reserve_leaves_most_of_a_short_time(monkeypatch):
+    monkeypatch.setattr(limits, "_process_age", lambda: 40.0)
+    assert not Limits(minutes=1.0).reached(reserve=1000.0)
+
+
+def test_process_age_is_that_of_this_process():
+    assert 0 < limits._process_age() < 24 * 3600

@@ -1,0 +1,311 @@
+"""The cache of caches.shards, with real faults: kills, damage, a full disk."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import caches
+import gcs_emulators
+import pytest
+import streams
+import tiny_data
+
+import storage
+from storage import UserError
+from tfrecord_builder.records import dataset_info
+from trainer.stream import cache_room, shard_cache, training_data
+from trainer.stream.shard_cache import Dataset, ShardCache
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def records(tiny_records, tmp_path):
+    """A copy of the tiny records, to do harm to."""
+    return pathlib.Path(shutil.copytree(tiny_records, tmp_path / "records"))
+
+
+@pytest.fixture(autouse=True)
+def _little_room_needed(monkeypatch):
+    monkeypatch.setattr(shard_cache, "_ROOM_LEFT", 0)
+
+
+def fetch_all(records, cache_dir):
+    """Returns the cache's folder when it has all caches.shards."""
+    with caches.make(records, cache_dir=cache_dir) as made:
+        found = made.fetch(caches.shards(records))
+    (folder,) = made.folders
+    assert found == [str(folder / os.path.basename(p)) for p in found]
+    for copy, path in zip(found, caches.shards(records), strict=True):
+        assert pathlib.Path(copy).read_bytes() == (
+            pathlib.Path(path).read_bytes()
+        )
+    names = {p.name for p in folder.iterdir()}
+    assert names == {"lock", *map(os.path.basename, found)}
+    return folder
+
+
+def times(folder):
+    return {p.name: p.stat().st_mtime_ns for p in folder.glob("*.tfrecord")}
+
+
+def test_each_shard_is_copied_once(records, tmp_path):
+    before = times(fetch_all(records, tmp_path / "cache"))
+    assert len(before) == len(caches.shards(records)) > 4
+    assert times(fetch_all(records, tmp_path / "cache")) == before
+
+
+def test_each_dataset_has_a_folder_of_its_own(records, tmp_path):
+    tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
+    other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
+    paths = [*caches.shards(records), *caches.shards(other)]
+    assert set(map(os.path.basename, caches.shards(records))) == set(
+        map(os.path.basename, caches.shards(other))
+    )
+    with caches.make(records, other, cache_dir=tmp_path / "cache") as made:
+        found = made.fetch(paths)
+    assert {os.path.dirname(p) for p in found} == set(map(str, made.folders))
+    assert len(set(found)) == len(paths)
+    for copy, path in zip(found, paths, strict=True):
+        assert pathlib.Path(copy).read_bytes() == (
+            pathlib.Path(path).read_bytes()
+        )
+
+
+@pytest.mark.parametrize("harm", [b"", b"flipped"])
+def test_a_damaged_copy_is_made_again(records, tmp_path, harm):
+    folder = fetch_all(records, tmp_path / "cache")
+    victim = sorted(folder.glob("*.tfrecord"))[2]
+    data = victim.read_bytes()
+    victim.write_bytes(harm + data[len(harm) :] if harm else data[:100])
+    before = times(folder)
+    after = times(fetch_all(records, tmp_path / "cache"))
+    assert {n for n in after if after[n] != before[n]} == {victim.name}
+
+
+def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
+    victim = pathlib.Path(caches.shards(records)[3])
+    victim.write_bytes(b"x" + victim.read_bytes()[1:])
+
+    def train():
+        with caches.make(records, cache_dir=tmp_path / "cache") as made:
+            try:
+                made.fetch([str(victim)])
+            except UserError:  # As TensorFlow tells it.
+                raise RuntimeError("an op failed") from None
+
+    with pytest.raises(UserError, match=f"{victim.name} is damaged"):
+        train()
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert not (folder / victim.name).exists()
+
+
+def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
+    """A thread that reads ahead, which TensorFlow would wait for."""
+    hold, waits, found = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(shard_cache, "_bring", lambda copy: hold.wait())
+
+    def fetch():
+        waits.set()
+        found.extend(made.fetch(caches.shards(records)))
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    try:
+        with caches.make(records, cache_dir=tmp_path / "cache") as made:
+            thread.start()
+            waits.wait()
+        thread.join(20)
+        assert found == caches.shards(records)
+    finally:
+        hold.set()
+
+
+_COPY = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import caches
+from trainer.stream import shard_cache
+shard_cache._ROOM_LEFT = 0
+if len(sys.argv) > 4:
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), -1))
+records, folder = map(pathlib.Path, sys.argv[2:4])
+with caches.make(records, cache_dir=folder) as made:
+    for path in caches.shards(records):
+        print(*made.fetch([path]), flush=True)
+"""
+
+
+def start(records, cache_dir, *arguments):
+    """Starts a process that prints the path of each shard when it is there."""
+    command = [
+        sys.executable,
+        "-c",
+        _COPY,
+        ROOT / "tests/support",
+        records,
+        cache_dir,
+    ]
+    return subprocess.Popen(
+        [*map(str, command), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_a_killed_copy_goes_on_where_it_was(records, tmp_path):
+    *others, last = caches.shards(records)
+    data = hide(last)
+    process = start(records, tmp_path / "cache")
+    for path in others:
+        copy = process.stdout.readline().strip()
+        assert os.path.basename(copy) == os.path.basename(path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (folder,) = (tmp_path / "cache").iterdir()
+    before = times(folder)
+    assert len(before) == len(others)
+    assert list(folder.glob(".*.tmp"))
+    os.unlink(last)
+    pathlib.Path(last).write_bytes(data)
+    after = times(fetch_all(records, tmp_path / "cache"))
+    assert before.items() < after.items()
+
+
+def test_a_copy_that_fails_is_read_where_it_lies(records, tmp_path):
+    """A disk that takes no more: no file as long as the longest shard."""
+    largest = max(caches.shards(records), key=os.path.getsize)
+    limit = os.path.getsize(largest) - 1
+    process = start(records, tmp_path / "cache", str(limit))
+    out, said = process.communicate()
+    assert process.returncode == 0, said
+    paths = out.split()
+    for path, found in zip(caches.shards(records), paths, strict=True):
+        is_local = os.path.getsize(path) <= limit
+        assert (found != path) == is_local, (path, found)
+    assert largest in paths
+    assert "is not copied" in said
+
+
+def test_without_room_nothing_is_copied(records, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(shard_cache, "_ROOM_LEFT", 1 << 60)
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        assert made.fetch(caches.shards(records)) == caches.shards(records)
+    assert [r for r in caplog.messages if "has no room" in r]
+    assert times(made.folders[0]) == {}
+
+
+def test_room_is_made_of_what_is_not_in_use(tmp_path):
+    ours, used, unused, foreign = (
+        tmp_path / name
+        for name in ("records-a", "records-b", "records-c", "films")
+    )
+    cache_room.use(ours)
+    lock = cache_room.use(used)
+    cache_room.use(unused).close()
+    foreign.mkdir()
+    for folder in (used, unused, foreign):
+        (folder / "x").write_bytes(bytes(1 << 20))
+    free = shutil.disk_usage(tmp_path).free
+    assert cache_room.make_room(ours, 1 << 60) < 1 << 60
+    assert unused.exists()  # It would not do.
+    assert cache_room.make_room(ours, 1) > 1
+    assert unused.exists()  # There is no need.
+    cache_room.make_room(ours, free + (1 << 19))
+    assert not unused.exists()
+    assert {p.name for p in tmp_path.iterdir()} == {
+        ours.name,
+        used.name,
+        foreign.name,
+    }
+    lock.close()
+
+
+def test_shards_come_from_gs(records, tmp_path, monkeypatch):
+    with gcs_emulators.fake_gcs_server() as host:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
+        from storage import gcs_folder
+
+        gcs_folder._clients.__dict__.clear()
+        url = f"gs://{gcs_emulators.BUCKET}/records"
+        storage.open_folder(url).upload_many(
+            {path.name: path for path in records.iterdir()}
+        )
+        info = dataset_info.read(url)
+        dataset = Dataset(info, url, tuple(info.splits))
+        with ShardCache([dataset], cache_dir=str(tmp_path / "cache")) as made:
+            found = made.fetch(
+                [f"{url}/{os.path.basename(p)}" for p in caches.shards(records)]
+            )
+    assert [pathlib.Path(p).read_bytes() for p in found] == [
+        pathlib.Path(p).read_bytes() for p in caches.shards(records)
+    ]
+
+
+def test_training_starts_with_the_first_window(records, tmp_path):
+    stream = streams.make_stream(records, window_shards=1)
+    whole = streams.read(stream.dataset(0, 10))
+    last = stream.paths[stream.order.shard_order(0)[-1]]
+    size = stream.order.shard_records[stream.order.shard_order(0)[-1]]
+    there = (stream.order.records - size) // streams.BATCH
+    assert there >= 3
+    data = hide(last)
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        cached = dataclasses.replace(stream, fetch=made.fetch)
+        batches = cached.dataset(0, 10).as_numpy_iterator()
+        found = [next(batches) for _ in range(there)]
+        os.rename(last, tmp_path / "pipe")
+        pathlib.Path(last).write_bytes(data)
+        # No bytes: the copy fails, and the file is read where it lies now.
+        open(tmp_path / "pipe", "wb").close()
+        found += batches
+        assert os.path.basename(last) not in times(made.folders[0])
+    streams.assert_same(found, whole)
+
+
+def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
+    tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
+    other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
+    data = training_data.read(
+        str(tiny_records), validation_fold=0, extra_dir=str(other)
+    )
+    asked, given = [], []
+
+    def stream(fetch):
+        return data.make_stream(
+            batch_size=8,
+            window_mb=1,
+            seed=0,
+            extra_fraction=0.25,
+            fetch=fetch,
+        )
+
+    with data.make_cache(str(tmp_path / "cache")) as made:
+
+        def fetch(paths):
+            asked.extend(map(os.fsdecode, paths))
+            given.extend(made.fetch(paths))
+            return given[-len(paths) :]
+
+        found = streams.read(stream(fetch).dataset(0, 3))
+    streams.assert_same(found, streams.read(stream(None).dataset(0, 3)))
+    assert {os.path.dirname(p) for p in asked} == {
+        str(tiny_records),
+        str(other),
+    }
+    assert {os.path.dirname(p) for p in given} == set(map(str, made.folders))
+
+
+def hide(path):
+    """Puts a pipe in a file's place: a Drive that does not answer yet."""
+    data = pathlib.Path(path).read_bytes()
+    os.unlink(path)
+    os.mkfifo(path)
+    return data

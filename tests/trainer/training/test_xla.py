@@ -1,0 +1,86 @@
+"""The replica step as a TPU gets it: compiled by XLA, in fixed shapes."""
+
+import re
+
+import pytest
+import tensorflow as tf
+import tiny_training
+
+from trainer.models import backbones
+
+_DYNAMIC = re.compile(r"\[[^]]*<=")  # A dimension in HLO that has a bound.
+
+
+def lower(function, *arguments) -> str:
+    """Returns the HLO that XLA is given."""
+    compiled = tf.function(function, jit_compile=True)
+    return compiled.experimental_get_compiler_ir(*arguments)(stage="hlo")
+
+
+def op_types(function, *arguments) -> set[str]:
+    """Returns the ops of a tf.function, those of all it calls among them."""
+    graph = function.get_concrete_function(*arguments).graph.as_graph_def()
+    bodies = [graph.node, *(f.node_def for f in graph.library.function)]
+    return {node.op for body in bodies for node in body}
+
+
+def has_python(ops: set[str]) -> bool:
+    return any("PyFunc" in op for op in ops)
+
+
+def test_what_does_not_suit_is_seen():
+    def positive(x):
+        return tf.boolean_mask(x, x > 0)
+
+    @tf.function
+    def python(x):
+        if x[0] > 0:
+            x = tf.numpy_function(lambda x: x, [x], tf.float32)
+        return x
+
+    x = tf.constant([1.0, -1.0])
+    assert _DYNAMIC.search(lower(positive, x))
+    assert has_python(op_types(python, x))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "small" else pytest.mark.long)
+        for name in sorted(backbones.BACKBONES)
+    ],
+)
+def test_the_replica_step_compiles(tiny_records, name):
+    tiny = tiny_training.make(
+        tiny_records, backbone=name, size=(32, 32), xla=True
+    )
+    dataset = tiny.stream.dataset(0, 1)
+    assert all(
+        s.shape.is_fully_defined() for s in dataset.element_spec.values()
+    )
+    batch, core = next(iter(dataset)), tiny.step.core
+    weights = [
+        [tf.convert_to_tensor(variable.value) for variable in variables]
+        for variables in (
+            core.trainable_variables,
+            core.non_trainable_variables,
+        )
+    ]
+    step = tf.constant(0, tf.int64)
+    hlo = lower(tiny.step.gradients, *weights, batch, step, tf.constant(1.0))
+    assert "f32[8,32,32,1]" in hlo
+    assert not _DYNAMIC.search(hlo)
+    # Gradients and new state have the shapes of what they change.
+    assert not _DYNAMIC.search(lower(tiny.step.update, *weights))
+
+    loop, arguments = (
+        tiny.step.make_loop(),
+        (iter(dataset), step, tf.constant(1)),
+    )
+    ops = op_types(loop, *arguments)
+    assert "Conv2D" in ops
+    assert not has_python(ops)
+    losses, finite, _ = loop(*arguments)
+    assert finite.numpy().tolist() == [True]
+    assert losses[0] > 0

@@ -1,0 +1,1 @@
+"""The same shards built with Apache Beam, on many machines."""

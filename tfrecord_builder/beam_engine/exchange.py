@@ -1,0 +1,125 @@
+"""OUTPUT/.beam, by which the driver and Beam's workers exchange files.
+
+    <run>-ids-00003         row groups and ids of input file 3      Arrow IPC
+    <run>-plan-00003        where the images of file 3 go           Arrow IPC
+    <run>-fold0-00000-of-…  a finished shard
+    <run>-shards            records, bytes and SHA-256 of each      JSON
+    <run>-error-2-…         a mistake of the data                   text
+
+Every file appears whole or not at all, under a name that no other run uses, so
+a bundle that is tried again, or run twice at once, writes the same bytes to the
+same name, and a worker of a run that was given up cannot harm a later one.
+"""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+
+import storage
+from storage import Folder, UserError, local_folder
+
+NAME = ".beam"
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """One run's files; it goes to workers, so it holds nothing but names.
+
+    Attributes:
+        output_dir: The folder or gs:// prefix of the dataset.
+        run: What no other run is called.
+    """
+
+    output_dir: str
+    run: str
+
+    @property
+    def output(self) -> Folder:
+        return storage.open_folder(self.output_dir)
+
+    @property
+    def folder(self) -> Folder:
+        return storage.open_folder(f"{self.output_dir.rstrip('/')}/{NAME}")
+
+    def name(self, what: str) -> str:
+        """Returns what a file of this run is called in the folder."""
+        return f"{self.run}-{what}"
+
+    def write(self, what: str, data: bytes) -> None:
+        folder = self.folder
+        folder.make()
+        folder.replace(self.name(what), data)
+
+    def read(self, what: str) -> bytes:
+        return self.folder.read_bytes(self.name(what))
+
+    def write_table(self, what: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+            writer.write_table(table)
+        self.write(what, sink.getvalue().to_pybytes())
+
+    def read_table(self, what: str) -> pa.Table:
+        return pa.ipc.open_stream(self.read(what)).read_all()
+
+    @contextlib.contextmanager
+    def whole_file(self, what: str) -> Iterator[BinaryIO]:
+        """Yields a large file to write; it appears when it is closed."""
+        folder = self.folder
+        folder.make()
+        if folder.path is not None:
+            with local_folder.whole_file(folder.path / self.name(what)) as sink:
+                yield sink
+        else:
+            with tempfile.NamedTemporaryFile() as sink:
+                yield sink
+                sink.flush()
+                folder.upload(sink.name, self.name(what))
+
+    @contextlib.contextmanager
+    def tell(self, *order: int) -> Iterator[None]:
+        """Tells a mistake of the data to the driver and goes on.
+
+        A runner would try the bundle four times, and then tell a traceback.
+
+        Args:
+            order: Of several mistakes the one of the lowest order is the one
+                that the local engine meets.
+        """
+        try:
+            yield
+        except UserError as error:
+            self.write(_error_name(order), str(error).encode())
+
+    def failed_before(self, *order: int) -> bool:
+        """Whether a mistake was told that makes work of `order` needless."""
+        return any(name < _error_name(order) for name in self._errors())
+
+    def raise_error(self) -> None:
+        """Raises the first mistake that workers told, if they did."""
+        for error in self._errors()[:1]:
+            raise UserError(self.read(error).decode())
+
+    def clear(self, run: str = "") -> None:
+        """Removes the files of a run, or of all."""
+        folder = self.folder
+        for name in folder.list():
+            if name.startswith(run):
+                folder.delete(name)
+        if folder.path is not None:
+            with contextlib.suppress(OSError):  # Not there; or in use again.
+                folder.path.rmdir()
+
+    def _errors(self) -> list[str]:
+        start = self.name("error-")
+        names = sorted(n for n in self.folder.list() if n.startswith(start))
+        return [name.removeprefix(f"{self.run}-") for name in names]
+
+
+def _error_name(order: tuple[int, ...]) -> str:
+    return "error-" + "-".join(f"{number:012d}" for number in order)

@@ -1,0 +1,53 @@
+"""The input files, as Beam's workers open them and as the driver knows them."""
+
+import dataclasses
+import glob
+
+import pyarrow as pa
+
+from tfrecord_builder.parquet import parquet_reader
+from tfrecord_builder.parquet.parquet_reader import ParquetFile, Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """How a worker opens one of the input files."""
+
+    input_dir: str
+    height: int
+    width: int
+    spool_dir: str | None
+    always_spool: bool
+
+    def open(self, name: str, spool_dir: str) -> Source:
+        return parquet_reader.open_source(
+            self.input_dir,
+            glob.escape(name),
+            height=self.height,
+            width=self.width,
+            spool_dir=spool_dir,
+            always_spool=self.always_spool,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ScannedSource:
+    """What the workers found in the files; the driver opens one only.
+
+    Attributes and methods are those of `parquet_reader.Source`.
+    """
+
+    url: str
+    height: int
+    width: int
+    files: tuple[ParquetFile, ...]
+    ids: pa.LargeStringArray
+
+    @property
+    def num_images(self) -> int:
+        return len(self.ids)
+
+    def read_ids(self) -> pa.LargeStringArray:
+        return self.ids
+
+    ranges = Source.ranges

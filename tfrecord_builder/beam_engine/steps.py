@@ -1,0 +1,229 @@
+"""What Beam's workers do: functions of the other modules, as DoFns.
+
+    ScanFile     file            -> its row groups and ids, in the exchange
+    ReadRange    rows of a file  -> shard's name, some of its framed records
+    WriteShard   shard, records  -> the shard, in the exchange; its digest
+    WriteDigests all digests     -> one file of them, in the exchange
+
+Each is a function of its input alone, so a bundle can be tried again or run
+twice, anywhere and in any order. DoFns know no more than the names of files.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from storage import UserError
+from tfrecord_builder.beam_engine.exchange import Exchange
+from tfrecord_builder.beam_engine.source import Input
+from tfrecord_builder.parquet.parquet_reader import RowRange, Source
+from tfrecord_builder.planning.plan import Plan, Recipe
+from tfrecord_builder.records import example, framing, png_encoder, resize
+
+# Of one shard's records, shuffled as one element.
+_ELEMENT_BYTES = 4 << 20  # 4 MiB
+# A shard's records held in memory until they are in order; more go to disk.
+_SORT_BYTES = 256 << 20  # 256 MiB
+
+# `offset` of records (int64), their lengths (int64), their bytes.
+Records = tuple[bytes, bytes, bytes]
+
+
+def plan_table(plan: Plan, images: slice) -> pa.Table:
+    """Returns where some images go, a row an image.
+
+    image_id  large_string
+    keys      dictionary of binary: `example.serialize_keys`
+    shard     dictionary of string: the shard's name
+    offset    int64: as of `Plan`; for PNG, too, it is in the shard's order
+    """
+    keys = _encode(plan.codes[images], lambda code: plan.keys[code])
+    shards = _encode(plan.shard_of[images], lambda s: plan.shards[s].name)
+    return pa.table(
+        {
+            "image_id": plan.ids[images],
+            "keys": keys,
+            "shard": shards,
+            "offset": plan.offsets[images],
+        }
+    )
+
+
+def _encode(
+    codes: np.ndarray, value: Callable[[int], bytes | str]
+) -> pa.DictionaryArray:
+    """Returns the codes' values, of which only those in use are stored."""
+    used, places = np.unique(codes, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        places.astype(np.int32), [value(code) for code in used.tolist()]
+    )
+
+
+class _FileDoFn(beam.DoFn):
+    """Keeps the last input file open, and its copy, if it is one."""
+
+    def __init__(self, exchange: Exchange, source: Input):
+        self._exchange = exchange
+        self._input = source
+        self._opened: tuple | None = None
+
+    def _open(self, name: str) -> Source:
+        if self._opened is None or self._opened[0] != name:
+            self.teardown()
+            spool = tempfile.TemporaryDirectory(dir=self._input.spool_dir)
+            source = self._input.open(name, spool.name)
+            self._opened = (name, source, spool)
+        return self._opened[1]
+
+    def teardown(self) -> None:
+        if self._opened:
+            self._opened[2].cleanup()
+        self._opened = None
+
+
+class ScanFile(_FileDoFn):
+    """(file's place, number of files, name) -> its row groups and ids."""
+
+    def process(self, element: tuple[int, int, str]) -> None:
+        place, count, name = element
+        # The local engine, too, opens files backwards, all of them, and then
+        # reads the ids backwards.
+        with self._exchange.tell(0, count - place):
+            file = self._open(name).files[0]
+            with self._exchange.tell(1, count - place):
+                found = pa.table({"image_id": self._open(name).read_ids()})
+                told = {"file": json.dumps([file.bytes, file.groups])}
+                self._exchange.write_table(
+                    f"ids-{place:05d}", found.replace_schema_metadata(told)
+                )
+
+
+class ReadRange(_FileDoFn):
+    """(file name, RowRange) -> (a shard's name, Records)."""
+
+    def __init__(
+        self, exchange: Exchange, source: Input, recipe: Recipe, encoder: str
+    ):
+        super().__init__(exchange, source)
+        self._recipe = recipe
+        self._encoder = encoder
+        self._spec = resize.make_spec(
+            (source.height, source.width),
+            (recipe.image_height, recipe.image_width),
+        )
+
+    def process(
+        self, element: tuple[str, RowRange]
+    ) -> Iterator[tuple[str, Records]]:
+        name, rows = element
+        order = (2, rows.file, rows.first)
+        if self._exchange.failed_before(*order):
+            return
+        with self._exchange.tell(*order):
+            plan = self._exchange.read_table(f"plan-{rows.file:05d}")
+            here = dataclasses.replace(rows, file=0)
+            images = self._open(name).read_pixels(here)
+            images = resize.resize_images(images, self._spec)
+            yield from self._records(
+                plan.slice(rows.first, len(images)), images
+            )
+
+    def _records(
+        self, plan: pa.Table, images: np.ndarray
+    ) -> Iterator[tuple[str, Records]]:
+        """Yields the images' records, a shard at a time."""
+        step = max(1, _ELEMENT_BYTES // images[0].nbytes)
+        ids, keys = plan["image_id"].to_pylist(), plan["keys"].to_pylist()
+        offsets = plan["offset"].to_numpy()
+        names = plan["shard"].chunk(0)
+        shards = names.indices.to_numpy()
+        order = np.argsort(shards, kind="stable")
+        edges = np.flatnonzero(np.diff(shards[order])) + 1
+        for part in np.split(order, edges):
+            for i in range(0, len(part), step):
+                some = part[i : i + step]
+                records = [
+                    _frame(ids[k], keys[k], image)
+                    for k, image in zip(
+                        some.tolist(), self._encode(images[some]), strict=True
+                    )
+                ]
+                sizes = np.array([len(record) for record in records], np.int64)
+                yield (
+                    names[part[0]].as_py(),
+                    (
+                        offsets[some].tobytes(),
+                        sizes.tobytes(),
+                        b"".join(records),
+                    ),
+                )
+
+    def _encode(self, images: np.ndarray) -> list:
+        if self._recipe.image_encoding == "raw":
+            return list(images)
+        if self._encoder != png_encoder.NAME:
+            raise UserError(
+                f"a worker encodes PNG by {png_encoder.NAME}, the driver by "
+                f"{self._encoder}, so that bytes would differ; give all "
+                "machines one zlib, or take --image_encoding=raw"
+            )
+        return png_encoder.encode(images)
+
+
+class WriteShard(beam.DoFn):
+    """(name, all Records) -> (0, (name, records, bytes, SHA-256))."""
+
+    def __init__(self, exchange: Exchange, spool_dir: str | None):
+        self._exchange = exchange
+        self._spool_dir = spool_dir
+
+    def process(
+        self, element: tuple[str, Iterable[Records]]
+    ) -> Iterator[tuple[int, tuple[str, int, int, str]]]:
+        if self._exchange.failed_before(3):
+            return
+        with tempfile.SpooledTemporaryFile(
+            _SORT_BYTES, dir=self._spool_dir
+        ) as spool:
+            name, offsets, sizes = element[0], [], []
+            for some_offsets, some_sizes, records in element[1]:
+                offsets.append(np.frombuffer(some_offsets, np.int64))
+                sizes.append(np.frombuffer(some_sizes, np.int64))
+                spool.write(records)
+            lengths = np.concatenate(sizes)
+            starts = np.cumsum(lengths) - lengths
+            # In order of their offsets; one that came twice is taken once.
+            _, order = np.unique(np.concatenate(offsets), return_index=True)
+            sha = hashlib.sha256()
+            with self._exchange.whole_file(name) as sink:
+                for i in order.tolist():
+                    spool.seek(starts[i])
+                    record = spool.read(lengths[i])
+                    sha.update(record)
+                    sink.write(record)
+                size = sink.tell()
+        yield 0, (name, len(order), size, sha.hexdigest())
+
+
+class WriteDigests(beam.DoFn):
+    """(0, all digests) -> one file of them."""
+
+    def __init__(self, exchange: Exchange):
+        self._exchange = exchange
+
+    def process(
+        self, element: tuple[int, Iterable[tuple[str, int, int, str]]]
+    ) -> None:
+        self._exchange.write("shards", json.dumps(list(element[1])).encode())
+
+
+def _frame(image_id: str, keys: bytes, image: bytes | np.ndarray) -> bytes:
+    size = len(image) if isinstance(image, bytes) else image.nbytes
+    header = example.image_header(image_id, keys, size)
+    return b"".join(framing.frame(header, image))

@@ -1,0 +1,1 @@
+"""Ranges of rows to finished shards, on this machine."""

@@ -1,0 +1,184 @@
+"""Where a dataset goes, and how a finished build gets there.
+
+A folder on local disk: the build grows in OUTPUT/.build and its shards are
+renamed. A mount or gs://: it grows under --spool_dir, and shards are copied;
+one that is there already with the same bytes is not copied again.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import tempfile
+from collections.abc import Callable
+
+from absl import logging
+
+import storage
+from storage import UserError, mounts
+from tfrecord_builder.building import lease, staging
+from tfrecord_builder.building.lease import Lease
+from tfrecord_builder.building.staging import Staging
+from tfrecord_builder.records import dataset_info
+from tfrecord_builder.records.dataset_info import DatasetInfo
+
+LOG_NAME = "build_log.json"
+_SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
+# What a kill within Folder.replace leaves.
+_TEMPORARY = re.compile(r"\.(dataset_info|build_log)\.json\.\w+\.tmp")
+_COPIES_AT_ONCE = 8
+
+
+class Destination:
+    """The output folder and the place where its build grows.
+
+    Attributes:
+        folder: The output folder.
+        work: The folder on local disk where the build grows.
+        moved_to: Where finished shards are renamed to; None: they are copied.
+    """
+
+    def __init__(self, url: str, spool_dir: str | None, *, always_spool: bool):
+        self.folder = storage.open_folder(url)
+        path = self.folder.path
+        if always_spool or path is None or mounts.is_mount(path):
+            place = os.path.realpath(path) if path else url.rstrip("/")
+            name = hashlib.sha256(place.encode()).hexdigest()[:16]
+            spool = pathlib.Path(spool_dir or tempfile.gettempdir())
+            self.work = spool / f"tfrecord_builder-{name}"
+            self.moved_to = None
+        else:
+            self.work = path / staging.NAME
+            self.moved_to = path
+
+    def find_whole(self, log: dict) -> DatasetInfo | None:
+        """Returns the dataset that lies there if `log`'s command made it.
+
+        Raises:
+            UserError: There is another dataset, or this one has lost a shard.
+        """
+        files = self.folder.list()
+        if dataset_info.NAME not in files:
+            return None
+        url = self.folder.url
+        try:
+            before = json.loads(self.folder.read_bytes(LOG_NAME))
+            flags, source = before["flags"], before["source"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{url}: a dataset without a readable {LOG_NAME} is in it, so "
+                "what made it cannot be told; choose another --output_dir, or "
+                "add --overwrite"
+            ) from None
+        told = [
+            f"--{k} was {flags.get(k)}, is {v}"
+            for k, v in log["flags"].items()
+            if flags.get(k) != v
+        ]
+        if source != log["source"]:
+            told.append("other input files")
+        if told:
+            raise UserError(
+                f"{url}: another dataset is in it ({', '.join(told)}); choose "
+                "another --output_dir, or add --overwrite"
+            )
+        return dataset_info.read(url)
+
+    def lease(
+        self, identity: dict, *, overwrite: bool
+    ) -> contextlib.AbstractContextManager:
+        """Returns what keeps other machines out while it is entered."""
+        if self.moved_to:
+            return contextlib.nullcontext()
+        text = json.dumps(identity, sort_keys=True).encode()
+        build = hashlib.sha256(text).hexdigest()
+        return Lease(self.folder, build, overwrite=overwrite)
+
+    def clean(self) -> None:
+        """Removes what a build leaves that is killed after its last step."""
+        if self.work.exists():
+            with Staging(self.work, self.folder.url) as left:
+                left.remove()
+        if not self.moved_to and lease.NAME in self.folder.list():
+            self.folder.delete(lease.NAME)
+            lease.clear_temporaries(self.folder)
+
+    def commit(
+        self,
+        info: DatasetInfo,
+        digests: dict[str, str],
+        log: dict,
+        bring: Callable[[dict[str, str]], dict[str, int]] | None = None,
+    ) -> DatasetInfo:
+        """Brings finished shards to their place; dataset_info.json comes last.
+
+        From the first step on an older dataset is none any more, since its
+        dataset_info.json goes first. A kill between any two steps leaves a
+        state that the same call brings to its end.
+
+        Args:
+            info: The dataset, without sizes and digests of shards.
+            digests: Name -> SHA-256 of all shards.
+            log: What build_log.json is to hold.
+            bring: Brings shards, given as `digests`, to the folder and
+                returns their sizes; None where they lie in `work`.
+
+        Returns:
+            The whole information.
+        """
+        self.folder.delete(dataset_info.NAME)
+        for name in self.folder.list():
+            stale = _SHARD_NAME.fullmatch(name) and name not in digests
+            if stale or _TEMPORARY.fullmatch(name):
+                self.folder.delete(name)
+        bring = bring or (self._move if self.moved_to else self._copy)
+        sizes = bring(digests)
+        splits = {
+            name: dataclasses.replace(
+                split,
+                shards=tuple(
+                    dataclasses.replace(
+                        s, bytes=sizes[s.name], sha256=digests[s.name]
+                    )
+                    for s in split.shards
+                ),
+            )
+            for name, split in info.splits.items()
+        }
+        info = dataclasses.replace(info, splits=splits)
+        text = json.dumps(log, ensure_ascii=False, indent=1) + "\n"
+        self.folder.replace(LOG_NAME, text.encode())
+        self.folder.replace(dataset_info.NAME, info.to_json().encode())
+        return info
+
+    def _move(self, digests: dict[str, str]) -> dict[str, int]:
+        """Renames shards; returns their sizes."""
+        sizes = {}
+        for name in digests:
+            staged, final = self.work / name, self.moved_to / name
+            if staged.exists():
+                os.replace(staged, final)  # Its bytes are on the disk.
+            sizes[name] = final.stat().st_size
+        return sizes
+
+    def _copy(self, digests: dict[str, str]) -> dict[str, int]:
+        """Copies shards that are not there yet; returns their sizes."""
+        names = sorted(digests)
+        for i in range(0, len(names), _COPIES_AT_ONCE):
+            files = {}
+            for name in names[i : i + _COPIES_AT_ONCE]:
+                if not self.folder.same(self.work / name, name):
+                    self.folder.delete(name)
+                    files[name] = self.work / name
+            self.folder.upload_many(files)
+            logging.info(
+                "%d of %d shards are in %s, %d of them copied now",
+                min(i + _COPIES_AT_ONCE, len(names)),
+                len(names),
+                self.folder.url,
+                len(files),
+            )
+        return {name: (self.work / name).stat().st_size for name in names}

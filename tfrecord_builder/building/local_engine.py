@@ -1,0 +1,61 @@
+"""Builds on this machine alone; a killed build goes on from where it stood."""
+
+import os
+
+import pyarrow as pa
+
+from console.progress_bar import ProgressBar
+from tfrecord_builder.building import staging
+from tfrecord_builder.building.builder import Builder
+from tfrecord_builder.building.destination import Destination
+from tfrecord_builder.building.staging import Staging
+from tfrecord_builder.parquet import parquet_reader
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.planning.plan import Plan, Recipe
+
+
+class LocalEngine:
+    """The default engine: threads of this process."""
+
+    name = "local"
+    bring = None  # Shards go the destination's own way to their place.
+
+    def __init__(self, build: Staging, *, num_workers: int, always_spool: bool):
+        """Makes an engine for one build; 0 workers stand for one a core."""
+        self._build = build
+        self._num_workers = num_workers or os.cpu_count() or 1
+        self._always_spool = always_spool
+
+    def open_source(self, input_dir: str, input_glob: str, **size) -> Source:
+        """Opens the files; `size` is as of `parquet_reader.open_source`."""
+        pa.set_cpu_count(self._num_workers)
+        return parquet_reader.open_source(
+            input_dir,
+            input_glob,
+            **size,
+            spool_dir=self._build.path / staging.INPUT,
+            always_spool=self._always_spool,
+        )
+
+    def write_shards(
+        self,
+        source: Source,
+        plan: Plan,
+        recipe: Recipe,
+        destination: Destination,
+    ) -> dict[str, str]:
+        """Returns name -> SHA-256 of all shards, which now lie in `work`."""
+        image_bytes = source.height * source.width
+        with (
+            ProgressBar(len(plan.ids), image_bytes) as bar,
+            Builder(
+                source,
+                plan,
+                recipe,
+                self._build,
+                num_workers=self._num_workers,
+                progress=bar,
+            ) as builder,
+        ):
+            builder.write_ranges()
+            return builder.finish_shards(destination.moved_to)

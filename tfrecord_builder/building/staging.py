@@ -1,0 +1,171 @@
+"""The place where a build grows until it is whole, and its journal.
+
+    .build/identity.json   what is being built; another build is refused
+    .build/journal         one line a finished range of rows, or shard
+    .build/lock            held (flock) by the one builder at work
+    .build/*.tfrecord      shards, records written in place
+    .build/images          PNG: the images, in the order they were read
+    .build/input           copies of input files that are not on local disk
+
+A killed build leaves it; the same command, run again, goes on from it. It
+lies in the output folder, or under --spool_dir if that is no local one.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+
+from storage import UserError
+from tfrecord_builder.parquet.parquet_reader import RowRange
+
+NAME = ".build"
+INPUT = "input"
+
+
+class Staging:
+    """One build's folder, locked while the object is open."""
+
+    def __init__(self, path: pathlib.Path, output: str):
+        """Makes no folder yet; `output` is what errors call the build."""
+        self.path = path
+        self._output = output
+        self._lock = None
+        self._journal = None
+        self._made_output = False
+
+    def __enter__(self):
+        self._made_output = not self.path.parent.exists()
+        while True:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / "lock", "a")  # noqa: SIM115
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._lock.close()
+                raise UserError(
+                    f"{self._output}: another builder is at work on this "
+                    "output; wait for it, or stop it and run this again"
+                ) from None
+            # One that has just ended may have removed the file that we locked.
+            with contextlib.suppress(FileNotFoundError):
+                ours = os.fstat(self._lock.fileno())
+                if os.path.samestat(ours, os.stat(self.path / "lock")):
+                    return self
+            self._lock.close()
+
+    def __exit__(self, *exc):
+        if self._journal:
+            self._journal.close()
+        if {p.name for p in self.path.glob("*")} == {"lock"}:
+            self.remove()  # Nothing was begun.
+            if self._made_output:
+                self.path.parent.rmdir()
+        self._lock.close()  # The kernel drops the lock, also of a killed one.
+
+    def begin(
+        self, identity: dict, *, overwrite: bool, output: pathlib.Path | None
+    ) -> None:
+        """Takes up an earlier build of the same identity, or starts anew.
+
+        Args:
+            identity: What decides the result: flags and source.
+            overwrite: Whether a build of another identity may be thrown away.
+            output: Where finished shards may have been moved to.
+        """
+        before = self._identity()
+        if before not in (None, identity) and not overwrite:
+            raise UserError(
+                f"{self._output}: an unfinished build of other flags or of "
+                f"another source is in it ({differences(before, identity)}); "
+                "finish that one, choose another --output_dir, or add "
+                "--overwrite"
+            )
+        if before != identity or self._lost_shards(output):
+            self._clear()
+        temp = self.path / "identity.tmp"
+        temp.write_text(json.dumps(identity, ensure_ascii=False))
+        os.replace(temp, self.path / "identity.json")
+        self._cut_journal()
+        self._journal = open(self.path / "journal", "ab", buffering=0)  # noqa: SIM115
+
+    def done_ranges(self) -> dict[RowRange, int]:
+        """Returns the ranges in place, and where in `images` each begins."""
+        return {
+            RowRange(*map(int, words[1:6])): int(words[6])
+            for words in self._lines()
+            if words[0] == "range"
+        }
+
+    def done_shards(self) -> dict[str, str]:
+        """Returns name -> SHA-256 of the shards that were finished."""
+        return {w[1]: w[2] for w in self._lines() if w[0] == "shard"}
+
+    def range_done(self, rows: RowRange, offset: int = 0) -> None:
+        numbers = [*dataclasses.astuple(rows), offset]
+        self._add(f"range {' '.join(map(str, numbers))}")
+
+    def shard_done(self, name: str, sha256: str) -> None:
+        self._add(f"shard {name} {sha256}")
+
+    def start_over(self) -> None:
+        """Forgets everything that the journal says is in place."""
+        self._journal.truncate(0)
+
+    def remove(self) -> None:
+        """Removes the folder, the lock last."""
+        self._clear()
+        shutil.rmtree(self.path / INPUT, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _identity(self) -> dict | None:
+        try:
+            return json.loads((self.path / "identity.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _lost_shards(self, output: pathlib.Path | None) -> bool:
+        """Whether a finished shard lies in neither of its two places."""
+        places = [self.path, *([output] if output else [])]
+        return any(
+            not any((place / name).exists() for place in places)
+            for name in self.done_shards()
+        )
+
+    def _clear(self) -> None:
+        """Empties the folder, the identity first, the lock never."""
+        (self.path / "identity.json").unlink(missing_ok=True)
+        for file in self.path.iterdir():
+            if file.name not in ("lock", INPUT):
+                file.unlink()
+
+    def _cut_journal(self) -> None:
+        """Cuts off a last line that a kill left without its end."""
+        path = self.path / "journal"
+        if path.exists():
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+
+    def _add(self, line: str) -> None:
+        self._journal.write(line.encode() + b"\n")
+
+    def _lines(self) -> list[list[str]]:
+        try:
+            text = (self.path / "journal").read_text()
+        except FileNotFoundError:
+            return []
+        # Only lines with their end are whole.
+        return [line.split() for line in text.split("\n")[:-1] if line]
+
+
+def differences(before: dict, now: dict) -> str:
+    """Tells which fields of two builds differ."""
+    told = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        short = isinstance(old, str | int | float) and len(str(old)) < 20
+        if old != new:
+            told.append(f"{key} was {old}, is {new}" if short else f"the {key}")
+    return ", ".join(told) or "nothing"

@@ -1,0 +1,1 @@
+"""Parquet files of one column a pixel, read in bounded memory."""

@@ -1,0 +1,239 @@
+"""Reads images from parquet files of one column a pixel, in bounded memory.
+
+    image_id, 0, 1, 2, … H*W-1       pixel (r, c) is in column r * W + c
+
+    source = parquet_reader.open_source("DIR", "train_image_data_*.parquet")
+    for rows in source.ranges(max_rows=10_000):
+        images = source.read_pixels(rows)            # [n, H, W] uint8
+
+A file of 32,332 columns is read in blocks of columns, since each column is
+decoded by itself; each block is transposed into its place in the rows.
+"""
+
+import concurrent.futures
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+import storage
+from storage import Folder, Spool, UserError
+from tfrecord_builder.parquet import parquet_files, pixels
+from tfrecord_builder.parquet.parquet_files import ParquetFiles
+
+# Pixels decoded at once. A block is held three times: as a table, as a matrix
+# of columns, and the next one being read.
+BLOCK_BYTES = 64 << 20
+# Pixels of a range: a row group of 50,210 images is read in one pass.
+RANGE_BYTES = 1640 << 20
+_MAX_BLOCK_COLUMNS = 2048
+
+
+@dataclasses.dataclass(frozen=True)
+class RowRange:
+    """Rows `start` to `stop` of one row group of one file.
+
+    Attributes:
+        file: Place of the file in `Source.files`.
+        group: The row group.
+        start: First row within the row group.
+        stop: First row behind the range, within the row group.
+        first: The first row's place in the file.
+    """
+
+    file: int
+    group: int
+    start: int
+    stop: int
+    first: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ParquetFile:
+    """One file: its name, its bytes and the rows of each row group."""
+
+    name: str
+    bytes: int
+    groups: tuple[int, ...]
+
+
+class Source:
+    """The parquet files of one folder, all with the same pixel columns.
+
+    Attributes:
+        folder: Where the files lie; a .zip, too, is a folder.
+        url: The folder's URL or path, as it was given.
+        files: The files in natural order of their names.
+        height: Pixels.
+        width: Pixels.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        names: Sequence[str],
+        spool: Spool,
+        size: Callable[[int, str], tuple[int, int]],
+    ):
+        self.folder = folder
+        self.url = folder.url
+        self._files = ParquetFiles(folder, names, spool)
+        sizes = folder.list()
+        files = {}
+        # Backwards, so that the first file, which is read next, stays open.
+        for i in reversed(range(len(names))):
+            parquet = self._files.open(i)
+            if not files:
+                count = pixels.count_columns(parquet.schema_arrow)
+                self.height, self.width = size(count, names[i])
+            pixels.check_columns(
+                parquet.schema_arrow,
+                self.height * self.width,
+                self._files.where(i),
+            )
+            metadata = parquet.metadata
+            groups = tuple(
+                metadata.row_group(g).num_rows
+                for g in range(metadata.num_row_groups)
+            )
+            files[i] = ParquetFile(names[i], sizes[names[i]], groups)
+            del parquet, metadata
+        self.files = tuple(files[i] for i in range(len(names)))
+
+    @property
+    def num_images(self) -> int:
+        return sum(sum(f.groups) for f in self.files)
+
+    def read_ids(self) -> pa.LargeStringArray:
+        """Returns all image ids, file by file in row order."""
+        files = reversed(range(len(self.files)))
+        return pa.concat_arrays([self._files.read_ids(i) for i in files][::-1])
+
+    def read_file_ids(self, i: int) -> list[str]:
+        """Returns the image ids of one file, in row order."""
+        return self._files.read_ids(i).to_pylist()
+
+    def digest(self, i: int) -> str:
+        """Returns the sha256 of a file's bytes, in hex."""
+        return self._files.digest(i)
+
+    def ranges(self, max_rows: int) -> list[RowRange]:
+        """Cuts all rows into ranges of at most `max_rows`, file by file."""
+        ranges = []
+        for i, file in enumerate(self.files):
+            first = 0
+            for group, rows in enumerate(file.groups):
+                parts = -(-rows // max(1, max_rows))
+                edges = [rows * k // parts for k in range(parts + 1) if parts]
+                ranges += [
+                    RowRange(i, group, a, b, first + a)
+                    for a, b in zip(edges[:-1], edges[1:], strict=True)
+                ]
+                first += rows
+        return ranges
+
+    def read_pixels(
+        self,
+        rows: RowRange,
+        progress: Callable[[float], None] = lambda images: None,
+    ) -> np.ndarray:
+        """Returns the images of a range, [n, H, W] uint8.
+
+        `progress` is told how many images, or parts of images, came in.
+        """
+        count, width = rows.stop - rows.start, self.height * self.width
+        out = np.empty((count, width), np.uint8)
+        start = 0
+        for columns in self.column_blocks(rows):
+            stop = start + len(columns)
+            pixels.transpose(columns, out[:, start:stop])
+            progress(count * len(columns) / width)
+            start = stop
+            del columns
+        return out.reshape(count, self.height, self.width)
+
+    def column_blocks(self, rows: RowRange) -> Iterator[np.ndarray]:
+        """Yields the pixels of a range, [columns, n] uint8, in blocks."""
+        width = self.height * self.width
+        step = self._block_columns(rows)
+        # The next block is decoded while this one is used.
+        with concurrent.futures.ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self._decode, rows, 0, step)
+            for start in range(0, width, step):
+                table = ahead.result()
+                if start + step < width:
+                    ahead = reader.submit(
+                        self._decode, rows, start + step, step
+                    )
+                columns = pixels.to_columns(
+                    table, self._files.where(rows.file), rows.first
+                )
+                del table
+                yield columns
+                del columns
+
+    def _block_columns(self, rows: RowRange) -> int:
+        """Returns how many columns to decode at once."""
+        parquet = self._files.open(rows.file)
+        group_rows = self.files[rows.file].groups[rows.group]
+        value_bytes = pixels.value_bytes(parquet.schema_arrow)
+        step = BLOCK_BYTES // (group_rows * value_bytes)
+        return min(_MAX_BLOCK_COLUMNS, max(64, step))
+
+    def _decode(self, rows: RowRange, start: int, step: int) -> pa.Table:
+        """Reads the pixel columns `start` to `start + step` of a range."""
+        stop = min(start + step, self.height * self.width)
+        names = [str(i) for i in range(start, stop)]
+        with self._files.readable(rows.file) as parquet:
+            table = parquet.read_row_group(rows.group, columns=names)
+        if table.column_names != names:
+            table = table.select(names)
+        if table.num_rows == rows.stop - rows.start:
+            return table
+        return table.slice(rows.start, rows.stop - rows.start)
+
+
+def open_source(
+    input_dir: str | pathlib.Path,
+    glob: str,
+    *,
+    height: int = 0,
+    width: int = 0,
+    guesses: Sequence[tuple[int, int]] = (),
+    advice: str = "give the images' size by --source_height and --source_width",
+    spool_dir: str | pathlib.Path | None = None,
+    always_spool: bool = False,
+) -> Source:
+    """Opens the parquet files of a folder, a .zip or a gs:// prefix.
+
+    Args:
+        input_dir: The folder.
+        glob: Which of its files to read; they are read in natural order.
+        height: Height of the images in pixels; 0: it is one of `guesses`.
+        width: Width in pixels.
+        guesses: (height, width) pairs; the first with as many pixels as the
+            files have pixel columns is taken.
+        advice: What to do where none of them fits, for the error.
+        spool_dir: Where files are copied to that are not on this machine's
+            own disk; None for a temporary folder.
+        always_spool: Whether to copy those of its own disk, too.
+    """
+    folder = storage.open_folder(input_dir)
+    names = parquet_files.find_files(folder, glob)
+
+    def size(columns: int, name: str) -> tuple[int, int]:
+        if height and width:
+            return height, width
+        for guess in guesses:
+            if guess[0] * guess[1] == columns:
+                return guess
+        raise UserError(
+            f"{folder.url}/{name}: {columns} pixel columns, expected "
+            + " or ".join(f"{h} x {w} = {h * w}" for h, w in guesses if h * w)
+            + f"; {advice}"
+        )
+
+    spool = Spool(folder, spool_dir, always=always_spool)
+    return Source(folder, names, spool, size)

@@ -1,0 +1,1 @@
+"""What goes where, from the ids and labels alone."""

@@ -1,0 +1,100 @@
+"""Image ids by the hundred million: ordered and found by their hashes.
+
+    ids = image_ids.sort(texts, seed)
+    ids.texts[ids.order[0]]            # the first in the order of the records
+    table.find(ids)                    # where a table has each of them
+
+`folds.place` is the hash. Ids that share one are rare unless they are equal, so
+all sorting and searching is done on numbers; texts are looked at one by one
+only where hashes are the same.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfrecord_builder.planning import folds
+
+BLOCK = 1 << 16  # Ids that are Python's objects at once.
+
+
+@dataclasses.dataclass(frozen=True)
+class Ids:
+    """N image ids.
+
+    Attributes:
+        texts: The ids in the source's order.
+        order: [N] int64, their places there in the order of (hash, text).
+        hashes: [N] uint64, the hash of each, in that order.
+    """
+
+    texts: pa.LargeStringArray
+    order: np.ndarray
+    hashes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def doubled(self) -> list[list[int]]:
+        """Returns the places of each text that is there more than once."""
+        groups = [
+            list(group)
+            for tie in _ties(self.hashes)
+            for _, group in itertools.groupby(
+                self.order[tie].tolist(), lambda i: self.texts[i].as_py()
+            )
+        ]
+        return [group for group in groups if len(group) > 1]
+
+    def find(self, ids: "Ids") -> np.ndarray:
+        """Returns where these have each of `ids`; none may be doubled here.
+
+        Returns:
+            [len(ids)] int64, in the order of `ids.texts`; -1: not there.
+        """
+        places = np.full(len(ids), -1, np.int64)
+        for start in range(0, len(ids), BLOCK):
+            here = ids.order[start : start + BLOCK]
+            hashes = ids.hashes[start : start + BLOCK]
+            at = np.searchsorted(self.hashes, hashes)
+            while len(here):  # Goes on where another text has the hash.
+                known = at < len(self)
+                known[known] = self.hashes[at[known]] == hashes[known]
+                here, hashes, at = here[known], hashes[known], at[known]
+                there = self.order[at]
+                same = pc.equal(
+                    ids.texts.take(pa.array(here)),
+                    self.texts.take(pa.array(there)),
+                ).to_numpy(zero_copy_only=False)
+                places[here[same]] = there[same]
+                here, hashes, at = here[~same], hashes[~same], at[~same] + 1
+        return places
+
+
+def sort(texts: pa.LargeStringArray, seed: int) -> Ids:
+    """Puts ids in the order of their hashes."""
+    # Arrow keeps what the parts took of which `texts` was made.
+    pa.default_memory_pool().release_unused()
+    hashes = np.empty(len(texts), np.uint64)
+    for start in range(0, len(texts), BLOCK):
+        block = texts.slice(start, BLOCK).to_numpy(zero_copy_only=False)
+        hashes[start : start + len(block)] = folds.places(seed, block)
+    order = np.argsort(hashes)
+    hashes = hashes[order]
+    for tie in _ties(hashes):
+        order[tie] = sorted(
+            order[tie].tolist(), key=lambda i: (texts[i].as_py(), i)
+        )
+    return Ids(texts, order, hashes)
+
+
+def _ties(hashes: np.ndarray) -> Iterator[slice]:
+    """Yields where a sorted hash is there more than once."""
+    same = np.flatnonzero(hashes[1:] == hashes[:-1])
+    for part in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1):
+        if len(part):
+            yield slice(part[0], part[-1] + 2)

@@ -1,0 +1,1 @@
+"""The format of the records: all that the trainer needs of the builder."""

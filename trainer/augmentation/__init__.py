@@ -1,0 +1,1 @@
+"""Images and labels to augmented ones, by drawn numbers."""

@@ -1,0 +1,1 @@
+"""Backups of a run, and the resume from them."""

@@ -1,0 +1,246 @@
+"""The folder that a run is backed up to: who owns it, and what it holds.
+
+look (reads only) -> take -> restore -> store, again and again -> release
+"""
+
+import pathlib
+import time
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+import storage
+from storage import UserError, mounts
+from storage.mount_guard import MountGuard
+from trainer.backup import archive, generations
+from trainer.backup import identity as identity_lib
+from trainer.backup.generations import Generation, Generations
+from trainer.backup.heartbeat import Heartbeat
+from trainer.backup.lease import Lease
+from trainer.runtime.run_state import RunState
+
+_ATTEMPTS = 3
+_FIRST_WAIT_SECONDS = 1.0
+
+
+class BackupFolder:
+    """A backup folder, looked at when this is made, written to after take().
+
+    Args:
+        url: A folder that outlives this machine, or gs://bucket/prefix.
+        identity: What makes it this run: flags and data, JSON values.
+        local_dir: Folder on this machine's own disk for the archives.
+        settle_seconds: Age at which a generation has surely arrived.
+        defaults: What an older backup's identity is completed by.
+
+    Attributes:
+        leg: Number of this start of the run, after take().
+        archive_bytes: Size of the last archive.
+
+    Raises:
+        storage.UserError: It is on a mount that is not there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        identity: dict,
+        local_dir: pathlib.Path,
+        settle_seconds: float,
+        defaults: Mapping[str, Any] | None = None,
+    ):
+        self.url = url
+        self.folder = storage.open_folder(url)
+        self.identity = identity
+        self.defaults = defaults or {}
+        self.local_dir = pathlib.Path(local_dir)
+        self.settle_seconds = settle_seconds
+        self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
+        self.generations = Generations(self.folder)
+        self.lease = Lease(self.folder, self.generations)
+        self.heartbeat = Heartbeat(self.lease, self.guard)
+        self.archive_bytes = 0
+        self._attempt = 0
+
+    @property
+    def leg(self) -> int:
+        return self.lease.leg
+
+    @property
+    def lost_to(self) -> str | None:
+        """Who took the folder over, in the middle of the run."""
+        return self.heartbeat.lost_to
+
+    @property
+    def on_mount(self) -> bool:
+        """Whether files are sent on some time after they were written."""
+        return self.folder.path is not None and mounts.is_mount(
+            self.folder.path
+        )
+
+    def refuse_other_run(self) -> None:
+        """Refuses if the newest generation is of another run.
+
+        Raises:
+            storage.UserError: Names the flags that differ.
+        """
+        for found in self.generations.newest_first():
+            if found.manifest is None:
+                continue
+            if found.manifest["format"] != generations.FORMAT:
+                raise UserError(
+                    f"{self.url} holds a backup of format "
+                    f"{found.manifest['format']}, expected "
+                    f"{generations.FORMAT}: use the version that wrote it, "
+                    "another --backup_dir, or --restart to start over"
+                )
+            identity_lib.refuse_difference(
+                self.defaults | found.manifest["identity"],
+                self.identity,
+                self.url,
+            )
+            return
+
+    def take(self) -> None:
+        """Becomes the folder's owner, and stays it until release().
+
+        Raises:
+            storage.UserError: Another trainer owns it.
+        """
+        self.folder.make()
+        self.lease.take()
+        self.local_dir.mkdir(parents=True, exist_ok=True)
+        self.guard.remember()
+        if self.guard.shares_disk_with(self.local_dir):
+            logging.warning(
+                "The backups in %s lie on this machine's own disk and die "
+                "with it: give a --backup_dir on Drive or gs:// to survive a "
+                "reset",
+                self.url,
+            )
+        self.heartbeat.start()
+
+    def release(self) -> None:
+        """Gives the folder back, if it was taken."""
+        self.heartbeat.stop()
+
+    def restore(self, state: RunState) -> bool:
+        """Gives the run the newest generation that is whole.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            OSError: There is none, but one that could not be read.
+        """
+        self.local_dir.mkdir(parents=True, exist_ok=True)
+        run = failure = None
+        for found in self.generations.newest_first():
+            try:
+                manifest = found.manifest
+                if manifest is None:
+                    raise found.error or ValueError(found.why)
+                identity = self.defaults | manifest["identity"]
+                other = identity != self.identity
+                if other or run not in (None, manifest["run"]):
+                    raise ValueError("it is of another run, before --restart")
+                run = manifest["run"]
+                self._read(found, state)
+            except UserError:
+                raise
+            except (ValueError, KeyError, zipfile.BadZipFile) as error:
+                logging.warning(
+                    "Passed over %s: %s", found.generation.stem, error
+                )
+            except OSError as error:
+                logging.error(
+                    "Passed over %s: %s", found.generation.stem, error
+                )
+                failure = error
+            else:
+                logging.info(
+                    "RESUMED at step %d (backup of leg %d; this is leg %d)",
+                    state.step,
+                    found.generation.leg,
+                    self.leg,
+                )
+                return True
+        if failure:
+            raise failure
+        return False
+
+    def store(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
+        """Adds a generation, then deletes what is no longer needed.
+
+        Args:
+            arrays: By name; given up when they are on the local disk.
+            document: JSON values; its "step" and "legs" name the generation.
+
+        Raises:
+            OSError: It could not be stored.
+        """
+        path = self.local_dir / "save.zip"
+        try:
+            archive.write(path, arrays, document)
+            self.archive_bytes = path.stat().st_size
+            run = document["legs"][0]["leg"]
+            self._write(path, document["step"], run)
+        finally:
+            path.unlink(missing_ok=True)
+        try:
+            self._notice_others()
+            self.generations.prune(
+                leg=self.leg,
+                run=run,
+                known=self.lease.known,
+                settle_seconds=self.settle_seconds,
+            )
+        except OSError as error:
+            logging.warning("Old backups stay for now: %s", error)
+
+    def _read(self, found, state):
+        path = self.local_dir / "restore.zip"
+        try:
+            self.generations.fetch(found, path)
+            state.restore(*archive.read(path))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _write(self, path, step, run):
+        for retries in range(_ATTEMPTS):
+            generation = Generation(self.leg, step, self._attempt)
+            self._attempt += 1
+            try:
+                self.guard.check()
+                self.generations.write(
+                    generation, path, run=run, identity=self.identity
+                )
+                return
+            except OSError as error:
+                if retries == _ATTEMPTS - 1:
+                    raise
+                wait = _FIRST_WAIT_SECONDS * 4**retries
+                logging.warning(
+                    "Backup at step %d: %s; tried again in %.0f s",
+                    step,
+                    error,
+                    wait,
+                )
+                self._discard(generation)
+                time.sleep(wait)
+
+    def _discard(self, generation):
+        try:
+            self.guard.check()
+            self.generations.delete(generation)
+        except OSError as error:
+            logging.warning("%s stays: %s", generation.archive, error)
+
+    def _notice_others(self):
+        leg = max((g.leg for g in self.generations.listing()), default=0)
+        if leg > self.leg:
+            self.heartbeat.lost_to = f"another trainer (leg {leg})"

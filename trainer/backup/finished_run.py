@@ -1,0 +1,186 @@
+"""BACKUP/final/: what a finished run leaves, where a reset cannot reach it.
+
+  model.keras, summary.json, …   the files
+  manifest-0003.json             written last, by leg 3: their sha256
+
+A name is not used twice (see generations.py): a file that an earlier export
+left there, cut off by a reset or of a run before --restart, makes the new one
+go by `leg0003-model.keras`. The manifest says which file is which.
+"""
+
+import json
+import pathlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from absl import logging
+
+import storage
+from storage import Folder, UserError
+from trainer.backup.generations import Generations
+
+FILES = (
+    "model.keras",
+    "summary.json",
+    "metrics.csv",
+    "flags.txt",
+    "report.html",
+)
+_MANIFEST = re.compile(r"(?:\d-)?manifest-(\d{4,})\.json")
+_ATTEMPTS = 4
+_FIRST_WAIT_SECONDS = 2.0
+_T = TypeVar("_T")
+
+
+def save(
+    backup_dir: str, workdir: pathlib.Path, *, identity: dict, leg: int
+) -> None:
+    """Copies the files of a finished run, and marks it finished last.
+
+    Raises:
+        OSError: The folder failed, again and again.
+    """
+    folder = open_folder(backup_dir)
+    _retry(folder.make)
+    before = set(_retry(folder.list))
+    taken, files = set(before), {}
+    for name in FILES:
+        path = workdir / name
+        if path.exists():
+            names = [name, f"leg{leg:04d}-{name}"]
+            stored = _retry(_store, folder, path, names, taken)
+            digest = storage.file_digest(path)
+            files[name] = {"stored": stored, "sha256": digest}
+    manifest = {"identity": identity, "leg": leg, "files": files}
+    path = workdir / "staging" / "final.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    _retry(_store, folder, path, [f"manifest-{leg:04d}.json"], taken)
+    # The manifests of older exports first: half of their files are no use.
+    stale = before - {f["stored"] for f in files.values()}
+    for name in sorted(stale, key=lambda n: not _MANIFEST.fullmatch(n)):
+        _retry(folder.delete, name)
+
+
+def restore_finished(
+    backup_dir: str,
+    workdir: pathlib.Path,
+    *,
+    identity: dict,
+    defaults: Mapping[str, Any] | None = None,
+) -> bool:
+    """Says whether this very run is finished; if so, fills up its workdir.
+
+    Args:
+        backup_dir: Its backup folder.
+        workdir: Its workdir.
+        identity: What makes it this run.
+        defaults: What an older identity is completed by.
+    """
+    folder = open_folder(backup_dir)
+    manifest = _newest_manifest(folder)
+    if manifest is None:
+        return False
+    if (defaults or {}) | manifest["identity"] != identity:
+        return False
+    found = Generations(storage.open_folder(backup_dir))
+    newest = max((g.leg for g in found.listing()), default=0)
+    if newest > manifest["leg"]:  # It was started over since.
+        return False
+    try:
+        restored = _restore(folder, manifest, workdir)
+    except (FileNotFoundError, ValueError) as error:
+        logging.warning(
+            "This run is finished, but %s is not whole (%s): it is made again "
+            "from the last backup",
+            folder.url,
+            error,
+        )
+        return False
+    logging.info(
+        "This run is finished: %s holds its model and scores%s. To train it "
+        "anew, give --restart",
+        workdir,
+        f" ({', '.join(restored)} restored from {folder.url})"
+        if restored
+        else "",
+    )
+    return True
+
+
+def open_folder(backup_dir: str) -> Folder:
+    """Returns the folder of a finished run's files."""
+    return storage.open_folder(f"{backup_dir.rstrip('/')}/final")
+
+
+def _store(folder, path, names, taken):
+    """Copies a file in under a name never used; returns that name.
+
+    One that is there already, with the same bytes, is left as it is.
+
+    Args:
+        folder: Where to.
+        path: The file.
+        names: Names to choose from; the last one's variants come after it.
+        taken: Names in use; the new one is added.
+    """
+    variants = [f"{k}-{names[-1]}" for k in range(1, _ATTEMPTS + 1)]
+    for name in [*names, *variants]:
+        if name not in taken:
+            taken.add(name)
+            folder.upload(path, name)
+        if folder.same(path, name):
+            return name
+    raise OSError(f"{folder.url}: {path.name} does not read back as written")
+
+
+def _newest_manifest(folder):
+    names = [n for n in folder.list() if _MANIFEST.fullmatch(n)]
+    for name in sorted(
+        names, key=lambda n: int(_MANIFEST.fullmatch(n)[1]), reverse=True
+    ):
+        try:
+            manifest = json.loads(folder.read_bytes(name))
+            manifest["identity"], manifest["leg"], manifest["files"]
+        except UserError:
+            raise
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            continue  # Half written.
+        return manifest
+    return None
+
+
+def _restore(folder, manifest, workdir):
+    """Copies back what the workdir lacks; returns the names."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    restored = []
+    for name, file in manifest["files"].items():
+        path = workdir / name
+        if path.exists() and storage.file_digest(path) == file["sha256"]:
+            continue
+        temporary = workdir / f".{name}.restored"
+        try:
+            folder.download(file["stored"], temporary)
+            if storage.file_digest(temporary) != file["sha256"]:
+                raise ValueError(f"the sha256 of {file['stored']} is another")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        restored.append(name)
+    return restored
+
+
+def _retry(work: Callable[..., _T], *args) -> _T:
+    """Tries again what a mount fails at for a moment."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return work(*args)
+        except OSError as error:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            wait = _FIRST_WAIT_SECONDS * 3**attempt
+            logging.warning("%s; tried again in %.0f s", error, wait)
+            time.sleep(wait)
+    raise AssertionError("unreachable")

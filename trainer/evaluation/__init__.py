@@ -1,0 +1,1 @@
+"""Predictions of a split, the score, and the calibration."""

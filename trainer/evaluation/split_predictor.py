@@ -1,0 +1,105 @@
+"""Logits of a whole split, over all replicas, on the host."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.runtime import workers
+from trainer.stream import input_pipeline
+
+
+class Judge:
+    """Runs a model over splits.
+
+    Args:
+        strategy: Spreads the batches.
+        net: From what `preprocess` returns to a dict of [P, C] logits.
+        preprocess: Applied to the [P, H, W, 1] uint8 images.
+        info: The dataset.
+        data_dir: Folder of its shards.
+        batch_size: Global batch size, a multiple of the replicas.
+        fetch: Returns the paths to read shards at, given those in `data_dir`.
+    """
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        net: keras.Model,
+        *,
+        preprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+        info: DatasetInfo,
+        data_dir: str,
+        batch_size: int,
+        fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,
+    ):
+        self.strategy = strategy
+        self.info = info
+        self.data_dir = data_dir
+        self.batch_size = batch_size
+        self.fetch = fetch
+        names = [output.name for output in info.outputs]
+
+        def replica(features):
+            logits = net(preprocess(features["image"]), training=False)
+            labels = {name: features[name] for name in names}
+            # Workers cannot gather booleans.
+            return labels, dict(logits), tf.cast(features["valid"], tf.int32)
+
+        @tf.function
+        def batch(features):
+            results = strategy.run(replica, args=(features,))
+            return tf.nest.map_structure(
+                lambda value: strategy.gather(value, axis=0), results
+            )
+
+        self._batch = batch
+
+    def __call__(
+        self,
+        splits: tuple[str, ...],
+        *,
+        on_batch: Callable[[int], None] = lambda images: None,
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns labels and logits of every record of `splits`, in order.
+
+        Args:
+            splits: Names of splits of the dataset.
+            on_batch: Called after each batch with the images done so far; it
+                may raise to stop.
+
+        Returns:
+            By output, [N] int64 labels and [N, C] float32 logits.
+        """
+        paths = self.fetch(
+            input_pipeline.shard_paths(self.info, self.data_dir, splits)
+        )
+        dataset = workers.distribute(
+            self.strategy,
+            functools.partial(
+                input_pipeline.make_eval_dataset,
+                self.info,
+                paths,
+                batch_size=self.batch_size,
+            ),
+        )
+        labels, logits, images = [], [], 0
+        for features in dataset:
+            batch_labels, batch_logits, valid = self._batch(features)
+            valid = valid.numpy() > 0
+            labels.append(
+                {k: v.numpy()[valid] for k, v in batch_labels.items()}
+            )
+            logits.append(
+                {k: v.numpy()[valid] for k, v in batch_logits.items()}
+            )
+            images += int(valid.sum())
+            on_batch(images)
+        return _concatenate(labels), _concatenate(logits)
+
+
+def _concatenate(rows):
+    return {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}

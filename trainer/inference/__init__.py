@@ -1,0 +1,1 @@
+"""Predictions for test images, and exports of a model."""

@@ -1,0 +1,162 @@
+"""Several trained models as one: the mean of their calibrated probabilities.
+
+source images -> each model's resize -> preprocessing -> views -> core
+              -> softmax -> mean over models and views
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from storage import UserError
+from tfrecord_builder.records import resize
+from trainer.inference import views
+from trainer.models import model_file
+
+# From [B, H, W] uint8 source images to [B, C] float32 by output.
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One of the models, and what its card says."""
+
+    path: str
+    model: keras.Model
+    card: dict
+
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """By output, the names of its classes."""
+        return {o["name"]: o["classes"] for o in self.card["outputs"]}
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """Height and width of a source image, in pixels."""
+        image = self.card["source_image"]
+        return image["height"], image["width"]
+
+
+def read(paths: Sequence[str]) -> list[Member]:
+    """Reads models, and checks that they can be averaged.
+
+    Raises:
+        UserError: A model cannot be read, or differs in its outputs, classes
+            or source images from the first.
+    """
+    members = [Member(str(path), *model_file.read(path)) for path in paths]
+    first = members[0]
+    for member in members[1:]:
+        for what, mine, theirs in (
+            ("outputs and classes", first.classes, member.classes),
+            ("source image size", first.source_size, member.source_size),
+        ):
+            if mine != theirs:
+                raise UserError(
+                    f"{first.path} and {member.path} differ in their {what} "
+                    f"({_short(mine)} and {_short(theirs)}): only models of "
+                    "the same dataset can be averaged"
+                )
+    return members
+
+
+def make_predict(
+    members: Sequence[Member], *, batch_size: int, num_views: int = 1
+) -> Predict:
+    """Returns a function from source images to probabilities.
+
+    Args:
+        members: The models.
+        batch_size: Images of each call: one graph serves all of them.
+        num_views: Views of an image that are averaged; see views.py.
+
+    Returns:
+        A function of [batch_size, H, W] uint8 source images to, by output,
+        [batch_size, C] float32 probabilities.
+
+    Raises:
+        UserError: (that function) A probability is not finite.
+    """
+    steps = [_make_step(m, batch_size, num_views) for m in members]
+
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
+        made = [step(images) for step in steps]
+        mean = {
+            name: sum(m[name].numpy() for m in made) / np.float32(len(made))
+            for name in members[0].classes
+        }
+        for name, value in mean.items():
+            if not np.isfinite(value).all():
+                raise UserError(
+                    f"the model's probabilities of {name} are not all finite "
+                    "numbers: expected a model of a run that ended well; "
+                    "train it again"
+                )
+        return mean
+
+    return predict
+
+
+def _make_step(member, batch_size, num_views):
+    """Returns a function from source images to one model's probabilities."""
+    predict_views = _make_views(member, num_views)
+    image, spec = member.card["image"], member.card["resize"]
+    shape = (batch_size, image["height"], image["width"], 1)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    def graph(stored):
+        made = [
+            {name: tf.nn.softmax(value) for name, value in logits.items()}
+            for logits in predict_views(stored)
+        ]
+        return {
+            name: sum(m[name] for m in made) / len(made) for name in made[0]
+        }
+
+    return lambda images: graph(resize.resize_images(images, spec)[..., None])
+
+
+def _make_views(member, num_views):
+    """Returns a function from stored images to a list of logits by output."""
+    model = member.model
+    if num_views == 1:
+        return lambda stored: [model(stored, training=False)]
+    preprocess, rest = _split(member)
+    _, height, width, _ = rest.input_shape
+    rows, columns = views.make_matrices(num_views, height, width)
+
+    def predict_views(stored):
+        ink = preprocess(stored, training=False)[..., 0]
+        return [
+            rest((r @ ink @ tf.transpose(c))[..., None], training=False)
+            for r, c in zip(rows, columns, strict=True)
+        ]
+
+    return predict_views
+
+
+def _split(member):
+    """Returns the preprocessing, and the model behind it, as two models."""
+    operations = member.model.operations
+    cores = [o for o in operations if isinstance(o, keras.Model)]
+    if len(cores) != 1:
+        raise UserError(
+            f"{member.path} has no core behind its preprocessing, whose views "
+            "could be averaged: give --tta=1, or a model of trainer/main.py"
+        )
+    # Operations are in the order of computation: what comes right before the
+    # core is the ink that it takes.
+    ink = operations[operations.index(cores[0]) - 1].output
+    return (
+        keras.Model(member.model.input, ink),
+        keras.Model(ink, member.model.output),
+    )
+
+
+def _short(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) < 80 else text[:80] + "…"

@@ -1,0 +1,210 @@
+"""submission.csv: which rows it has, in which order, and how it is written.
+
+    row_id,target                          row_id is <image_id>_<output>,
+    Test_0_consonant_diacritic,0           target the predicted class
+    Test_0_grapheme_root,3
+
+sample_submission.csv, where there is one, decides the rows' order; without it
+the images keep theirs and an image's outputs are sorted by name.
+"""
+
+import csv
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from absl import logging
+
+import storage
+from storage import UserError
+from tfrecord_builder.parquet.parquet_reader import Source
+
+SAMPLE = "sample_submission.csv"
+HEADER = ("row_id", "target")
+Row = tuple[str, str]  # image_id, output
+
+
+class Predictions:
+    """The predicted classes by image, in the order the images came."""
+
+    def __init__(self, outputs: Sequence[str]):
+        self.outputs = sorted(outputs)
+        self._places: dict[str, int] = {}
+        self._blocks: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(
+        self, image_ids: Sequence[str], classes: Mapping[str, np.ndarray]
+    ) -> None:
+        """Adds the predictions of some images.
+
+        Args:
+            image_ids: [n] ids.
+            classes: By output, [n] integers: the predicted classes.
+
+        Raises:
+            UserError: An image_id came before.
+        """
+        for image_id in image_ids:
+            if image_id in self._places:
+                raise UserError(_doubled(image_id))
+            self._places[image_id] = len(self._places)
+        self._blocks.append(
+            np.stack([classes[output] for output in self.outputs], axis=1)
+        )
+
+    def rows(self, order: Iterable[Row] | None) -> Iterator[tuple[str, int]]:
+        """Yields (row_id, class) in the given order, or the images' own."""
+        table = np.concatenate(self._blocks)
+        columns = {output: i for i, output in enumerate(self.outputs)}
+        if order is None:
+            order = itertools.product(self._places, self.outputs)
+        for image_id, output in order:
+            target = table[self._places[image_id], columns[output]]
+            yield f"{image_id}_{output}", int(target)
+
+
+def _doubled(image_id: str) -> str:
+    return (
+        f"the parquet files hold the image_id {image_id!r} more than once; a "
+        "submission has one prediction an image: remove one of the two"
+    )
+
+
+def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
+    """Reads the rows that are asked for, and checks them and the image ids.
+
+    Args:
+        source: The parquet files; sample_submission.csv lies beside them.
+        outputs: The model's outputs.
+
+    Returns:
+        The rows in order; None where there is no sample_submission.csv.
+
+    Raises:
+        UserError: No image, an id twice, or rows that are not the images'.
+    """
+    image_ids = check_ids(source.read_ids().to_pylist())
+    if not image_ids:
+        raise UserError(
+            f"{source.url}: the parquet files ({source.files[0].name}, …) "
+            "have no row; expected an image a row"
+        )
+    where = f"{source.url}/{SAMPLE}"
+    if SAMPLE not in source.folder.list():
+        logging.info("There is no %s: rows in the images' order", where)
+        return None
+    order = parse_order(
+        source.folder.read_bytes(SAMPLE), outputs=outputs, where=where
+    )
+    check_order(order, image_ids, outputs=outputs, where=where)
+    return order
+
+
+def check_ids(image_ids: Iterable[str]) -> set[str]:
+    """Returns the ids as a set; UserError if one is there twice."""
+    seen: set[str] = set()
+    for image_id in image_ids:
+        if image_id in seen:
+            raise UserError(_doubled(image_id))
+        seen.add(image_id)
+    return seen
+
+
+def parse_order(
+    data: bytes, *, outputs: Sequence[str], where: str
+) -> list[Row]:
+    """Returns the rows that a sample_submission.csv asks for, in its order.
+
+    Args:
+        data: The file's content.
+        outputs: The model's outputs. Where one name ends in another, a row_id
+            is taken to end in the longer.
+        where: The file's place, for the messages.
+
+    Raises:
+        UserError: No row_id column, an output that the model does not have,
+            or a row twice.
+    """
+    try:
+        lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        header = next(lines, [])
+        records = [line for line in lines if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{where} cannot be read as csv: {error}") from error
+    if "row_id" not in header:
+        raise UserError(
+            f"{where}: expected the columns row_id,target, got {header}; "
+            "take the competition's file or remove this one"
+        )
+    column = header.index("row_id")
+    by_length = sorted(outputs, key=len, reverse=True)
+    rows: dict[Row, None] = {}
+    for number, line in enumerate(records, 2):
+        row_id = line[column] if column < len(line) else ""
+        for output in by_length:
+            if row_id.endswith(f"_{output}"):
+                row = (row_id.removesuffix(f"_{output}"), output)
+                break
+        else:
+            raise UserError(
+                f"{where}, row {number}: {row_id!r} does not end in an output "
+                f"of the model ({', '.join(sorted(outputs))}); predict with a "
+                "model trained for this competition"
+            )
+        if row in rows:
+            raise UserError(f"{where}, row {number}: {row_id!r} is there twice")
+        rows[row] = None
+    return list(rows)
+
+
+def check_order(
+    order: Sequence[Row],
+    image_ids: set[str],
+    *,
+    outputs: Sequence[str],
+    where: str,
+) -> None:
+    """Raises UserError unless the order has each output of each image."""
+    asked = {image_id for image_id, _ in order}
+    if missing := asked - image_ids:
+        raise UserError(
+            f"{where} asks for {_some(missing)} that the parquet files do not "
+            f"hold: they have {len(image_ids)} images, it names {len(asked)}; "
+            "give all of the test set's files"
+        )
+    if extra := image_ids - asked:
+        raise UserError(
+            f"the parquet files hold {_some(extra)} that {where} does not ask "
+            f"for: they have {len(image_ids)} images, it names {len(asked)}; "
+            "take the sample_submission.csv of this test set or remove it"
+        )
+    rows = set(order)
+    wanted = itertools.product(sorted(image_ids), outputs)
+    if absent := [row for row in wanted if row not in rows]:
+        raise UserError(
+            f"{where} lacks {len(absent)} row(s), the first "
+            f"{'_'.join(absent[0])!r}: expected a row for each output of each "
+            "image"
+        )
+
+
+def _some(ids: set[str]) -> str:
+    names = ", ".join(map(repr, sorted(ids)[:3]))
+    more = ", …" if len(ids) > 3 else ""
+    return f"{len(ids)} image_id(s) ({names}{more})"
+
+
+def write(path: str | os.PathLike, rows: Iterable[tuple[str, int]]) -> int:
+    """Writes the csv whole or not at all; returns its number of rows."""
+    text, count = io.StringIO(newline=""), 0
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for count, row in enumerate(rows, 1):  # noqa: B007
+        writer.writerow(row)
+    storage.write_whole(path, text.getvalue().encode())
+    return count

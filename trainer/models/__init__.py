@@ -1,0 +1,1 @@
+"""The nets, the served model, and the model file."""

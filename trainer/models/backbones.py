@@ -1,0 +1,234 @@
+"""The nets that turn an image into a feature map.
+
+keras-cv is frozen upstream, so this module alone imports it, and only when one
+of its nets is asked for: it takes a fifth of TensorFlow's time to import. Its
+generic classes are used with the stages written out: the classes named after a
+size download a preset.
+"""
+
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+from storage import UserError
+from trainer.models.fused_norm import FusedBatchNormalization
+
+_EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
+
+
+def _efficientnet_v2(repeats, inputs, outputs):
+    def build(images, *, fused):
+        del fused  # keras-cv's own layers.
+        from keras_cv.models import EfficientNetV2Backbone
+
+        return EfficientNetV2Backbone(
+            include_rescaling=False,
+            width_coefficient=1.0,
+            depth_coefficient=1.0,
+            stackwise_kernel_sizes=[3] * 6,
+            stackwise_num_repeats=repeats,
+            stackwise_input_filters=inputs,
+            stackwise_output_filters=outputs,
+            stackwise_expansion_ratios=[1, 4, 4, 4, 6, 6],
+            stackwise_squeeze_and_excite_ratios=[0, 0, 0, 0.25, 0.25, 0.25],
+            stackwise_strides=[1, 2, 2, 2, 1, 2],
+            stackwise_conv_types=_EFFICIENTNET_V2_KINDS,
+            input_shape=images.shape[1:],
+        )(images)
+
+    return build
+
+
+def _resnet_v2(filters, blocks, block_type):
+    def build(images, *, fused):
+        del fused  # keras-cv's own layers.
+        from keras_cv.models import ResNetV2Backbone
+
+        return ResNetV2Backbone(
+            include_rescaling=False,
+            stackwise_filters=filters,
+            stackwise_blocks=blocks,
+            stackwise_strides=[1, 2, 2, 2],
+            block_type=block_type,
+            input_shape=images.shape[1:],
+        )(images)
+
+    return build
+
+
+def _densenet(repeats):
+    def build(images, *, fused):
+        del fused  # keras-cv's own layers.
+        from keras_cv.models import DenseNetBackbone
+
+        return DenseNetBackbone(
+            include_rescaling=False,
+            stackwise_num_repeats=repeats,
+            input_shape=images.shape[1:],
+        )(images)
+
+    return build
+
+
+def _residual(filters, pairs, *, stem_kernel, stem_strides):
+    """A net of 3x3 convolutions and poolings, the fastest on a CPU.
+
+    Each stage after the stem pools, widens, and where `pairs` says so adds a
+    residual pair whose last scale starts at zero (Goyal et al. 2017, arXiv
+    1706.02677), after David Page's "How to train your ResNet".
+    """
+
+    def build(images, *, fused):
+        norm = (
+            FusedBatchNormalization
+            if fused
+            else keras.layers.BatchNormalization
+        )
+
+        def conv(x, width, name, kernel=3, strides=1, gamma="ones"):
+            x = keras.layers.Conv2D(
+                width,
+                kernel,
+                strides=strides,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=name,
+            )(x)
+            return norm(
+                momentum=0.9, gamma_initializer=gamma, name=f"{name}_bn"
+            )(x)
+
+        def relu(x, name):
+            return keras.layers.ReLU(name=name)(x)
+
+        x = conv(images, filters[0], "stem", stem_kernel, stem_strides)
+        x = relu(x, "stem_relu")
+        for stage, (width, pair) in enumerate(
+            zip(filters[1:], pairs, strict=True)
+        ):
+            name = f"stage{stage}"
+            x = keras.layers.MaxPooling2D(
+                2, padding="same", name=f"{name}_pool"
+            )(x)
+            x = relu(conv(x, width, f"{name}_widen"), f"{name}_relu")
+            if pair:
+                y = relu(conv(x, width, f"{name}_pair0"), f"{name}_pair0_relu")
+                y = conv(y, width, f"{name}_pair1", gamma="zeros")
+                x = keras.layers.Add(name=f"{name}_add")([x, y])
+                x = relu(x, f"{name}_add_relu")
+        return x
+
+    return build
+
+
+def _tiny(images, *, fused):
+    """Two convolutions without normalisation: for trying things out."""
+    del fused  # It has no normalisation.
+    for index, width in enumerate((8, 16)):
+        images = keras.layers.Conv2D(
+            width,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            name=f"conv{index}",
+        )(images)
+    return images
+
+
+BACKBONES: Mapping[str, Callable[..., keras.KerasTensor]] = {
+    "tiny": _tiny,
+    # 34 M multiply-adds at 137 x 236.
+    "small": _residual(
+        [32, 48, 80, 160], [False, True, False], stem_kernel=5, stem_strides=4
+    ),
+    # 72 M multiply-adds at 64 x 64.
+    "resnet9": _residual(
+        [32, 64, 128, 256], [True, True, True], stem_kernel=5, stem_strides=2
+    ),
+    "efficientnet_v2_b0": _efficientnet_v2(
+        [1, 2, 2, 3, 5, 8],
+        [32, 16, 32, 48, 96, 112],
+        [16, 32, 48, 96, 112, 192],
+    ),
+    "efficientnet_v2_s": _efficientnet_v2(
+        [2, 4, 4, 6, 9, 15],
+        [24, 24, 48, 64, 128, 160],
+        [24, 48, 64, 128, 160, 256],
+    ),
+    "resnet18_v2": _resnet_v2([64, 128, 256, 512], [2, 2, 2, 2], "basic_block"),
+    "resnet50_v2": _resnet_v2([64, 128, 256, 512], [3, 4, 6, 3], "block"),
+    "densenet121": _densenet([6, 12, 24, 16]),
+}
+
+
+def feature_map(
+    name: str, images: keras.KerasTensor, *, fused: bool = False
+) -> keras.KerasTensor:
+    """Returns the feature map [B, h', w', C] of images [B, h, w, 1].
+
+    Args:
+        name: A key of BACKBONES.
+        images: The input.
+        fused: Whether our own nets use a faster batch normalisation that
+            only this project can load.
+
+    Raises:
+        storage.UserError: No backbone has that name.
+    """
+    if name not in BACKBONES:
+        raise UserError(
+            f"--backbone={name} is not known; choose one of "
+            f"{', '.join(sorted(BACKBONES))}"
+        )
+    return BACKBONES[name](images, fused=fused)
+
+
+# keras-cv's presets with weights from ImageNet, by our name: class, preset.
+PRETRAINED: Mapping[str, tuple[str, str]] = {
+    "efficientnet_v2_b0": (
+        "EfficientNetV2Backbone",
+        "efficientnetv2_b0_imagenet",
+    ),
+    "efficientnet_v2_s": (
+        "EfficientNetV2Backbone",
+        "efficientnetv2_s_imagenet",
+    ),
+    "resnet50_v2": ("ResNetV2Backbone", "resnet50_v2_imagenet"),
+    "densenet121": ("DenseNetBackbone", "densenet121_imagenet"),
+}
+
+
+def download(name: str) -> list[np.ndarray]:
+    """Downloads the weights of one of PRETRAINED, made for gray images.
+
+    A gray image in three channels gives what the sum of the kernel over its
+    channels gives on one.
+
+    Raises:
+        storage.UserError: There is no network.
+    """
+    kind, preset = PRETRAINED[name]
+    import keras_cv.models
+
+    try:
+        net = getattr(keras_cv.models, kind).from_preset(
+            preset, load_weights=True
+        )
+    except Exception as error:  # Whatever its libraries raise.
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"--pretrained: {preset} could not be downloaded "
+            f"({type(error).__name__}: {reason}): it needs a network; or give "
+            "--initial_weights=FILE"
+        ) from error
+    return make_gray([np.asarray(weight) for weight in net.get_weights()])
+
+
+def make_gray(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Sums the first kernel, [h, w, 3, C], over the colours."""
+    first = next(i for i, weight in enumerate(weights) if weight.ndim == 4)
+    gray = weights[first].sum(axis=2, keepdims=True)
+    return [*weights[:first], gray, *weights[first + 1 :]]

@@ -1,0 +1,130 @@
+"""From a feature map to logits: pooling, a head an output, a grapheme head.
+
+The grapheme head has a class for every combination of labels in the training
+data. What it says of a class of an output is the sum, or the mean, of the
+probabilities of the graphemes that have it; that is blended with what the
+output's own head says.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfrecord_builder.records.dataset_info import DatasetInfo
+
+GRAPHEME = "grapheme"
+_GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv 1711.02512.
+_SMALLEST = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Graphemes:
+    """The combinations of labels that the grapheme head tells apart.
+
+    Attributes:
+        classes: By output, its number of classes.
+        labels: For each grapheme, its class of each output.
+        blend: Weight of the grapheme head's word in the log-probabilities,
+            in [0, 1].
+        mean: Whether a class's probability is the mean of its graphemes',
+            which favours classes of few graphemes, else the sum.
+    """
+
+    classes: Mapping[str, int]
+    labels: tuple[tuple[int, ...], ...]
+    blend: float = 0.5
+    mean: bool = False
+
+    def index(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns each example's grapheme, [P] int32; -1 if it is none."""
+        sizes = list(self.classes.values())
+        table = np.full(sizes, -1, np.int32)
+        table[tuple(np.transpose(self.labels))] = np.arange(len(self.labels))
+        place = 0
+        for name, size in self.classes.items():
+            place = place * size + tf.cast(features[name], tf.int32)
+        return tf.gather(table.reshape(-1), place)
+
+    def decode(self, logits: Mapping[str, keras.KerasTensor]) -> dict:
+        """Returns the outputs' logits, blended with the grapheme head's.
+
+        Args:
+            logits: By output, and of the grapheme head, [B, classes] float32.
+        """
+        probability = ops.softmax(logits[GRAPHEME])
+        decoded = {}
+        for place, (name, size) in enumerate(self.classes.items()):
+            members = np.eye(size, dtype=np.float32)[
+                [labels[place] for labels in self.labels]
+            ]
+            if self.mean:
+                members /= np.maximum(members.sum(axis=0), 1.0)
+            implied = ops.log(ops.matmul(probability, members) + _SMALLEST)
+            own = ops.log_softmax(logits[name])
+            decoded[name] = (1.0 - self.blend) * own + self.blend * implied
+        return decoded
+
+
+def make_graphemes(
+    info: DatasetInfo,
+    *more: DatasetInfo,
+    blend: float,
+    mean: bool,
+) -> Graphemes:
+    """Returns the graphemes of the dataset's folds, and all of further ones."""
+    folds = {g.labels for g in info.graphemes if g.split == "folds"}
+    others = ({g.labels for g in other.graphemes} for other in more)
+    return Graphemes(
+        classes={output.name: len(output.classes) for output in info.outputs},
+        labels=tuple(sorted(folds.union(*others))),
+        blend=blend,
+        mean=mean,
+    )
+
+
+def pool(
+    features: keras.KerasTensor, kind: str, *, name: str
+) -> keras.KerasTensor:
+    """Returns [B, C] of a feature map [B, h, w, C].
+
+    Args:
+        features: The map.
+        kind: "average"; "gem", a generalised mean whose exponents are
+            learned, a channel each; "attention", a mean weighted by a learned
+            map.
+        name: Prefix of the layers' names.
+    """
+    if kind == "average":
+        return keras.layers.GlobalAveragePooling2D(name=name)(features)
+    channels = features.shape[-1]
+    cells = ops.reshape(
+        ops.cast(features, "float32"), (-1, 1, _cells(features), channels)
+    )
+    if kind == "attention":
+        scores = keras.layers.Conv2D(
+            1, 1, kernel_initializer="zeros", dtype="float32", name=name
+        )(cells)
+        return ops.sum(cells * ops.softmax(scores, axis=2), axis=(1, 2))
+    # x^p as exp(p log x): a depthwise 1 x 1 convolution multiplies by p, so
+    # that the model that is handed over is made of Keras's layers alone.
+    power, root = (
+        keras.layers.DepthwiseConv2D(
+            1,
+            use_bias=False,
+            depthwise_initializer=keras.initializers.Constant(value),
+            dtype="float32",
+            name=f"{name}_{what}",
+        )
+        for what, value in (("power", _GEM_POWER), ("root", 1.0 / _GEM_POWER))
+    )
+    powers = ops.exp(power(ops.log(ops.maximum(cells, _SMALLEST))))
+    mean = ops.log(ops.mean(powers, axis=2, keepdims=True) + _SMALLEST**3)
+    return ops.reshape(ops.exp(root(mean)), (-1, channels))
+
+
+def _cells(features):
+    return features.shape[1] * features.shape[2]

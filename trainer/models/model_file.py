@@ -1,0 +1,149 @@
+"""model.keras: a Keras model and, as one more zip entry, its card.
+
+The card (dataset.json) says what the numbers mean: outputs and class names,
+the size of the images, what the builder does to a source image, the weights of
+the outputs in the score, and the calibration that is already in the logits.
+"""
+
+import json
+import os
+import pathlib
+import re
+import zipfile
+
+import keras
+import numpy as np
+
+from storage import UserError
+from tfrecord_builder.records.dataset_info import DatasetInfo
+
+CARD = "dataset.json"
+FORMAT = 1
+
+
+def make_card(
+    info: DatasetInfo,
+    *,
+    output_weights: dict[str, float],
+    calibration: dict[str, list[float]],
+) -> dict:
+    """Returns the card of a model trained on `info`."""
+    described = json.loads(info.to_json())
+    return {
+        "format": FORMAT,
+        "outputs": [
+            {"name": output["name"], "classes": output["classes"]}
+            for output in described["outputs"]
+        ],
+        "image": described["image"],
+        "source_image": described["source_image"],
+        "resize": described["resize"],
+        "output_weights": output_weights,
+        "calibration": calibration,
+    }
+
+
+def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
+    """Writes the model with its card: temporary name, fsync, rename."""
+    path = pathlib.Path(path)
+    saved = path.with_name(f".{path.stem}.saved.keras")
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
+    model.save(saved)
+    with (
+        zipfile.ZipFile(saved) as source,
+        zipfile.ZipFile(temporary, "w") as sink,
+    ):
+        for entry in source.infolist():
+            data = source.read(entry)
+            if entry.filename == "config.json":
+                data = _renumber_shared_objects(data.decode()).encode()
+            sink.writestr(entry, data)
+        sink.writestr(CARD, json.dumps(card, ensure_ascii=False))
+    saved.unlink()
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _renumber_shared_objects(config: str) -> str:
+    """Returns a config that does not depend on where objects lay in memory.
+
+    Keras 3.15 numbers shared objects by Python's id(), so that the same model
+    has another config in each process.
+    """
+    numbers: dict[str, int] = {}
+
+    def number(match):
+        return match[1] + str(numbers.setdefault(match[2], len(numbers)))
+
+    return re.sub(r'("shared_object_id": )(\d+)', number, config)
+
+
+def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
+    """Reads a model and its card.
+
+    Raises:
+        UserError: No such file, not a model of this trainer, damaged, or of
+            another version of Keras.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(
+            f"no model at {path}: give the model.keras that "
+            "trainer/main.py left in its --workdir"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            card = json.loads(archive.read(CARD))
+            written_by = json.loads(archive.read("metadata.json"))
+        model = keras.models.load_model(path, compile=False)
+    except TypeError as error:  # A layer's settings that Keras does not know.
+        version = written_by["keras_version"]
+        if version == keras.__version__:
+            raise
+        raise UserError(
+            f"{path} was written by Keras {version}, and Keras "
+            f"{keras.__version__} cannot read it: pip install keras=={version}"
+        ) from error
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole model.keras of this trainer ({error}): "
+            "copy it again from the run's --workdir or backup"
+        ) from error
+    if card["format"] != FORMAT:
+        raise UserError(
+            f"{path} has card format {card['format']}, expected {FORMAT}: "
+            "use the version of this project that wrote it"
+        )
+    return model, card
+
+
+def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
+    """Refuses a dataset with other outputs, classes or image size."""
+    expected = {o["name"]: o["classes"] for o in card["outputs"]}
+    got = {o.name: list(o.classes) for o in info.outputs}
+    if expected != got:
+        differ = [n for n in expected | got if expected.get(n) != got.get(n)]
+        raise UserError(
+            f"{data_dir} has other outputs or classes than the model: "
+            f"{', '.join(differ)} differ; build it with the class_map.csv of "
+            "the training set"
+        )
+    size = info.image.height, info.image.width
+    wanted = card["image"]["height"], card["image"]["width"]
+    if size != wanted:
+        raise UserError(
+            f"{data_dir} holds images of {size[0]} x {size[1]}, the "
+            f"model takes {wanted[0]} x {wanted[1]}: build it with "
+            f"--image_height={wanted[0]} --image_width={wanted[1]}"
+        )
+
+
+def uncalibrate(
+    card: dict, logits: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns a model's logits, [N, C] by output, without its calibration."""
+    return {
+        name: value - np.asarray(card["calibration"][name], np.float32)
+        for name, value in logits.items()
+    }

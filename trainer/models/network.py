@@ -1,0 +1,132 @@
+"""The nets: the core that is trained, and the model that is handed over.
+
+  uint8 [B, H, W, 1] -> preprocess -> [B, h, w, 1] ink -> core -> logits
+
+The core is what the train step differentiates. The model that is handed over
+adds the preprocessing before it and the calibration after it, so that it takes
+the stored images as they are and its logits can be used as they come.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from trainer.models import backbones, heads
+from trainer.models.heads import Graphemes
+from trainer.models.preprocessing import Preprocessing
+
+
+def build_core(
+    *,
+    backbone: str,
+    height: int,
+    width: int,
+    outputs: Mapping[str, int],
+    dropout: float,
+    pool: str = "average",
+    pool_per_output: bool = False,
+    graphemes: Graphemes | None = None,
+    seed: int = 0,
+    policy: str = "float32",
+    fused: bool = False,
+) -> keras.Model:
+    """Builds the net that is trained.
+
+    Args:
+        backbone: A name in backbones.BACKBONES.
+        height: Rows the backbone sees.
+        width: Columns the backbone sees.
+        outputs: By output, its number of classes.
+        dropout: Share of the pooled features dropped in training.
+        pool: See heads.pool.
+        pool_per_output: Whether each output has a pooling of its own.
+        graphemes: What the grapheme head tells apart; None: there is none.
+        seed: Seed of the initial weights and of dropout.
+        policy: Keras dtype policy of the backbone; the heads are float32.
+        fused: Whether to use layers that are faster in training, but that
+            only this project can load.
+
+    Returns:
+        A model from [B, height, width, 1] float32 ink to a dict of logits
+        [B, classes] float32, by output and, with a grapheme head,
+        heads.GRAPHEME. The same arguments give the same weights.
+    """
+    # Initializers draw their seeds from process-wide state.
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((height, width, 1), name="ink")
+    with _dtype_policy(policy):
+        features = backbones.feature_map(backbone, inputs, fused=fused)
+        sizes = dict(outputs)
+        if graphemes:
+            sizes[heads.GRAPHEME] = len(graphemes.labels)
+        names = {name: f"pool_{name}" for name in sizes}
+        if not pool_per_output:
+            names = dict.fromkeys(sizes, "pool")
+        pools = {
+            name: heads.pool(features, pool, name=name)
+            for name in dict.fromkeys(names.values())
+        }
+    drop = keras.layers.Dropout(
+        dropout, seed=seed, dtype="float32", name="dropout"
+    )
+    dropped = {name: drop(pooled) for name, pooled in pools.items()}
+    logits = {
+        name: keras.layers.Dense(classes, dtype="float32", name=name)(
+            dropped[names[name]]
+        )
+        for name, classes in sizes.items()
+    }
+    return keras.Model(inputs, logits, name="core")
+
+
+def decode(core: keras.Model, graphemes: Graphemes | None) -> keras.Model:
+    """Returns the core with the grapheme head's word in the outputs' logits.
+
+    Args:
+        core: What build_core returned; the layers are shared.
+        graphemes: What it was built with.
+    """
+    if graphemes is None:
+        return core
+    return keras.Model(
+        core.input, graphemes.decode(core.output), name="decoded"
+    )
+
+
+def build_served(
+    core: keras.Model,
+    *,
+    preprocess: Preprocessing,
+    image_shape: Sequence[int],
+    calibration: Mapping[str, Sequence[float]],
+) -> keras.Model:
+    """Wraps a float32 core into the model that is handed over.
+
+    Args:
+        core: What build_core returned under the float32 policy, decoded.
+        preprocess: What the core was trained behind.
+        image_shape: Height and width of the stored images.
+        calibration: By output, what is added to its logits, a number a class.
+
+    Returns:
+        A model from uint8 [B, H, W, 1] to a dict of calibrated logits.
+    """
+    images = keras.Input((*image_shape, 1), dtype="uint8", name="image")
+    logits = core(preprocess(images))
+    calibrated = {
+        name: keras.ops.add(value, np.float32(calibration[name]))
+        for name, value in logits.items()
+    }
+    return keras.Model(images, calibrated, name="served")
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

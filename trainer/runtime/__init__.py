@@ -1,0 +1,1 @@
+"""What a run computes on, when it stops, and the state it is in."""

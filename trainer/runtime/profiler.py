@@ -1,0 +1,75 @@
+"""--profile_steps: a profile of some steps, for TensorBoard."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from storage import UserError
+from trainer.runtime.run_state import RunState
+
+
+class Profiler(keras.callbacks.Callback):
+    """Profiles the steps from `first` up to `last`, between two loops.
+
+    Args:
+        steps: (first, last), or nothing: no profile.
+        state: Tells the step.
+        folder: Where the profile goes; TensorBoard finds it in any folder
+            above.
+
+    Raises:
+        storage.UserError: `steps` are not two ascending numbers.
+    """
+
+    def __init__(self, steps: list[str], *, state: RunState, folder):
+        super().__init__()
+        self.cuts = _parse(steps)
+        self._state = state
+        self._folder = pathlib.Path(folder)
+        self._is_on = False
+
+    def on_train_begin(self, logs=None):
+        self._switch()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._switch()
+
+    def on_train_end(self, logs=None):
+        self._stop()
+
+    def _switch(self):
+        wanted = bool(self.cuts) and (
+            self.cuts[0] <= self._state.step < self.cuts[1]
+        )
+        if wanted and not self._is_on:
+            tf.profiler.experimental.start(str(self._folder))
+            self._is_on = True
+        elif not wanted:
+            self._stop()
+
+    def _stop(self):
+        if self._is_on:
+            tf.profiler.experimental.stop()
+            self._is_on = False
+            logging.info(
+                "Profiled up to step %d: tensorboard --logdir=%s",
+                self._state.step,
+                self._folder,
+            )
+
+
+def _parse(steps):
+    if not steps:
+        return ()
+    try:
+        first, last = map(int, steps)
+    except ValueError:
+        first = last = -1
+    if not 0 <= first < last:
+        raise UserError(
+            "--profile_steps: expected two steps of the run, the first and the "
+            f"one to end before, such as 10,20; got {','.join(steps)}"
+        )
+    return first, last

@@ -1,0 +1,1 @@
+"""Records to batches: a pure function of (seed, step)."""

@@ -1,0 +1,107 @@
+"""A second dataset in the training stream: drawn samples beside real ones.
+
+A fixed number of places of every batch is its own. It has an order and epochs
+of its own, functions of (seed, step) like everything else in the stream.
+"""
+
+from collections.abc import Callable, Sequence
+
+from storage import UserError
+from tfrecord_builder.records import dataset_info
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.stream import input_pipeline, order
+from trainer.stream.input_pipeline import TrainStream
+
+_STREAM = 3  # Keeps its order apart from the other uses of the seed.
+
+
+def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
+    """Reads a second dataset.
+
+    Args:
+        data_dir: Its records.
+        like: The dataset that is trained on.
+
+    Raises:
+        storage.UserError: It has other outputs, classes or sizes, or it is
+            the very dataset that is trained on.
+    """
+    info = dataset_info.read(data_dir)
+    if info.digest() == like.digest():
+        raise UserError(
+            f"--extra_data_dir={data_dir} is the dataset of --data_dir itself: "
+            "all of it would be trained on, a validation fold too; give "
+            "another one"
+        )
+    for what, expected, got in (
+        (
+            "outputs and classes",
+            {o.name: o.classes for o in like.outputs},
+            {o.name: o.classes for o in info.outputs},
+        ),
+        (
+            "image size",
+            (like.image.height, like.image.width),
+            (info.image.height, info.image.width),
+        ),
+    ):
+        if expected != got:
+            raise UserError(
+                f"--extra_data_dir={data_dir} has another {what} than "
+                f"--data_dir ({_differ(expected, got)}): build it with the "
+                "same class_map.csv and the same builder flags"
+            )
+    return info
+
+
+def _differ(expected, got):
+    if isinstance(expected, tuple):
+        return f"{got} against {expected}"
+    names = [n for n in expected | got if expected.get(n) != got.get(n)]
+    return ", ".join(names)
+
+
+def share(batch_size: int, fraction: float) -> int:
+    """Returns how many places of a batch the second dataset has.
+
+    Raises:
+        storage.UserError: None, or all of them.
+    """
+    places = round(batch_size * fraction)
+    if not 0 < places < batch_size:
+        raise UserError(
+            f"--extra_fraction={fraction} of --global_batch_size={batch_size} "
+            f"is {places} examples: expected 1 to {batch_size - 1}"
+        )
+    return places
+
+
+def make_stream(
+    info: DatasetInfo,
+    data_dir: str,
+    *,
+    batch_size: int,
+    window_mb: int,
+    seed: int,
+    fetch: Callable[[Sequence[bytes]], list[str]] | None = None,
+) -> TrainStream:
+    """Returns the stream of all splits of a second dataset.
+
+    Args:
+        info: What read() returned.
+        data_dir: Its records.
+        batch_size: Examples a step.
+        window_mb: MiB of records shuffled at a time.
+        seed: The run's seed.
+        fetch: See TrainStream.
+    """
+    return input_pipeline.make_train_stream(
+        info,
+        data_dir,
+        tuple(info.splits),
+        batch_size=batch_size,
+        window_mb=window_mb,
+        seed=order.key(seed, _STREAM),
+        draws=0,
+        fetch=fetch,
+    )

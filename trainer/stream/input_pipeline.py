@@ -1,0 +1,249 @@
+"""Records to batches: the training stream and the evaluation stream.
+
+  plan of windows (order.py)
+    -> their records in hash order, parsed as vectors (window_reader.py)
+    -> [B, H, W, 1] uint8 images, labels, and the numbers augmentation draws
+
+Everything is a pure function of (seed, step): no iterator state is saved, and
+starting at any step reads at most one window that is not used. A training set
+that fits in one window is read once and stays in memory.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfrecord_builder.records import example
+from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
+from trainer.stream import order as order_lib
+from trainer.stream import window_reader
+from trainer.stream.order import Order
+from trainer.stream.window_reader import WindowReader
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainStream:
+    """The training examples of a run.
+
+    Attributes:
+        info: The dataset.
+        paths: Shard files of the training folds, in the order of the set.
+        order: Which record is read at which step.
+        draws: Random numbers per example that augmentation uses.
+        extra: A second stream, whose batches are laid among this one's.
+        fetch: Waits for shards that are being copied, and returns the paths
+            to read them at; None: they are read where they lie.
+    """
+
+    info: DatasetInfo
+    paths: tuple[str, ...]
+    order: Order
+    draws: int
+    extra: "TrainStream | None" = None
+    fetch: Callable[[Sequence[bytes]], list[str]] | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Examples of a step, the extra ones among them."""
+        extra = self.extra.batch_size if self.extra else 0
+        return self.order.batch_size + extra
+
+    @tf.autograph.experimental.do_not_convert  # Nothing branches on tensors.
+    def dataset(
+        self,
+        first_step: int,
+        last_step: int,
+        *,
+        replicas: int = 1,
+        pipeline: int = 0,
+        num_pipelines: int = 1,
+        parallel_calls: int = 0,
+        with_keys: bool = False,
+    ) -> tf.data.Dataset:
+        """Returns the batches of steps [first_step, last_step).
+
+        Args:
+            first_step: The step to start at.
+            last_step: The step to end before.
+            replicas: Replicas in all; each element is one replica's share.
+            pipeline: Which of `num_pipelines` equal parts of each global
+                batch this process feeds (one part a worker).
+            num_pipelines: Parts that a global batch is cut into.
+            parallel_calls: Threads of reading and gathering, 0: as many as
+                help. They do not change what is read.
+            with_keys: Whether to add "image_id" and "grapheme".
+
+        Returns:
+            A dataset of dicts: "image" [P, H, W, 1] uint8, one int64 [P]
+            per output, "draws" [P, draws] float32 in [0, 1), where
+            P = B / replicas. Elements follow each other step by step,
+            replica by replica.
+        """
+        batch = self.batch_size
+        parallel_calls = parallel_calls or tf.data.AUTOTUNE
+        records = self._batches(
+            first_step,
+            last_step,
+            parallel_calls=parallel_calls,
+            with_keys=with_keys,
+        )
+        steps = tf.data.Dataset.range(first_step, last_step)
+        seed = self.order.seed
+        size = batch // num_pipelines
+
+        def finish(step, features):
+            draws = step_draws(seed, step, (batch, self.draws))
+            features = dict(features, draws=draws)
+            if num_pipelines == 1:
+                return features
+            start = pipeline * size
+            return {k: v[start : start + size] for k, v in features.items()}
+
+        dataset = tf.data.Dataset.zip(steps, records).map(
+            finish, num_parallel_calls=parallel_calls
+        )
+        if replicas > num_pipelines:
+            dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
+        # The first window is read while the host still traces the step.
+        options = tf.data.Options()
+        options.experimental_warm_start = True
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+    def _batches(self, first_step, last_step, **options):
+        """Returns the records of each step as they are stored."""
+        reader = WindowReader(
+            self.info, self.paths, self.order, self.fetch, **options
+        )
+        records = reader.records(self.order.plan(first_step, last_step))
+        records = records.rebatch(self.order.batch_size, drop_remainder=True)
+        if self.extra is None:
+            return records
+        extra = self.extra._batches(first_step, last_step, **options)
+        # Spread evenly, so that every replica and mix group has its share.
+        places = order_lib.spread(self.order.batch_size, self.extra.batch_size)
+
+        def lay(main, extra):
+            return {
+                name: tf.gather(tf.concat([main[name], extra[name]], 0), places)
+                for name in main
+            }
+
+        return tf.data.Dataset.zip(records, extra).map(
+            lay, num_parallel_calls=options["parallel_calls"]
+        )
+
+
+def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
+    """Returns the numbers in [0, 1) that step `step` draws, a row a place."""
+    key = order_lib.key(seed, 2) >> 1
+    return tf.random.stateless_uniform(
+        shape, seed=[tf.constant(key, tf.int64), step], alg="philox"
+    )
+
+
+def make_train_stream(
+    info: DatasetInfo,
+    data_dir: str,
+    splits: Sequence[str],
+    *,
+    batch_size: int,
+    window_mb: int,
+    seed: int,
+    **options,
+) -> TrainStream:
+    """Returns the stream of the examples of `splits`.
+
+    Args:
+        info: The dataset.
+        data_dir: Its folder.
+        splits: What to train on.
+        batch_size: Examples a step.
+        window_mb: MiB of records shuffled at a time.
+        seed: Decides the order.
+        **options: Further attributes of TrainStream.
+    """
+    shards = [shard for split in splits for shard in info.splits[split].shards]
+    return TrainStream(
+        info=info,
+        paths=shard_paths(info, data_dir, splits),
+        order=Order(
+            [shard.records for shard in shards],
+            batch_size=batch_size,
+            shards_per_window=shards_per_window(shards, window_mb=window_mb),
+            seed=seed,
+        ),
+        **options,
+    )
+
+
+@tf.autograph.experimental.do_not_convert
+def make_eval_dataset(
+    info: DatasetInfo,
+    paths: tuple[str, ...],
+    *,
+    batch_size: int,
+    replicas: int = 1,
+    pipeline: int = 0,
+    num_pipelines: int = 1,
+    with_keys: bool = False,
+) -> tf.data.Dataset:
+    """Returns every record of `paths` once, in order, in batches of one size.
+
+    Args:
+        info: The dataset.
+        paths: Shard files.
+        batch_size: Global batch size; the last batch is padded to it with
+            copies of its first record.
+        replicas: Replicas in all; each element is one replica's share.
+        pipeline: Which of `num_pipelines` parts of each batch to return.
+        num_pipelines: Parts that a global batch is cut into.
+        with_keys: Whether to add "image_id" and "grapheme".
+
+    Returns:
+        A dataset of dicts as TrainStream's, without "draws", with "valid"
+        [P] bool: False on padding.
+    """
+    size = batch_size // num_pipelines
+    start = pipeline * size
+
+    def finish(serialized):
+        count = tf.shape(serialized)[0]
+        index = tf.range(batch_size)
+        valid = index < count
+        index = tf.where(valid, index, 0)[start : start + size]
+        features = example.parse_examples(
+            tf.gather(serialized, index), info=info, with_keys=with_keys
+        )
+        return dict(features, valid=valid[start : start + size])
+
+    dataset = (
+        tf.data.TFRecordDataset(
+            list(paths), buffer_size=window_reader.READ_BUFFER
+        )
+        .batch(batch_size)
+        .map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    )
+    if replicas > num_pipelines:
+        dataset = dataset.rebatch(batch_size // replicas)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def shards_per_window(shards: list[Shard], *, window_mb: int) -> int:
+    """Returns how many shards a window of `window_mb` MiB holds, at least 1."""
+    if sum(shard.bytes for shard in shards) <= window_mb << 20:
+        return len(shards)
+    largest = max(shard.bytes for shard in shards)
+    return max(1, (window_mb << 20) // largest)
+
+
+def shard_paths(
+    info: DatasetInfo, data_dir: str, splits: Sequence[str]
+) -> tuple[str, ...]:
+    """Returns the paths of the shards of `splits`, in the set's order."""
+    return tuple(
+        os.path.join(data_dir, shard.name)
+        for split in splits
+        for shard in info.splits[split].shards
+    )

@@ -1,0 +1,221 @@
+"""Shards of slow folders, copied to this machine's own disk once.
+
+  CACHE_DIR/records-<digest>/
+    <shard>.tfrecord   there only after its sha256 was right
+    lock               held while a process uses the folder
+
+Copies start at once, several at a time. Whoever needs a shard waits for it and
+sends it to the head of the queue, so that training starts with the first window
+while the rest is still on its way. Without room for the set, or where a copy
+fails, records are read where they lie.
+"""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+from absl import logging
+
+import storage
+from storage import Folder, UserError
+from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
+from trainer.stream import cache_room
+
+_THREADS = 4
+_ATTEMPTS = 3
+_ROOM_LEFT = 1 << 30  # 1 GiB, for the workdir and its backups.
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What is copied of a dataset.
+
+    Attributes:
+        info: The dataset.
+        data_dir: Its folder, gs:// or a mount.
+        splits: The splits that are read, the training folds first.
+    """
+
+    info: DatasetInfo
+    data_dir: str
+    splits: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+    """Where a shard comes from and goes to."""
+
+    shard: Shard
+    source: Folder
+    path: pathlib.Path
+
+    def has_size(self) -> bool:
+        path = self.path
+        return path.exists() and path.stat().st_size == self.shard.bytes
+
+
+class ShardCache:
+    """Copies the shards of datasets, and says where each is to be read.
+
+    Args:
+        datasets: What is copied, in this order.
+        cache_dir: Folder on this machine's own disk for copies of datasets.
+
+    Attributes:
+        folders: The datasets' folders there.
+        error: What is wrong with a dataset, once it is found.
+    """
+
+    def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
+        self.folders: list[pathlib.Path] = []
+        self.error: UserError | None = None
+        # By the path at which a shard is read without a cache.
+        self._copies: dict[str, _Copy] = {}
+        for dataset in datasets:
+            name = f"records-{dataset.info.digest()[:16]}"
+            self.folders.append(pathlib.Path(cache_dir, name))
+            self._add(dataset, self.folders[-1])
+        self._todo = collections.deque(self._copies)
+        self._pending = set(self._copies)
+        self._local: set[str] = set()
+        self._changed = threading.Condition()
+        self._locks = []
+        self._began = self._said = time.monotonic()
+        self._copied = 0
+
+    def _add(self, dataset, folder):
+        source = storage.open_folder(dataset.data_dir)
+        for split in dataset.splits:
+            for shard in dataset.info.splits[split].shards:
+                there = os.path.join(dataset.data_dir, shard.name)
+                path = folder / shard.name
+                self._copies[there] = _Copy(shard, source, path)
+
+    def __enter__(self):
+        self._locks = [cache_room.use(folder) for folder in self.folders]
+        needed = _ROOM_LEFT + sum(
+            copy.shard.bytes
+            for copy in self._copies.values()
+            if not copy.has_size()
+        )
+        room = cache_room.make_room(self.folders[0], needed)
+        if room < needed:
+            logging.warning(
+                "--cache_dir: %s has no room for the records (%d MiB needed, "
+                "%d MiB free); they are read where they lie",
+                self.folders[0].parent,
+                needed >> 20,
+                room >> 20,
+            )
+            self._todo.clear()
+            self._pending.clear()
+        for _ in range(_THREADS):
+            threading.Thread(target=self._work, daemon=True).start()
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Stops copying; raises the data's fault in place of what it caused."""
+        with self._changed:
+            # Who still waits, such as a thread that reads ahead, goes on.
+            self._todo.clear()
+            self._pending.clear()
+            self._changed.notify_all()
+        for lock in self._locks:
+            lock.close()
+        if error is not None and self.error is not None:
+            raise self.error from None
+
+    def fetch(self, paths: Iterable[str | bytes]) -> list[str]:
+        """Waits for shards, and returns the paths to read them at.
+
+        Args:
+            paths: Paths of shards in the datasets' folders.
+
+        Raises:
+            storage.UserError: A shard there is damaged or missing.
+        """
+        paths = [os.fsdecode(path) for path in paths]
+        with self._changed:
+            for path in [p for p in self._todo if p in paths][::-1]:
+                self._todo.remove(path)
+                self._todo.appendleft(path)
+            self._changed.wait_for(
+                lambda: self.error or self._pending.isdisjoint(paths)
+            )
+            if self.error:
+                raise self.error
+            return [
+                str(self._copies[path].path) if path in self._local else path
+                for path in paths
+            ]
+
+    def _work(self):
+        """Copies shards until there are no more; runs on a thread."""
+        while True:
+            with self._changed:
+                if not self._todo:
+                    return
+                path = self._todo.popleft()
+            copied, error = None, None
+            try:
+                copied = _bring(self._copies[path])
+            except (UserError, FileNotFoundError) as fault:
+                error = UserError(str(fault))
+            except OSError as failure:
+                logging.warning(
+                    "--cache_dir: %s is not copied (%s); it is read where it "
+                    "lies",
+                    path,
+                    failure,
+                )
+            with self._changed:
+                self._pending.discard(path)
+                if copied is not None:
+                    self._local.add(path)
+                    self._copied += copied
+                self.error = self.error or error
+                self._changed.notify_all()
+                self._say()
+
+    def _say(self):
+        """Logs how far it is, now and then and at the end."""
+        now, left = time.monotonic(), len(self._pending)
+        if not self._copied or (
+            left and now - self._said < _SECONDS_BETWEEN_LINES
+        ):
+            return
+        self._said = now
+        logging.info(
+            "--cache_dir: %d of %d shards are in %s; %d MiB copied, %.0f MiB/s",
+            len(self._copies) - left,
+            len(self._copies),
+            self.folders[0].parent,
+            self._copied >> 20,
+            (self._copied >> 20) / max(now - self._began, 1e-9),
+        )
+
+
+def _bring(copy):
+    """Makes sure that a shard is there; returns the bytes copied."""
+    shard, path = copy.shard, copy.path
+    if copy.has_size() and storage.file_digest(path) == shard.sha256:
+        return 0
+    path.unlink(missing_ok=True)
+    unchecked = path.with_name(f".{path.name}.tmp")
+    for _ in range(_ATTEMPTS):
+        copy.source.download(shard.name, unchecked)
+        found = storage.file_digest(unchecked)
+        if found == shard.sha256:
+            os.replace(unchecked, path)
+            return shard.bytes
+    unchecked.unlink()
+    raise UserError(
+        f"{copy.source.url}/{shard.name} is damaged: expected sha256 "
+        f"{shard.sha256}, got {found}; copy the dataset again, or build it "
+        "again with --overwrite"
+    )

@@ -1,0 +1,188 @@
+"""A plan of windows to records, in the order in which they are trained on.
+
+A window's records are its bytes, or, where one window holds the whole set, the
+set parsed once and kept in memory.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecord_builder.records import example
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.stream import order as order_lib
+from trainer.stream.order import Order, Window
+
+READ_BUFFER = 8 << 20  # 8 MiB
+_MANY = 1 << 40  # More records than there are.
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowReader:
+    """Reads the windows of a plan.
+
+    Attributes:
+        info: The dataset.
+        paths: Shard files, in the order of the set.
+        order: What made the plan.
+        fetch: See input_pipeline.TrainStream.
+        parallel_calls: Threads of reading and gathering.
+        with_keys: Whether to add "image_id" and "grapheme".
+    """
+
+    info: DatasetInfo
+    paths: tuple[str, ...]
+    order: Order
+    fetch: Callable[[Sequence[bytes]], list[str]] | None
+    parallel_calls: int
+    with_keys: bool
+
+    def records(self, plan: list[Window]) -> tf.data.Dataset:
+        """Returns the features of the plan's records, some at a time.
+
+        Elements end where batches do, but for the ends of windows.
+        """
+        read = self._in_memory if self.order.in_memory else self._windowed
+        return read(_plan_dataset(plan))
+
+    def _in_memory(self, plan):
+        """Returns chunks out of the whole set in memory."""
+        ends = tf.cumsum(tf.constant(self.order.shard_records))
+        starts = tf.concat([[0], ends[:-1]], axis=0)
+
+        def all_chunks(everything):
+            def pick(places):
+                return {k: tf.gather(v, places) for k, v in everything.items()}
+
+            def chunks(window):
+                rows = tf.ragged.range(
+                    tf.gather(starts, window["shards"]),
+                    tf.gather(ends, window["shards"]),
+                ).flat_values
+                return self._chunks(window, rows, pick)
+
+            return plan.flat_map(chunks)
+
+        # The set is an element, not a constant: it is read in the background,
+        # and the graph's optimisation does not copy it.
+        return self._everything().flat_map(all_chunks)
+
+    def _everything(self):
+        """Returns a dataset of one element: all records, parsed."""
+
+        def read(path):
+            return self._parse(_read_shard(path))
+
+        return (
+            tf.data.Dataset.from_tensors(tf.constant(self.paths))
+            .flat_map(
+                lambda paths: tf.data.Dataset.from_tensor_slices(
+                    self._fetch(paths)
+                )
+            )
+            .map(read, num_parallel_calls=self.parallel_calls)
+            .rebatch(sum(self.order.shard_records))
+        )
+
+    def _windowed(self, plan):
+        """Returns chunks out of one window after another.
+
+        A window is kept as the records' bytes, which are moved rather than
+        copied when they are batched, and parsed a batch at a time, while its
+        pixels are in the processor's cache.
+        """
+        paths = tf.constant(self.paths)
+
+        def read(window):
+            there = self._fetch(tf.gather(paths, window["shards"]))
+            serialized = (
+                tf.data.Dataset.from_tensor_slices(there)
+                .map(_read_shard, num_parallel_calls=self.parallel_calls)
+                .unbatch()
+                .batch(_MANY)
+                .get_single_element()
+            )
+            return window, serialized
+
+        def chunks(window, serialized):
+            def pick(places):
+                chosen = tf.gather(serialized, places)
+                return self._parse(chosen)
+
+            rows = tf.range(tf.size(serialized))
+            return self._chunks(window, rows, pick)
+
+        return plan.map(read).prefetch(1).flat_map(chunks)
+
+    def _fetch(self, paths):
+        """Returns the paths to read shards at, once a window."""
+        if self.fetch is None:
+            return paths
+        there = tf.numpy_function(
+            lambda names: np.array(self.fetch(names.tolist()), object),
+            [paths],
+            tf.string,
+        )
+        return tf.ensure_shape(there, [None])
+
+    def _chunks(self, window, rows, pick):
+        """Returns the window's records in hash order, cut at batch ends.
+
+        Args:
+            window: Scalars and shards of an order_lib.Window.
+            rows: [n] int32, the window's records in the order of the shards.
+            pick: Returns the features of some of `rows`.
+        """
+        batch = self.order.batch_size
+        places = order_lib.window_permutation(window["key"], tf.size(rows))
+        rows = tf.gather(rows, places)[window["skip"] :][: window["take"]]
+        # The first chunk fills up the batch that the window before began, so
+        # that all others are whole batches, which rebatch passes on uncopied.
+        first = batch - window["place"] % batch
+        count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
+
+        def chunk(index):
+            end = first + tf.cast(index, tf.int32) * batch
+            return pick(rows[tf.maximum(end - batch, 0) : end])
+
+        return tf.data.Dataset.range(tf.cast(count, tf.int64)).map(
+            chunk, num_parallel_calls=self.parallel_calls
+        )
+
+    def _parse(self, serialized):
+        return example.parse_examples(
+            serialized, info=self.info, with_keys=self.with_keys
+        )
+
+
+def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
+    """Returns the plan as a dataset of scalars and a vector of shards."""
+    shards = tf.ragged.constant([w.shards for w in plan], dtype=tf.int32)
+    scalars = {
+        name: tf.constant([getattr(w, name) for w in plan], dtype)
+        for name, dtype in {
+            "key": tf.uint64,
+            "skip": tf.int32,
+            "take": tf.int32,
+            "place": tf.int32,
+        }.items()
+    }
+    # Not from_tensor_slices of the ragged tensor itself: its elements have an
+    # unknown row count, and windows at the end of an epoch may be shorter.
+    return tf.data.Dataset.range(len(plan)).map(
+        lambda i: dict(
+            {name: value[i] for name, value in scalars.items()},
+            shards=shards[i],
+        )
+    )
+
+
+def _read_shard(path):
+    """Returns the records of a shard, [n] string."""
+    return (
+        tf.data.TFRecordDataset(path, buffer_size=READ_BUFFER)
+        .batch(_MANY)
+        .get_single_element()
+    )

@@ -1,0 +1,100 @@
+"""What a run would be: sizes, steps, memory, and time by taking a few steps."""
+
+import resource
+import time
+
+import tensorflow as tf
+
+from console import progress
+from trainer.training.loop import Training
+
+_LEAST_SECONDS = 3.0  # That the timed steps take.
+_MOST_STEPS = 200
+
+
+def show(
+    training: Training,
+    *,
+    devices: str,
+    presets: list[str],
+    changed_flags: list[str],
+) -> None:
+    """Takes a few steps of a run that is not yet begun, and tells of it.
+
+    Args:
+        training: The run; its weights are changed, nothing is written.
+        devices: What it would compute on.
+        presets: The flagfiles that were given.
+        changed_flags: The flags that are not at their defaults.
+    """
+    compilation, seconds = _time_steps(training)
+    total = training.total_steps
+    whole = compilation + total * seconds
+    core = training.step.core
+    order, batch = training.stream.order, training.stream.batch_size
+    rows = {
+        "devices": devices,
+        "presets": " ".join(presets) or "none",
+        "flags": " ".join(changed_flags) or "all at their defaults",
+        "training images": f"{order.records:,} in {len(order.shard_records)} "
+        f"shards, {'kept in memory' if order.in_memory else 'read in windows'}",
+        **{
+            f"{name} images": f"{_records(training, splits):,}"
+            for name, splits in training.evaluation.splits.items()
+        },
+        "steps": f"{training.epochs} epochs of {training.steps_per_epoch:,} "
+        f"steps of {batch} images: {total:,} steps",
+        "parameters": f"{core.count_params():,}; input "
+        f"{' x '.join(map(str, core.input_shape[1:3]))}",
+        "memory": _memory(),
+        "first step": f"{progress.minutes(compilation)}, with compilation",
+        "then": f"{1000 * seconds:.0f} ms a step, "
+        f"{batch / seconds:,.0f} images/s",
+        "time in all": f"about {progress.minutes(whole)}, and the evaluations",
+    }
+    for name, text in rows.items():
+        print(f"{name:<20}{text}")
+    print("dry run: nothing was written")
+
+
+def _time_steps(training):
+    """Returns seconds of the first step, and of each one after it."""
+    loop = training.step.make_loop()
+    iterator = iter(training.distributed_stream())
+
+    def take(count):
+        began = time.monotonic()
+        step = tf.constant(training.state.step, tf.int64)
+        losses, *_ = loop(iterator, step, tf.constant(count), tf.constant(1.0))
+        losses.numpy()
+        training.state.step += count
+        return time.monotonic() - began
+
+    left = training.total_steps - 1
+    compilation = take(1)
+    count, seconds = 1, compilation
+    while left:
+        count = min(count, left, _MOST_STEPS)
+        left -= count
+        seconds = take(count)
+        if seconds >= _LEAST_SECONDS or count == _MOST_STEPS:
+            break
+        count *= 2
+    return compilation, seconds / count
+
+
+def _records(training, splits):
+    info = training.stream.info
+    return sum(info.splits[split].records for split in splits)
+
+
+def _memory():
+    """Returns the most that was taken, of the machine's and each GPU's."""
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10  # KiB
+    parts = [f"{host / 1e9:.1f} GB of the host"]
+    parts += [
+        f"{tf.config.experimental.get_memory_info(gpu.name)['peak'] / 1e9:.1f} "
+        f"GB of {gpu.name.removeprefix('/device:')}"
+        for gpu in tf.config.list_logical_devices("GPU")
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,59 @@
+"""What the log says of a run: where it starts, where it is, what it scored."""
+
+from trainer.runtime import speed
+from trainer.runtime.run_state import RunState
+from trainer.stream.input_pipeline import TrainStream
+
+
+def start(
+    state: RunState,
+    stream: TrainStream,
+    *,
+    epochs: int,
+) -> str:
+    """Returns where a leg starts, and how long the run is."""
+    steps = stream.order.steps_per_epoch
+    where = (
+        f"Going on at step {state.step} of {epochs * steps} (leg {state.leg})"
+        if state.step
+        else f"Starting at step 0 of {epochs * steps}"
+    )
+    return (
+        f"{where}; {stream.order.records} training images, {epochs} epochs "
+        f"of {steps} steps of {stream.batch_size}"
+    )
+
+
+def step(
+    state: RunState,
+    *,
+    loss: float,
+    epochs: int,
+    total_steps: int,
+    memory_mb: int | None,
+) -> str:
+    """Returns where the run is.
+
+    Args:
+        state: The run.
+        loss: Mean of the epoch so far.
+        epochs: Of the whole run.
+        total_steps: Of the whole run.
+        memory_mb: The accelerator memory used; None: not known.
+    """
+    return (
+        f"epoch {len(state.history) + 1}/{epochs} step {state.step}/"
+        f"{total_steps} loss {loss:.4f}, waiting for input "
+        f"{speed.input_share(state.legs[-1]):.0%}"
+        f"{'' if memory_mb is None else f', {memory_mb} MiB used'}"
+    )
+
+
+def epoch(row: dict, *, epochs: int) -> str:
+    """Returns what an epoch scored: a row of the history."""
+    figures = ", ".join(
+        f"{name} {value:.4f}"
+        for name, value in row.items()
+        if name not in ("epoch", "step") and value is not None
+    )
+    return f"Epoch {row['epoch']}/{epochs} (step {row['step']}): {figures}"

@@ -1,0 +1,196 @@
+"""How a run trains: its net, its loss, its augmentation and its step.
+
+recipe = Recipe(backbone="small", epochs=20, …)      the flags, by name
+step, state = recipe.make_step(stream, data, devices=…, output_weights=…)
+"""
+
+import dataclasses
+import functools
+
+from trainer.augmentation.augment import Augmentation
+from trainer.models import heads, network
+from trainer.models.preprocessing import Preprocessing
+from trainer.runtime.devices import Devices
+from trainer.runtime.run_state import RunState
+from trainer.stream.input_pipeline import TrainStream
+from trainer.stream.training_data import RunData
+from trainer.training import (
+    loss_scale,
+    losses,
+    optimizers,
+    train_step,
+    warm_start,
+)
+from trainer.training.losses import Loss
+from trainer.training.schedule import WarmupCosine
+from trainer.training.train_step import Step
+from trainer.training.warm_start import WarmStart
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Values of the flags of trainer/main.py that bear the fields' names."""
+
+    seed: int
+    # The net.
+    backbone: str
+    initial_weights: str | None
+    pretrained: bool
+    input_height: int
+    input_width: int
+    crop: bool
+    dropout: float
+    pool: str
+    pool_per_output: bool
+    grapheme_head: float
+    grapheme_blend: float
+    grapheme_decoding: str
+    # The step.
+    epochs: int
+    global_batch_size: int
+    optimizer: str
+    learning_rate: float
+    warmup_epochs: float
+    weight_decay: float
+    ema_decay: float
+    max_loss: float
+    max_per_replica_batch: int
+    xla: bool
+    # The loss.
+    label_smoothing: float
+    class_balance: float
+    logit_adjustment: float
+    focal_gamma: float
+    hardest_examples: float
+    mix_group: int
+    # Its mix_steps come from the cool-down.
+    augmentation: Augmentation
+    cooldown_epochs: float
+
+    def make_preprocessing(self, data: RunData) -> Preprocessing:
+        """Returns what comes before the net."""
+        return Preprocessing(
+            height=self.input_height or data.info.image.height,
+            width=self.input_width or data.info.image.width,
+            crop=self.crop,
+        )
+
+    def core_args(self, data: RunData) -> dict:
+        """Returns what model.build_core builds the net of."""
+        preprocess = self.make_preprocessing(data)
+        graphemes = None
+        if self.grapheme_head:
+            graphemes = heads.make_graphemes(
+                *data.infos,
+                blend=self.grapheme_blend,
+                mean=self.grapheme_decoding == "mean",
+            )
+        return {
+            "backbone": self.backbone,
+            "height": preprocess.height,
+            "width": preprocess.width,
+            "outputs": {o.name: len(o.classes) for o in data.info.outputs},
+            "dropout": self.dropout,
+            "pool": self.pool,
+            "pool_per_output": self.pool_per_output,
+            "graphemes": graphemes,
+            "seed": self.seed,
+        }
+
+    def make_step(
+        self,
+        stream: TrainStream,
+        data: RunData,
+        *,
+        devices: Devices,
+        output_weights: dict[str, float],
+    ) -> tuple[Step, RunState]:
+        """Returns the train step and the state of the run at step 0.
+
+        Args:
+            stream: The training examples.
+            data: Where they are from.
+            devices: What the step computes on.
+            output_weights: By output, its weight in the score and the loss.
+        """
+        core_args = self.core_args(data)
+        spe = stream.order.steps_per_epoch
+        with devices.strategy.scope():
+            core, ema_core = (
+                network.build_core(
+                    **core_args, policy=devices.precision, fused=True
+                )
+                for _ in range(2)
+            )
+            step_ = Step(
+                strategy=devices.strategy,
+                core=core,
+                ema_core=ema_core,
+                optimizer=optimizers.make(
+                    self.optimizer, core, weight_decay=self.weight_decay
+                ),
+                preprocess=self.make_preprocessing(data),
+                schedule=WarmupCosine(
+                    peak=self.learning_rate,
+                    steps=self.epochs * spe,
+                    warmup_steps=int(self.warmup_epochs * spe),
+                ),
+                augmentation=self._augmentation(spe),
+                loss=self._loss(data, output_weights),
+                graphemes=core_args["graphemes"],
+                ema_decay=self.ema_decay,
+                batch_size=self.global_batch_size,
+                parts=train_step.count_parts(
+                    self.global_batch_size // devices.replicas,
+                    limit=self.max_per_replica_batch,
+                    mix_group=self.mix_group,
+                ),
+                max_loss=self.max_loss or float("inf"),
+                xla=self.xla,
+                loss_scale=loss_scale.make(devices.precision),
+            )
+            return step_, RunState(step_.variables())
+
+    def _augmentation(self, steps_per_epoch):
+        mix_epochs = max(0, self.epochs - self.cooldown_epochs)
+        return dataclasses.replace(
+            self.augmentation, mix_steps=int(mix_epochs * steps_per_epoch)
+        )
+
+    def _loss(self, data, output_weights):
+        """Returns the loss, which knows the classes' counts in the folds."""
+        counts = data.info.class_counts(data.folds)
+        return Loss(
+            output_weights=output_weights
+            | {heads.GRAPHEME: self.grapheme_head},
+            label_smoothing=self.label_smoothing,
+            class_weights={
+                name: losses.class_weights(of_classes, self.class_balance)
+                for name, of_classes in counts.items()
+                if self.class_balance
+            },
+            adjustments={
+                name: losses.log_priors(of_classes, self.logit_adjustment)
+                for name, of_classes in counts.items()
+                if self.logit_adjustment
+            },
+            focal_gamma=self.focal_gamma,
+            hardest=self.hardest_examples,
+            group=self.mix_group,
+        )
+
+    def make_warm_start(self, step_: Step, state: RunState) -> list[WarmStart]:
+        """Returns the callback that gives the run its weights, if any."""
+        core = step_.core
+        if self.initial_weights:
+            read = functools.partial(
+                warm_start.read_model, self.initial_weights
+            )
+        elif self.pretrained:
+            read = functools.partial(
+                warm_start.read_pretrained, self.backbone, core
+            )
+        else:
+            return []
+        nets = (core, step_.ema_core)
+        return [WarmStart(nets, state=state, read=read)]

@@ -1,0 +1,315 @@
+"""The train step: pure gradients on each replica, then one update of all.
+
+  gradients(weights, state, batch) -> gradients, new state, loss, finite
+  update(gradients, new state)     -> optimizer, state and EMA variables
+
+The first half touches no variable, so that XLA can compile it under any
+strategy and so that a step whose loss or gradients are not finite leaves no
+trace: the loop runs the second half only if every replica's first half was
+finite.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from storage import UserError
+from trainer.augmentation.augment import Augmentation
+from trainer.models import heads
+from trainer.models.heads import Graphemes
+from trainer.runtime import run_state
+from trainer.training.loss_scale import LossScale
+from trainer.training.losses import Loss
+
+_SUM = tf.distribute.ReduceOp.SUM
+_MEAN = tf.distribute.ReduceOp.MEAN
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One training step over all replicas.
+
+    Attributes:
+        strategy: Spreads the step.
+        core: The net that is trained.
+        ema_core: The same net, holding the moving average of its weights.
+        optimizer: Built on the core's trainable variables.
+        preprocess: From the stored images to the core's input.
+        schedule: Learning rate of a step.
+        augmentation: Changes images and labels, by drawn numbers.
+        loss: Of every example.
+        ema_decay: Decay of the moving average a step, after its warm-up.
+        batch_size: Global batch size.
+        parts: Parts that a replica's share of the batch is computed in, one
+            after another, for want of memory.
+        graphemes: What the core's grapheme head tells apart; None: it has
+            none.
+        max_loss: A step with a greater loss is not taken.
+        xla: Whether XLA compiles the gradients.
+        loss_scale: With mixed_float16, else None.
+    """
+
+    strategy: tf.distribute.Strategy
+    core: keras.Model
+    ema_core: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    preprocess: Callable[[tf.Tensor], tf.Tensor]
+    schedule: Callable[[tf.Tensor], tf.Tensor]
+    augmentation: Augmentation
+    loss: Loss
+    ema_decay: float
+    batch_size: int
+    parts: int = 1
+    graphemes: Graphemes | None = None
+    max_loss: float = float("inf")
+    xla: bool = False
+    loss_scale: LossScale | None = None
+
+    def variables(self) -> dict[str, tf.Variable | keras.Variable]:
+        """Returns every variable that a step changes, by name."""
+        named = (
+            run_state.name_variables("model", self.core.variables)
+            | run_state.name_variables("ema", self.ema_core.weights)
+            | run_state.name_variables("optimizer", self.optimizer.variables)
+        )
+        if self.loss_scale is not None:
+            named["loss_scale"] = self.loss_scale.variable
+        return named
+
+    def make_loop(self) -> Callable:
+        """Returns loop(iterator, first_step, count, factor), a tf.function.
+
+        It takes `count` steps, at `factor` (a tensor; None: 1) times the
+        schedule's learning rate, and returns their losses, [count] float32,
+        whether each was finite, [count] bool, and the seconds for which the
+        loop has waited for examples, float64. At the first step that is not,
+        or whose loss is too great, it stops before it changes anything; what
+        follows is 0 and False.
+        """
+        gradients = tf.function(
+            self.gradients, jit_compile=self.xla or None, autograph=False
+        )
+
+        size = self.batch_size // self.strategy.num_replicas_in_sync
+
+        def replica_gradients(features, step, scale):
+            # Iterators of several workers forget the size of a batch.
+            features = {
+                name: tf.ensure_shape(value, [size, *value.shape[1:]])
+                for name, value in features.items()
+            }
+            weights = [
+                [tf.convert_to_tensor(v.value) for v in variables]
+                for variables in (
+                    self.core.trainable_variables,
+                    self.core.non_trainable_variables,
+                )
+            ]
+            return gradients(*weights, features, step, scale)
+
+        # AutoGraph would rewrite whatever the loop calls: seconds of the
+        # start, for a loop that alone branches on tensors.
+        @tf.function(reduce_retracing=True, autograph=False)
+        def loop(iterator, first_step, count, factor=None):
+            def take_step(index, ok, losses, finite, waited):
+                del ok
+                scale = (
+                    1.0 if self.loss_scale is None else self.loss_scale.value
+                )
+                features, seconds = _timed_next(iterator)
+                step = first_step + tf.cast(index, tf.int64)
+                grads, state, loss, bad = self.strategy.run(
+                    replica_gradients, args=(features, step, scale)
+                )
+                loss = self.strategy.reduce(_SUM, loss, axis=None)
+                bad = self.strategy.reduce(_SUM, bad, axis=None)
+                fine = tf.math.is_finite(loss) & (loss <= self.max_loss)
+                updated = fine & (bad == 0)
+                tf.cond(
+                    updated,
+                    lambda: self._update_all(grads, state, step, factor),
+                    lambda: None,
+                )
+                ok = updated
+                if self.loss_scale is not None:
+                    ok = self.loss_scale.adapt(updated, fine)
+                return (
+                    index + 1,
+                    ok,
+                    losses.write(index, loss),
+                    finite.write(index, ok),
+                    waited + seconds,
+                )
+
+            _, _, losses, finite, waited = tf.while_loop(
+                lambda index, ok, *_: ok & (index < count),
+                take_step,
+                (
+                    tf.constant(0),
+                    tf.constant(True),
+                    tf.TensorArray(tf.float32, size=count),
+                    tf.TensorArray(tf.bool, size=count),
+                    tf.constant(0.0, tf.float64),
+                ),
+                parallel_iterations=1,
+            )
+            return losses.stack(), finite.stack(), waited
+
+        return loop
+
+    def gradients(self, trainable, state, features, step, scale):
+        """Computes one replica's share of the step; touches no variable.
+
+        Args:
+            trainable: Values of the core's trainable variables.
+            state: Values of its other variables.
+            features: The replica's examples, as of TrainStream.
+            step: int64 scalar.
+            scale: float32 scalar, what the loss is multiplied by.
+
+        Returns:
+            The gradients, unscaled; the new state; the loss, a share of the
+            global batch's mean; int32 1 where any of it is not finite, else 0.
+        """
+        compute = self._part if self.parts == 1 else self._in_parts
+        grads, state, loss = compute(trainable, state, features, step, scale)
+        squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
+        bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
+        return grads, state, loss, bad
+
+    def _in_parts(self, trainable, state, features, step, scale):
+        """Sums the gradients of one part after another."""
+        size = features["image"].shape[0] // self.parts
+
+        def add(index, sums, state, loss):
+            part = {
+                name: tf.slice(
+                    value,
+                    [index * size] + [0] * (value.shape.rank - 1),
+                    [size, *value.shape[1:]],
+                )
+                for name, value in features.items()
+            }
+            grads, state, more = self._part(trainable, state, part, step, scale)
+            sums = [a + b for a, b in zip(sums, grads, strict=True)]
+            return index + 1, sums, state, loss + more
+
+        return tf.while_loop(
+            lambda index, *_: index < self.parts,
+            add,
+            [tf.constant(0), [tf.zeros_like(w) for w in trainable], state, 0.0],
+            parallel_iterations=1,
+        )[1:]
+
+    def _part(self, trainable, state, features, step, scale):
+        """Returns the gradients, the new state and the loss of examples."""
+        images = self.preprocess(features["image"])
+        if self.graphemes:
+            index = self.graphemes.index(features)
+            features = features | {heads.GRAPHEME: index}
+        labels = {
+            name: tf.one_hot(features[name], logits.shape[-1])
+            for name, logits in self.core.output.items()
+        }
+        images, labels = self.augmentation(
+            images, labels, features["draws"], step
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            logits, new_state = self.core.stateless_call(
+                trainable, state, images, training=True
+            )
+            loss = tf.reduce_sum(self.loss(labels, logits)) / self.batch_size
+            scaled = loss * scale
+        grads = [g / scale for g in tape.gradient(scaled, trainable)]
+        return grads, new_state, loss
+
+    def _update_all(self, grads, state, step, factor):
+        """Changes the variables of every replica."""
+        rate = self.schedule(step)
+        if factor is not None:
+            rate *= factor
+        self.optimizer.learning_rate = rate
+        self.strategy.run(self.update, args=(grads, state))
+
+    def update(self, grads, state):
+        """Changes the variables, on every replica.
+
+        Args:
+            grads: What `gradients` returned, not yet summed over replicas.
+            state: The new state that it returned.
+        """
+        self.optimizer.apply(grads, self.core.trainable_variables)
+        # Batch statistics: the mean over the replicas. Seeds: all the same.
+        replica = tf.distribute.get_replica_context()
+        state = [
+            replica.all_reduce(_MEAN, value)
+            if value.dtype.is_floating
+            else value
+            for value in state
+        ]
+        # What Keras's own optimizers use to update variables in place under
+        # every strategy.
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._assign_state, self.strategy, state
+        )
+
+    def _assign_state(self, strategy, state):
+        def assign(variable, value):
+            variable.assign(value)
+
+        def blend(average, value, rate):
+            average.assign_sub(rate * (average - value))
+
+        update = strategy.extended.update
+        for variable, value in zip(
+            self.core.non_trainable_variables, state, strict=True
+        ):
+            update(variable.value, assign, args=(value,), group=False)
+        # Warm-up of the average as in tf.train.ExponentialMovingAverage.
+        steps = tf.cast(self.optimizer.iterations.value, tf.float32)
+        decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
+        rate = 1.0 - decay
+        for average, variable in zip(
+            self.ema_core.weights, self.core.weights, strict=True
+        ):
+            args = (variable.value, rate)
+            update(average.value, blend, args=args, group=False)
+
+
+def _timed_next(iterator):
+    """Returns the next element, and the seconds until it was there."""
+    began = tf.timestamp()
+    with tf.control_dependencies([began]):
+        features = next(iterator)
+    parts = tf.nest.flatten(features, expand_composites=True)
+    with tf.control_dependencies(parts):
+        return features, tf.timestamp() - began
+
+
+def count_parts(batch: int, *, limit: int, mix_group: int) -> int:
+    """Returns how many parts a replica's share of the batch is computed in.
+
+    Args:
+        batch: A replica's share, a multiple of `mix_group`.
+        limit: Examples that a part may have; 0: any number.
+        mix_group: Examples that stay together.
+
+    Raises:
+        UserError: The limit is less than a group.
+    """
+    if not limit or batch <= limit:
+        return 1
+    if limit < mix_group:
+        raise UserError(
+            f"--max_per_replica_batch={limit} is less than one group of "
+            f"--mix_group={mix_group} examples: give {mix_group} or more"
+        )
+    groups = batch // mix_group
+    return next(
+        parts
+        for parts in range(2, groups + 1)
+        if groups % parts == 0 and batch // parts <= limit
+    )
