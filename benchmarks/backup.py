@@ -62,10 +62,11 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
     state = RunState(
         run_state.name_variables("model", model.variables)
         | run_state.name_variables("optimizer", model.optimizer.variables)
-        | {f"ema/{k}": v for k, v in enumerate(average)}
+        | {f"ema/{k}": v for k, v in enumerate(average)},
+        steps_per_epoch=1000,
     )
     state.best = {f"ema/{k}": v.numpy() for k, v in enumerate(average)}
-    state.begin_leg("a benchmark")
+    state.begin_leg(1, "a benchmark")
     callback = BackupAndRestore(
         BackupFolder(
             str(folder / "backup"),
@@ -74,6 +75,10 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
             settle_seconds=900.0,
         ),
         state=state,
+        chief=True,
+        backup_every_seconds=0,
+        backup_every_steps=0,
+        restart=False,
     )
     callback.folder.take()
     state_bytes = sum(a.nbytes for a in state.best.values()) + sum(

@@ -25,7 +25,7 @@ from unittest import mock
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from trainer.runtime.limits import Limits, StopError
 
-_CLOCK = Limits()
+_CLOCK = Limits(max_minutes=0)
 
 
 def now() -> tuple[float, float]:
@@ -43,17 +43,17 @@ def per_image(pairs, images: int) -> list[float]:
 
 def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
     from trainer import main
-    from trainer.outputs import workdir
+    from trainer.outputs.workdir import Workdir
 
     marks = []
-    show = workdir.Workdir.show
+    write_news = Workdir._write_news
 
-    def marked_show(self, state, **shown):
-        """What the loop calls after every look, evaluations too."""
-        marks.append((state.step, now()))
-        if state.step > steps:
+    def marked(self):
+        """What is called after every loop of steps, evaluations too."""
+        marks.append((self.state.step, now()))
+        if self.state.step > steps:
             raise StopError
-        show(self, state, **shown)
+        write_news(self)
 
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = [
@@ -66,7 +66,7 @@ def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
             f"--global_batch_size={batch}",
             *arguments,
         ]
-        with mock.patch.object(workdir.Workdir, "show", marked_show):
+        with mock.patch.object(Workdir, "_write_news", marked):
             try:
                 main.run()
             except SystemExit as stop:

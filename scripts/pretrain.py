@@ -57,11 +57,13 @@ def main(argv):
         "--warmup_epochs=0.5",
         "--shuffle_window_mb=2000",
     )
-    from trainer.training import warm_start
+    from trainer.models import initial_weights
 
     path = ROOT / "trainer" / "weights" / "resnet9.npz"
     path.parent.mkdir(exist_ok=True)
-    warm_start.pack(warm_start.read_model(str(workdir / "model.keras")), path)
+    initial_weights.pack(
+        initial_weights.read_model(str(workdir / "model.keras")), path
+    )
     print(f"wrote {path}")
 
 

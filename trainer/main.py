@@ -7,11 +7,14 @@ whatever accelerator it finds, and ends where an uninterrupted run would have.
 """
 
 import contextlib
-import dataclasses
 import functools
+import inspect
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
+import keras
 from absl import flags, logging
 
 from console import command
@@ -21,152 +24,103 @@ from trainer.augmentation.augment import Augmentation
 from trainer.backup import finished_run, identity
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.callback import BackupAndRestore
-from trainer.evaluation.epoch_evaluation import Evaluation
+from trainer.evaluation import output_weights
+from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.evaluation.split_predictor import Judge
 from trainer.models import network
-from trainer.outputs import trained_model
+from trainer.outputs import trained_model, workdir
 from trainer.outputs.contact_sheet import ContactSheet
 from trainer.outputs.workdir import Workdir
-from trainer.runtime import devices
+from trainer.runtime import devices, workers
+from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits, StopError
 from trainer.runtime.profiler import Profiler
+from trainer.runtime.run_state import RunState
 from trainer.stream import training_data
-from trainer.training import dry_run, early_stopping
-from trainer.training.bad_steps import BadStepError
-from trainer.training.loop import Training
+from trainer.stream.shard_cache import ShardCache
+from trainer.stream.training_data import TrainingData
+from trainer.training import dry_run
+from trainer.training.loop import TrainingLoop
 from trainer.training.recipe import Recipe
+from trainer.training.train_step import TrainStep
 
 FLAGS = flags.FLAGS
+_T = TypeVar("_T")
 
 
 def main() -> int:
-    data = training_data.read(
-        FLAGS.data_dir,
-        validation_fold=FLAGS.validation_fold,
-        extra_dir=FLAGS.extra_data_dir,
+    """Trains a run, or continues it; returns the exit code."""
+    data = with_flags(training_data.read)
+    path = workdir.local_path(FLAGS.workdir, chief=workers.is_chief())
+    folder = open_backup(data, path)
+    if is_finished(folder, path):
+        return 0
+    used = choose_devices()
+    cache = None if FLAGS.dry_run else data.make_cache(FLAGS.cache_dir)
+    stream = with_flags(data.make_stream, cache=cache)
+    recipe = with_flags(
+        Recipe,
+        augmentation=with_flags(Augmentation),
+        output_weights=weigh_outputs(data),
     )
-    weights = identity.output_weights(
-        FLAGS.output_weights, data.info, strict=FLAGS["output_weights"].present
-    )
-    # Only looks: what is refused is refused before anything is written.
-    folder = make_backup_folder(data)
-    if not FLAGS.restart and not FLAGS.dry_run:
-        folder.refuse_other_run()
-        if finished_run.restore_finished(
-            folder.url,
-            pathlib.Path(FLAGS.workdir),
-            identity=folder.identity,
-            defaults=folder.defaults,
-        ):
-            return 0
-    devices = choose_devices()
-    if devices.is_chief and not FLAGS.dry_run:
-        folder.lease.refuse_if_held_here()
-    cache = None
-    if FLAGS.cache_dir and not FLAGS.dry_run:
-        cache = data.make_cache(FLAGS.cache_dir)
-    stream = data.make_stream(
-        batch_size=FLAGS.global_batch_size,
-        window_mb=FLAGS.shuffle_window_mb,
-        seed=FLAGS.seed,
-        extra_fraction=FLAGS.extra_fraction,
-        fetch=cache and cache.fetch,
-    )
-    recipe_ = from_flags(Recipe, augmentation=from_flags(Augmentation))
-    step, state = recipe_.make_step(
-        stream, data, devices=devices, output_weights=weights
-    )
-    make_judge = functools.partial(
-        Judge,
-        devices.strategy,
-        preprocess=step.preprocess,
-        info=data.info,
-        data_dir=FLAGS.data_dir,
-        batch_size=FLAGS.global_batch_size,
-        fetch=cache.fetch if cache else tuple,
-    )
-    evaluation_ = Evaluation(
-        make_judge(network.decode(step.ema_core, step.graphemes)),
-        splits=data.judged,
-        output_weights=weights,
-        mean_after=max(0, FLAGS.epochs - FLAGS.average_epochs),
-    )
-    left = Workdir(
-        FLAGS.workdir,
-        chief=devices.is_chief,
-        sheet=ContactSheet(stream, step.preprocess, step.augmentation),
-    )
-    folder.local_dir = left.path / "staging"
-    backup_ = make_backup(folder, state, devices)
-    profiler_ = Profiler(
-        FLAGS.profile_steps, state=state, folder=left.path / "profile"
-    )
-    training = make_training(
-        stream, step, state, evaluation_, devices, left, backup_, profiler_
+    step, state = recipe.make_step(stream, data, devices=used)
+    predictor = make_predictor(step, data, cache)
+    evaluation = make_evaluation(predictor, step, recipe, data)
+    loop = with_flags(
+        TrainingLoop,
+        stream=stream,
+        step=step,
+        state=state,
+        evaluation=evaluation,
+        backup=make_backup(folder, state),
+        profiler=with_flags(Profiler, state=state, folder=path / "profile"),
+        devices=used,
+        limits=with_flags(Limits),
     )
     if FLAGS.dry_run:
-        changed = [flag for flag in key_flags() if flag.value != flag.default]
-        dry_run.show(
-            training,
-            devices=devices.description,
-            presets=command.flagfiles(sys.argv),
-            changed_flags=identity.flagfile(changed).split(),
-        )
-        return 0
-    callbacks = [backup_, profiler_, *recipe_.make_warm_start(step, state)]
-    with training.limits, cache or contextlib.nullcontext(), backup_:
-        try:
-            if training.run(callbacks, devices=devices.description):
-                training.limits.stop_at_once()
-                with devices.strategy.scope():
-                    best = trained_model.build_best(
-                        state, core_args=recipe_.core_args(data)
-                    )
-                trained_model.hand_over(
-                    left,
-                    state,
-                    best,
-                    make_judge(best),
-                    evaluation_,
-                    preprocess=step.preprocess,
-                    info=data.info,
-                )
-                if devices.is_chief:
-                    finished_run.save(
-                        folder.url,
-                        left.path,
-                        identity=folder.identity,
-                        leg=state.leg,
-                    )
+        return describe(loop)
+    files = make_workdir(path, loop)
+    with loop.limits, cache or contextlib.nullcontext(), loop.backup:
+        with contextlib.suppress(StopError):
+            if loop.run([*recipe.make_warm_start(step, state), files]):
+                loop.limits.stop_at_once()
+                best = recipe.build_best(state, data, devices=used)
+                finish(files, best, predictor(best), folder)
                 return 0
-        except BadStepError:
-            trained_model.write_summary(left, state, evaluation_)
-            raise
-        except StopError:
-            pass
-        trained_model.write_summary(left, state, evaluation_)
-        return training.limits.leave(
-            state.step, training.total_steps, saved=backup_.is_saved
-        )
+        files.write_summary()
+        return loop.leave()
 
 
-def key_flags():
+def with_flags(function: Callable[..., _T], **given: object) -> _T:
+    """Calls a function or class: parameters not given are the flags' values.
+
+    This is the one way in which a flag reaches its use.
+
+    Args:
+        function: Its parameters that have the name of a flag get its value.
+        **given: Its other parameters.
+    """
+    names = inspect.signature(function).parameters.keys() - given.keys()
+    values = {name: FLAGS[name].value for name in names if name in FLAGS}
+    return function(**values, **given)
+
+
+def key_flags() -> list[flags.Flag]:
+    """Returns the flags of this command."""
     return FLAGS.get_key_flags_for_module(main_flags)
 
 
-def from_flags(kind, **given):
-    """Returns a dataclass: fields not given are the flags of their names."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    values = {n: FLAGS[n].value for n in names - given.keys() if n in FLAGS}
-    return kind(**values, **given)
-
-
-def make_backup_folder(data):
-    """Returns where the run is backed up to."""
+def open_backup(data: TrainingData, path: pathlib.Path) -> BackupFolder:
+    """Returns where the run is backed up to; only looks at it."""
     return BackupFolder(
         FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup")),
-        identity=identity.make(key_flags(), free=main_flags.FREE, data=data),
-        local_dir=pathlib.Path(FLAGS.workdir, "staging"),
+        identity=identity.make(
+            key_flags(),
+            free=main_flags.FREE,
+            removed=main_flags.REMOVED,
+            data=data,
+        ),
+        local_dir=path / "staging",
         settle_seconds=60.0 * FLAGS.backup_settle_minutes,
         defaults=identity.defaults(
             key_flags(), free=main_flags.FREE, before=main_flags.BEFORE
@@ -174,64 +128,126 @@ def make_backup_folder(data):
     )
 
 
-def make_backup(folder, state, devices):
-    """Returns the callback that backs the run up."""
-    return BackupAndRestore(
-        folder,
-        state=state,
-        every_seconds=FLAGS.backup_every_seconds,
-        every_steps=FLAGS.backup_every_steps,
-        restart=FLAGS.restart,
-        chief=devices.is_chief,
-    )
+def is_finished(folder: BackupFolder, path: pathlib.Path) -> bool:
+    """Returns whether there is nothing to train; then fills up the workdir.
+
+    Raises:
+        UserError: The folder holds another run, or is in use.
+    """
+    if FLAGS.dry_run:
+        return False
+    if not FLAGS.restart:
+        folder.refuse_other_run()
+        if finished_run.restore_finished(
+            folder.url, path, identity=folder.identity, defaults=folder.defaults
+        ):
+            return True
+    if workers.is_chief():
+        folder.lease.refuse_if_held_here()
+    return False
 
 
-def choose_devices():
+def choose_devices() -> Devices:
     """Returns what the run computes on, which can share a batch."""
-    chosen = devices.choose(
-        accelerator=FLAGS.accelerator,
-        virtual_devices=FLAGS.virtual_devices,
-        precision=FLAGS.precision,
-    )
+    chosen = with_flags(devices.choose)
     logging.info("Devices: %s", chosen.description)
-    devices.check_batch(
-        FLAGS.global_batch_size,
-        replicas=chosen.replicas,
-        mix_group=FLAGS.mix_group,
-    )
+    with_flags(chosen.check_batch)
     return chosen
 
 
-def make_training(
-    stream, step, state, evaluation_, devices, left, backup_, profiler_
-):
-    """Returns the loop over the steps and epochs of the run."""
-    return Training(
-        stream=stream,
-        step=step,
-        state=state,
-        evaluation=evaluation_,
-        epochs=FLAGS.epochs,
-        limits=Limits(minutes=FLAGS.max_minutes),
-        steps_per_loop=FLAGS.steps_per_loop,
-        parallel_calls=FLAGS.num_parallel_calls,
-        stop_after=FLAGS.early_stopping_epochs,
-        rate_factor=functools.partial(
-            early_stopping.rate_factor,
-            patience=FLAGS.plateau_epochs,
-            factor=FLAGS.plateau_factor,
-        ),
-        cut_every=FLAGS.backup_every_steps,
-        cut_at=profiler_.cuts,
-        memory_mb=devices.memory_mb,
-        reserve_seconds=lambda: backup_.reserve_seconds,
-        go_back=backup_.restore if FLAGS.on_nan == "rollback" else None,
-        show=lambda: left.show(
-            state,
-            flagfile=identity.flagfile(key_flags()),
-            judged=evaluation_.judged,
-        ),
+def weigh_outputs(data: TrainingData) -> dict[str, float]:
+    """Returns each output's weight in the score and the loss."""
+    return output_weights.parse(
+        FLAGS.output_weights, data.info, strict=FLAGS["output_weights"].present
     )
+
+
+def make_predictor(
+    step: TrainStep, data: TrainingData, cache: ShardCache | None
+) -> Callable[[keras.Model], Judge]:
+    """Returns what makes a predictor of the run's splits from a net."""
+    return functools.partial(
+        Judge,
+        step.strategy,
+        preprocess=step.preprocess,
+        info=data.info,
+        data_dir=data.data_dir,
+        batch_size=FLAGS.global_batch_size,
+        fetch=cache.fetch if cache else tuple,
+    )
+
+
+def make_evaluation(
+    predictor: Callable[[keras.Model], Judge],
+    step: TrainStep,
+    recipe: Recipe,
+    data: TrainingData,
+) -> EpochEvaluation:
+    """Returns the evaluation of the weights' moving average."""
+    return with_flags(
+        EpochEvaluation,
+        predictor=predictor(network.decode(step.ema_core, step.graphemes)),
+        splits=data.evaluated,
+        output_weights=recipe.output_weights,
+    )
+
+
+def make_backup(folder: BackupFolder, state: RunState) -> BackupAndRestore:
+    """Returns the callback that backs the run up."""
+    return with_flags(
+        BackupAndRestore,
+        folder=folder,
+        state=state,
+        chief=workers.is_chief(),
+    )
+
+
+def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
+    """Returns the callback that writes what the run leaves."""
+    step = loop.step
+    return Workdir(
+        path,
+        state=loop.state,
+        evaluation=loop.evaluation,
+        flagfile=identity.flagfile(key_flags()),
+        sheet=ContactSheet(loop.stream, step.preprocess, step.augmentation),
+    )
+
+
+def finish(
+    files: Workdir,
+    best: keras.Model,
+    predictor: Judge,
+    folder: BackupFolder,
+) -> None:
+    """Writes the trained model, and copies what the run leaves to its backup.
+
+    Args:
+        files: The workdir of the run.
+        best: The net with the best weights.
+        predictor: Predicts with it.
+        folder: Where the run is backed up to.
+    """
+    chief = workers.is_chief()
+    trained_model.write(files, best, predictor, report=chief)
+    if chief:
+        finished_run.save(
+            folder.url,
+            files.path,
+            identity=folder.identity,
+            leg=files.state.leg,
+        )
+
+
+def describe(loop: TrainingLoop) -> int:
+    """Prints what the run would be; returns the exit code."""
+    changed = [flag for flag in key_flags() if flag.value != flag.default]
+    dry_run.show(
+        loop,
+        presets=command.flagfiles(sys.argv),
+        changed_flags=identity.flagfile(changed).split(),
+    )
+    return 0
 
 
 def run() -> None:

@@ -45,6 +45,9 @@ FREE = frozenset(
 # What a run did before there was the flag, where that is not its default.
 BEFORE = {"logit_adjustment": 0.0}
 
+# Flags of earlier versions, and the only value that this one can repeat.
+REMOVED = {"plateau_epochs": 0, "plateau_factor": 0.5}
+
 # For --helpshort: the first flag of each group, in the order of the help.
 GROUPS = {
     "data_dir": "Where things are",

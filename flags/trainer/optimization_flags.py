@@ -34,21 +34,6 @@ flags.DEFINE_float(
     lower_bound=0,
 )
 flags.DEFINE_integer(
-    "plateau_epochs",
-    0,
-    "Lower the learning rate each time so many epochs have passed without a "
-    "better validation score (without a validation fold: a lower loss); 0: "
-    "never.",
-    lower_bound=0,
-)
-flags.DEFINE_float(
-    "plateau_factor",
-    0.5,
-    "What the learning rate is then multiplied by.",
-    lower_bound=0,
-    upper_bound=1,
-)
-flags.DEFINE_integer(
     "early_stopping_epochs",
     0,
     "End the run when so many epochs have passed without a better score; 0: "

@@ -14,14 +14,15 @@ import tiny_training
 from tfrecord_builder.records import dataset_info
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.callback import BackupAndRestore
-from trainer.evaluation.epoch_evaluation import Evaluation
+from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.evaluation.split_predictor import Judge
 from trainer.models import preprocessing
+from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits
+from trainer.runtime.profiler import Profiler
 from trainer.stream.input_pipeline import TrainStream
-from trainer.training import early_stopping
 from trainer.training.bad_steps import BadStepError
-from trainer.training.loop import Training
+from trainer.training.loop import TrainingLoop
 
 # With batch normalisation; the default here is a net that compiles sooner.
 SMALL = {"backbone": "small"}
@@ -70,7 +71,7 @@ class Stops(Limits):
     """Asks to stop when a function says so."""
 
     def __init__(self, when):
-        super().__init__()
+        super().__init__(max_minutes=0)
         self.when = when
 
     def reached(self, *, reserve=0.0):
@@ -108,15 +109,20 @@ class Leg:
         )
         self.state = tiny.state
         self.callback = BackupAndRestore(
-            folder, state=tiny.state, every_steps=every_steps
+            folder,
+            state=tiny.state,
+            chief=True,
+            backup_every_seconds=0,
+            backup_every_steps=every_steps,
+            restart=False,
         )
-        self.training = Training(
+        self.training = TrainingLoop(
             stream=PoisonedStream(**values, steps=tuple(poisoned)),
             step=dataclasses.replace(
                 tiny.step, preprocess=Preprocessing(12, 16, crop=True)
             ),
             state=tiny.state,
-            evaluation=Evaluation(
+            evaluation=EpochEvaluation(
                 Judge(
                     tiny.step.strategy,
                     tiny.step.ema_core,
@@ -127,21 +133,29 @@ class Leg:
                 ),
                 splits={"validation": ("fold0",)},
                 output_weights={o.name: 1.0 for o in info.outputs},
+                epochs=EPOCHS,
+                average_epochs=0,
             ),
-            epochs=EPOCHS,
+            backup=self.callback,
+            profiler=Profiler(
+                profile_steps=[], state=tiny.state, folder=place / "profile"
+            ),
+            devices=Devices(tiny.step.strategy, "cpu", "float32", "a test"),
             limits=Stops(lambda: stop_when(self)),
-            cut_every=every_steps,
-            rate_factor=lambda history: early_stopping.rate_factor(
-                history, patience=1, factor=0.5
-            ),
-            go_back=self.callback.restore if rollback else None,
-            **options,
+            **{
+                "epochs": EPOCHS,
+                "early_stopping_epochs": 0,
+                "num_parallel_calls": 0,
+                "steps_per_loop": 0,
+                "on_nan": "rollback" if rollback else "stop",
+                **options,
+            },
         )
 
     def run(self):
         """Returns whether it came to the end; survives a Kill."""
         try:
-            return self.training.run([self.callback], devices="a test")
+            return self.training.run([])
         except Kill:
             self.callback.wait()
             return False
@@ -153,7 +167,7 @@ def result(leg):
     """Returns all that must not depend on how the run came to its end."""
     state = leg.state
     best = {name: array.tobytes() for name, array in state.best.items()}
-    return state.digest(), state.history, best, state.passed_over
+    return state.digest(), state.history, best, state.skipped_steps
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +187,24 @@ def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
     """Nor do another loop length, other threads and another cadence."""
     place = tmp_path / "b"
     options = [
-        {"steps_per_loop": 2, "parallel_calls": 1, "every_steps": 3, **SMALL},
-        {"steps_per_loop": 1, "parallel_calls": 4, "every_steps": 0, **SMALL},
-        {"steps_per_loop": 50, "parallel_calls": 2, "every_steps": 4, **SMALL},
+        {
+            "steps_per_loop": 2,
+            "num_parallel_calls": 1,
+            "every_steps": 3,
+            **SMALL,
+        },
+        {
+            "steps_per_loop": 1,
+            "num_parallel_calls": 4,
+            "every_steps": 0,
+            **SMALL,
+        },
+        {
+            "steps_per_loop": 50,
+            "num_parallel_calls": 2,
+            "every_steps": 4,
+            **SMALL,
+        },
     ]
     first = Leg(
         tiny_records,
@@ -215,7 +244,7 @@ def test_a_kill_between_update_and_count_changes_nothing(
     """The variables may be ahead of the step then: no such state is saved."""
     place = tmp_path / "b"
     leg = Leg(tiny_records, place, steps_per_loop=2, **SMALL)
-    take = Training._take_steps
+    take = TrainingLoop._take_steps
 
     def kill(self, loop, iterator, count):
         if self.state.step == 8:
@@ -224,7 +253,7 @@ def test_a_kill_between_update_and_count_changes_nothing(
         return take(self, loop, iterator, count)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_take_steps", kill)
+        patch.setattr(TrainingLoop, "_take_steps", kill)
         assert not leg.run()
     again = Leg(tiny_records, place, **SMALL)
     assert again.run()
@@ -239,7 +268,7 @@ def test_an_error_saves_nothing(tiny_records, tmp_path, monkeypatch):
         loop(iterator, tf.constant(0, tf.int64), tf.constant(1))
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Training, "_take_steps", fail)
+    monkeypatch.setattr(TrainingLoop, "_take_steps", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         leg.run()
     leg.callback.__exit__()
@@ -292,7 +321,7 @@ def test_rollback_passes_over_the_batch_however_often_killed(
     poisoned = {"poisoned": [3, 7], "rollback": True}
     calm = Leg(tiny_records, tmp_path / "calm" / "b", **poisoned)
     assert calm.run()
-    assert calm.state.passed_over == [3, 7]
+    assert calm.state.skipped_steps == [3, 7]
     assert "Went back to the backup at step 6 from step 7" in caplog.text
     assert int(calm.state.variables["optimizer/0000.iteration"].numpy()) == 13
     stormy = tmp_path / "stormy" / "b"
@@ -323,14 +352,14 @@ def test_rollback_gives_up_when_too_many_steps_are_bad(tiny_records, tmp_path):
 def test_early_stopping_is_part_of_the_history(tiny_records, tmp_path):
     """Away from the minimum, the second epoch is no better than the first."""
     place = tmp_path / "b"
-    leg = Leg(tiny_records, place, stop_after=1)
+    leg = Leg(tiny_records, place, early_stopping_epochs=1)
     leg.training.evaluation.splits = {}
     leg.training.step = dataclasses.replace(
         leg.training.step, schedule=lambda step: -1e-2
     )
     assert leg.run()
     assert len(leg.state.history) == 2
-    again = Leg(tiny_records, place, stop_after=1)
+    again = Leg(tiny_records, place, early_stopping_epochs=1)
     assert again.run()  # Without a step.
     assert len(again.state.history) == 2
     assert again.callback.saves == 0

@@ -49,8 +49,15 @@ def make(
         {
             "model/weight": tf.Variable([0.0, 1.0]),
             "optimizer/count": tf.Variable(0, dtype=tf.int64),
-        }
+        },
+        steps_per_epoch=100,
     )
+    options = {
+        "chief": True,
+        "backup_every_seconds": 0,
+        "backup_every_steps": 0,
+        **options,
+    }
     callback = BackupAndRestore(folder, state=state, restart=restart, **options)
     return Run(folder, state, callback)
 
@@ -59,7 +66,7 @@ def begin(url, local, **options):
     """Returns a start of the command that has taken the folder over."""
     run = make(url, local, **options)
     run.callback.on_train_begin()
-    run.state.begin_leg("a test")
+    run.state.begin_leg(run.callback.leg, "a test")
     return run
 
 

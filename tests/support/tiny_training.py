@@ -16,12 +16,12 @@ from trainer.stream.order import Order
 from trainer.training import loss_scale, optimizers
 from trainer.training.losses import Loss
 from trainer.training.schedule import WarmupCosine
-from trainer.training.train_step import Step
+from trainer.training.train_step import TrainStep
 
 
 @dataclasses.dataclass
 class Tiny:
-    step: Step
+    step: TrainStep
     stream: TrainStream
     state: RunState
 
@@ -70,7 +70,7 @@ def make(
             network.build_core(**core_args, policy=policy, fused=True)
             for _ in range(2)
         )
-        made = Step(
+        made = TrainStep(
             strategy=strategy,
             core=core,
             ema_core=ema_core,
@@ -88,7 +88,13 @@ def make(
             xla=xla,
             loss_scale=loss_scale.make(policy),
         )
-    return Tiny(made, stream, RunState(made.variables()))
+    return Tiny(
+        made,
+        stream,
+        RunState(
+            made.variables(), steps_per_epoch=stream.order.steps_per_epoch
+        ),
+    )
 
 
 def take(tiny: Tiny, counts, *, first_step=0, change=None):

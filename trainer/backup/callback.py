@@ -14,6 +14,7 @@ import threading
 import time
 
 import keras
+import numpy as np
 from absl import logging
 
 from storage import UserError
@@ -25,18 +26,20 @@ _UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
-    """Saves a run as it goes, and takes it up again where it was.
+    """Saves a run as it goes, and continues it where it was.
 
-    Nothing is written before on_train_begin.
+    Nothing is written before on_train_begin. Of Keras's class this one uses
+    the constructor and the protocol of callbacks. Every hook that reads or
+    writes is its own, since Keras's overwrites the one file that it keeps,
+    checks no digest, and remembers neither the step nor the history.
 
     Args:
         folder: Where to.
         state: The run; restored on_train_begin, saved from then on.
-        every_seconds: Seconds between two saves; 0: not by time.
-        every_steps: Steps between two saves; 0: not by steps.
-        restart: Whether to start over, whatever the folder holds.
         chief: Whether this process is the one that writes. The others of a
             run on several machines only restore.
+
+    The other arguments are flags, see flags/trainer/machine_flags.py.
 
     Attributes:
         saves: Saves that succeeded.
@@ -49,31 +52,30 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         folder: BackupFolder,
         *,
         state: RunState,
-        every_seconds: float = 0.0,
-        every_steps: int = 0,
-        restart: bool = False,
-        chief: bool = True,
+        chief: bool,
+        backup_every_seconds: float,
+        backup_every_steps: int,
+        restart: bool,
     ):
         super().__init__(folder.url, delete_checkpoint=False)
         self.folder = folder
         self.state = state
-        self.every_seconds = every_seconds
-        self.every_steps = every_steps
+        self.backup_every_seconds = backup_every_seconds
+        self.backup_every_steps = backup_every_steps
         self.restart = restart
         self.chief = chief
         self.saves = self.failures = 0
         self.copy_seconds = 0.0
         self._longest_save = 0.0
-        self._saved = None
+        self._saved: tuple[int, int, int] | None = None
         self._due = float("inf")
         self._thread: threading.Thread | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         """Restores the newest generation that is whole, if there is one."""
         del logs
         if self.chief:
             self.folder.take()
-            self.state.leg = self.folder.leg
         if not self.restart:
             self.restore()
         else:
@@ -81,9 +83,9 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 "--restart: starting over. Leave it out when you run the "
                 "command again, or it starts over again"
             )
-        self._due = time.monotonic() + self.every_seconds
+        self._due = time.monotonic() + self.backup_every_seconds
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves if a save is due and none is under way.
 
         Raises:
@@ -95,32 +97,41 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 f"{self.folder.url} was taken over by {self.folder.lost_to}: "
                 "this trainer stops, and leaves the run to the other"
             )
-        by_time = self.every_seconds and time.monotonic() >= self._due
-        by_step = self.every_steps and self.state.step % self.every_steps == 0
+        began = time.monotonic()
+        by_time = self.backup_every_seconds and began >= self._due
+        by_step = self.backup_every_steps and (
+            self.state.step % self.backup_every_steps == 0
+        )
         if (by_time or by_step) and not self._busy():
             self.save()
+            self.state.count_backup_seconds(time.monotonic() - began)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Does nothing: the cadence is on_train_batch_end's."""
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         """Saves the state that training ends with; the generations stay."""
         del logs
         self.save()
         self.wait()
 
-    def __enter__(self):
+    def __enter__(self) -> "BackupAndRestore":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         """Waits for the save under way and gives the folder back."""
         self.wait()
         self.folder.release()
 
     @property
+    def leg(self) -> int:
+        """Number of this start of the command, after on_train_begin."""
+        return self.folder.leg if self.chief else 1
+
+    @property
     def is_saved(self) -> bool:
         """Whether the run is stored just as it is now, by whoever stores."""
-        return not self.chief or self._saved == self._place()
+        return not self.chief or self._saved == self._progress()
 
     @property
     def reserve_seconds(self) -> float:
@@ -133,7 +144,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def save(self) -> None:
         """Copies the state and saves it in the background."""
         self.wait()
-        self._due = time.monotonic() + self.every_seconds
+        self._due = time.monotonic() + self.backup_every_seconds
         if not self.chief or self.folder.lost_to or self.is_saved:
             return
         began = time.monotonic()
@@ -142,7 +153,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.copy_seconds += time.monotonic() - began
         self._thread = threading.Thread(
             target=self._save,
-            args=(arrays, document, self._place()),
+            args=(arrays, document, self._progress()),
             daemon=True,
         )
         self._thread.start()
@@ -165,25 +176,31 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.wait()
         if not self.folder.restore(self.state):
             return False
-        self._saved = self._place()
+        self._saved = self._progress()
         return True
 
-    def _place(self):
+    def _progress(self) -> tuple[int, int, int]:
+        """Returns what tells one state of the run from another."""
         return (
             self.state.step,
             len(self.state.history),
             len(self.state.bad_steps),
         )
 
-    def _busy(self):
+    def _busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _save(self, arrays, document, place):
+    def _save(
+        self,
+        arrays: dict[str, np.ndarray],
+        document: dict,
+        progress: tuple[int, int, int],
+    ) -> None:
         """Runs on the background thread; never raises."""
         began = time.monotonic()
         try:
             self.folder.store(arrays, document)
-            self._saved = place
+            self._saved = progress
             self.saves += 1
         except Exception as error:  # Training goes on, whatever failed here.
             self.failures += 1

@@ -1,27 +1,30 @@
 """What makes a run this run: the values that its result depends on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storage import UserError
-from tfrecord_builder.records.dataset_info import DatasetInfo
-from trainer.stream.training_data import RunData
+from trainer.stream.training_data import TrainingData
 
 
 def make(
     key_flags: Iterable[Any],
     *,
     free: frozenset[str],
-    data: RunData,
+    removed: Mapping[str, Any],
+    data: TrainingData,
 ) -> dict:
     """Returns the identity: the flags that are not free, and the data.
 
     Args:
         key_flags: The command's absl flags.
         free: Names of flags that do not change the result.
+        removed: Flags of earlier versions, and what this version does. A run
+            with another value is another run, as with any flag.
         data: The datasets, which count by what they hold.
     """
     identity = {f.name: f.value for f in key_flags if f.name not in free}
+    identity |= removed
     if data.extra_info:
         identity["extra_data_dir"] = data.extra_info.digest()
     return dict(sorted(identity.items())) | {"dataset": data.info.digest()}
@@ -52,47 +55,11 @@ def flagfile(key_flags: Iterable[Any]) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def output_weights(
-    weights: Sequence[str],
-    info: DatasetInfo,
-    *,
-    strict: bool,
-) -> dict[str, float]:
-    """Returns each output's weight in the score, 1 where none is given.
-
-    Args:
-        weights: "name:weight" pairs.
-        info: The dataset.
-        strict: Whether a name that is no output of it is an error.
-
-    Raises:
-        storage.UserError: A pair is not understood.
-    """
-    names = [output.name for output in info.outputs]
-    found = dict.fromkeys(names, 1.0)
-    for pair in weights:
-        name, _, weight = pair.partition(":")
-        try:
-            value = float(weight)
-        except ValueError:
-            value = -1.0
-        if value < 0 or (strict and name not in names):
-            raise UserError(
-                f"--output_weights: expected name:weight with a weight of 0 "
-                f"or more and a name of {', '.join(names)}; got {pair!r}"
-            )
-        if name in names:
-            found[name] = value
-    if not sum(found.values()):
-        raise UserError("--output_weights: all weights are 0")
-    return found
-
-
 def refuse_difference(old: dict, new: dict, where: str) -> None:
     """Refuses to go on with a run under another identity.
 
     Raises:
-        storage.UserError: Names what differs, with both values.
+        UserError: Names what differs, with both values.
     """
     changed = [
         f"--{name} (was {old.get(name)!r}, now {new.get(name)!r})"

@@ -1,4 +1,4 @@
-"""Judges each epoch, and keeps what comes of it in the state of the run.
+"""Evaluates each epoch, and keeps what comes of it in the state of the run.
 
 history  a row of figures, which do not depend on the machine's speed
 best     the moving average of the weights, of the epoch with the best score, or
@@ -7,7 +7,6 @@ speed    a row of timings
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,28 +15,30 @@ import numpy as np
 
 from trainer.evaluation import metrics
 from trainer.evaluation.split_predictor import Judge
-from trainer.runtime import run_state, speed
+from trainer.runtime import legs, run_state
 from trainer.runtime.run_state import RunState
 
 
 @dataclasses.dataclass
-class Evaluation:
-    """What is judged after each epoch.
+class EpochEvaluation:
+    """What is evaluated after each epoch.
 
     Attributes:
-        judge: Evaluates the moving average of the weights.
+        predictor: Predicts with the moving average of the weights.
         splits: By name ("validation", "unseen"), the dataset's splits.
         output_weights: By output, its weight in the score.
-        mean_after: Epochs after which the mean of all further ones is kept in
-            the best one's stead (Izmailov et al. 2018, arXiv 1803.05407).
-        judged: What the last evaluation gave: by name, labels and logits.
+        epochs: Epochs of the run.
+        average_epochs: Of so many last epochs the mean is kept instead of the
+            best one (Izmailov et al. 2018, arXiv 1803.05407); 0: the best.
+        predictions: Of the last evaluation: by name, labels and logits.
     """
 
-    judge: Judge
+    predictor: Judge
     splits: Mapping[str, tuple[str, ...]]
     output_weights: Mapping[str, float]
-    mean_after: float = math.inf
-    judged: dict[str, tuple[dict, dict]] = dataclasses.field(
+    epochs: int
+    average_epochs: int
+    predictions: dict[str, tuple[dict, dict]] = dataclasses.field(
         default_factory=dict
     )
 
@@ -45,60 +46,46 @@ class Evaluation:
         self,
         state: RunState,
         *,
-        loss: float,
         ema_core: keras.Model,
         memory_mb: Callable[[], int | None],
         on_batch: Callable[[int], None],
     ) -> None:
-        """Judges the epoch that is done and adds its rows to the state.
+        """Evaluates the epoch that is done and adds its rows to the state.
 
         Args:
             state: The run.
-            loss: Mean of the epoch's steps.
             ema_core: Holds the moving average of the weights.
             memory_mb: Returns the accelerator memory used; None: not known.
             on_batch: Called after each batch with the images done so far; it
                 may raise to stop, and the state is as before.
         """
         began = time.monotonic()
-        self.judged = {
-            name: self.judge(members, on_batch=on_batch)
+        self.predictions = {
+            name: self.predictor(members, on_batch=on_batch)
             for name, members in self.splits.items()
         }
         row = {
-            "epoch": len(state.history) + 1,
+            "epoch": state.epoch + 1,
             "step": state.step,
-            "loss": loss,
+            "loss": state.mean_loss,
             "score": None,
             **self._figures(),
         }
-        number = row["epoch"] - self.mean_after  # in the mean, from 1
-        if number > 0 or _is_best(row, state.history):
-            named = run_state.name_variables("ema", ema_core.weights)
-            weights = {
-                name: run_state.to_numpy(variable)
-                for name, variable in named.items()
-            }
-            if number > 1:
-                weights = {
-                    name: mean + (weights[name] - mean) / np.float32(number)
-                    for name, mean in state.best.items()
-                }
-            state.best = weights
-        state.speed.append(
-            speed.epoch_row(
-                state.legs[-1],
-                epoch=row["epoch"],
-                evaluation_seconds=time.monotonic() - began,
-                memory_mb=memory_mb(),
-            )
-        )
-        state.history.append(row)
-        state.loss_sum = 0.0
+        best = self._weights_to_keep(state, row, ema_core)
+        leg = state.current_leg
+        speed = {
+            "epoch": row["epoch"],
+            "leg": state.leg,
+            "images_per_second": legs.images_per_second(leg),
+            "evaluation_seconds": time.monotonic() - began,
+            "input_share": legs.input_share(leg),
+            "memory_mb": memory_mb(),
+        }
+        state.end_epoch(row, speed=speed, best=best)
 
     def kept_epochs(self, history: list[dict]) -> list[int]:
         """Returns the epochs that the kept weights are of, or the mean of."""
-        mean = [r["epoch"] for r in history if r["epoch"] > self.mean_after]
+        mean = [r["epoch"] for r in history if r["epoch"] > self._mean_after]
         if mean or not history:
             return mean
         best = max(  # The first of equal scores; without scores, the last.
@@ -107,19 +94,43 @@ class Evaluation:
         )
         return [best["epoch"]]
 
-    def _figures(self):
+    @property
+    def _mean_after(self) -> int:
+        """The epoch after which all further ones are in the mean."""
+        return max(0, self.epochs - self.average_epochs)
+
+    def _weights_to_keep(
+        self, state: RunState, row: dict, ema_core: keras.Model
+    ) -> dict[str, np.ndarray] | None:
+        """Returns the weights to keep after an epoch; None: those of before."""
+        number = row["epoch"] - self._mean_after  # in the mean, from 1
+        if number <= 0 and not _is_best(row, state.history):
+            return None
+        named = run_state.name_variables("ema", ema_core.weights)
+        weights = {
+            name: run_state.to_numpy(variable)
+            for name, variable in named.items()
+        }
+        if number <= 1:
+            return weights
+        return {
+            name: mean + (weights[name] - mean) / np.float32(number)
+            for name, mean in state.best.items()
+        }
+
+    def _figures(self) -> dict[str, float | None]:
         """Returns scores and recalls, those of "validation" by bare names."""
         figures = {}
-        for name, (labels, logits) in self.judged.items():
-            found = metrics.judge(labels, logits, self.output_weights)
+        for name, (labels, logits) in self.predictions.items():
+            scores = metrics.judge(labels, logits, self.output_weights)
             prefix = "" if name == "validation" else f"{name}_"
-            figures[f"{prefix}score"] = found["score"]
-            for output, recall in found["recall"].items():
+            figures[f"{prefix}score"] = scores["score"]
+            for output, recall in scores["recall"].items():
                 figures[f"{prefix}recall_{output}"] = recall
         return figures
 
 
-def _is_best(row, history):
+def _is_best(row: dict, history: list[dict]) -> bool:
     """Whether a row has the best score; without scores the last is best."""
     scores = [r["score"] for r in history if r["score"] is not None]
     return row["score"] is None or row["score"] > max(scores, default=-1.0)

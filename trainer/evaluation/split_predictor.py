@@ -37,6 +37,7 @@ class Judge:
         fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,
     ):
         self.strategy = strategy
+        self.preprocess = preprocess
         self.info = info
         self.data_dir = data_dir
         self.batch_size = batch_size

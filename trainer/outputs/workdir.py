@@ -9,79 +9,114 @@ summary.json  scores, digests, versions, legs
 report.html   all of it to look at
 """
 
+import atexit
 import csv
 import io
 import json
-import os
 import pathlib
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+import keras
 import numpy as np
 
 import storage
+from trainer.evaluation.epoch_evaluation import EpochEvaluation
+from trainer.outputs import summary
 from trainer.outputs.tensorboard_events import Events
 from trainer.runtime.run_state import RunState
 
 
-class Workdir:
-    """The files of one run. Nothing is made before something is written.
+class Workdir(keras.callbacks.Callback):
+    """Writes the files of one run as it goes.
+
+    Nothing is written before the run begins.
 
     Args:
         path: The folder.
-        chief: Whether this process is the one that writes. What the others of
-            a run on several machines write is thrown away.
-        sheet: From a step to a picture of augmented images; see events.py.
+        state: The run.
+        evaluation: What its epochs are evaluated by.
+        flagfile: Text of a flagfile that repeats the run.
+        sheet: From a step to a picture of augmented images; see
+            tensorboard_events.py.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: pathlib.Path,
         *,
-        chief: bool = True,
-        sheet: Callable[[int], np.ndarray] | None = None,
+        state: RunState,
+        evaluation: EpochEvaluation,
+        flagfile: str,
+        sheet: Callable[[int], np.ndarray],
     ):
-        self.path = pathlib.Path(path)
-        self.chief = chief
-        self.sheet = sheet
-        if not chief:
-            self._scratch = tempfile.TemporaryDirectory()
-            self.path = pathlib.Path(self._scratch.name)
-        self._events = None
-        self._shown = None
+        super().__init__()
+        self.path = path
+        self.state = state
+        self.evaluation = evaluation
+        self._flagfile = flagfile
+        self._sheet = sheet
+        self._events: Events | None = None
+        self._epochs_written: int | None = None
 
-    def write_text(self, name: str, text: str) -> None:
-        """Writes a file whole."""
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes everything there is, at the start of a leg."""
+        self._write_news()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Adds the losses of the steps."""
+        self._write_news()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Adds the figures of the epoch."""
+        self._write_news()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Writes the summary of a run that is not finished yet."""
+        self.write_summary()
+
+    def write_summary(self, **changes: object) -> None:
+        """Writes summary.json.
+
+        Args:
+            **changes: Entries to add, or to put instead of those of an
+                unfinished run.
+        """
+        entries = summary.make(self.state, self.evaluation) | changes
+        text = json.dumps(entries, indent=1, ensure_ascii=False)
+        self._write_text("summary.json", text + "\n")
+
+    def _write_news(self) -> None:
+        """Writes what is new since the last call, at the first all of it."""
+        state = self.state
+        if self._events is None:
+            self._write_text("flags.txt", self._flagfile)
+            self._events = Events(self.path / "tensorboard", self._sheet)
+        if self._epochs_written != state.epoch:
+            self._write_text("metrics.csv", to_csv(state.history))
+            self._write_text("speed.csv", to_csv(state.speed))
+            self._epochs_written = state.epoch
+        self._events.show(state, self.evaluation.predictions)
+
+    def _write_text(self, name: str, text: str) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         storage.write_whole(self.path / name, text.encode())
 
-    def write_json(self, name: str, value: dict) -> None:
-        """Writes a JSON file whole."""
-        text = json.dumps(value, indent=1, ensure_ascii=False)
-        self.write_text(name, text + "\n")
 
-    def show(
-        self,
-        state: RunState,
-        *,
-        flagfile: str,
-        judged: Mapping[str, tuple[dict, dict]],
-    ) -> None:
-        """Writes what is new since the last call, at the first call all of it.
+def local_path(path: str, *, chief: bool) -> pathlib.Path:
+    """Returns the folder that this process writes to.
 
-        Args:
-            state: The run.
-            flagfile: Repeats the run.
-            judged: What the last epoch's evaluation gave; see events.py.
-        """
-        if self._events is None:
-            self.write_text("flags.txt", flagfile)
-            self._events = Events(self.path / "tensorboard", self.sheet)
-        if self._shown != len(state.history):
-            self.write_text("metrics.csv", to_csv(state.history))
-            self.write_text("speed.csv", to_csv(state.speed))
-            self._shown = len(state.history)
-        self._events.show(state, judged)
+    Args:
+        path: The workdir of the run.
+        chief: Whether this process is the one that writes. What the others of
+            a run on several machines write is thrown away.
+    """
+    if chief:
+        return pathlib.Path(path)
+    scratch = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return pathlib.Path(scratch)
 
 
 def to_csv(rows: list[dict]) -> str:

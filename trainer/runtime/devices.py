@@ -34,17 +34,26 @@ class Devices:
     def replicas(self) -> int:
         return self.strategy.num_replicas_in_sync
 
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process writes what the run leaves."""
-        resolver = self.strategy.cluster_resolver
-        if resolver is None or not resolver.task_type:
-            return True
-        return resolver.task_type == "chief" or (
-            resolver.task_type == "worker"
-            and resolver.task_id == 0
-            and "chief" not in resolver.cluster_spec().jobs
-        )
+    def check_batch(self, *, global_batch_size: int, mix_group: int) -> None:
+        """Refuses a batch that the replicas cannot share.
+
+        Args:
+            global_batch_size: Examples a step, over all replicas.
+            mix_group: Examples that stay together.
+
+        Raises:
+            UserError: Names the batches next to it that they can share.
+        """
+        unit = self.replicas * mix_group
+        if global_batch_size % unit:
+            below = global_batch_size // unit * unit
+            choices = f"{below} or {below + unit}" if below else f"{unit}"
+            raise UserError(
+                f"--global_batch_size={global_batch_size} cannot be shared: "
+                f"{self.replicas} replicas in groups of --mix_group="
+                f"{mix_group} examples need a multiple of {unit}; use "
+                f"{choices}"
+            )
 
     def memory_mb(self) -> int | None:
         """Returns the most memory of one accelerator used so far, MiB.
@@ -61,7 +70,10 @@ class Devices:
 
 
 def choose(
-    *, accelerator: str = "auto", virtual_devices: int = 0, precision="auto"
+    *,
+    accelerator: str = "auto",
+    virtual_devices: int = 0,
+    precision: str = "auto",
 ) -> Devices:
     """Picks the devices; call it before anything else touches TensorFlow.
 
@@ -103,24 +115,7 @@ def choose(
     )
 
 
-def check_batch(batch: int, *, replicas: int, mix_group: int) -> None:
-    """Refuses a global batch that the replicas cannot share.
-
-    Raises:
-        UserError: Names the batches next to it that they can.
-    """
-    unit = replicas * mix_group
-    if batch % unit:
-        below = batch // unit * unit
-        choices = f"{below} or {below + unit}" if below else f"{unit}"
-        raise UserError(
-            f"--global_batch_size={batch} cannot be shared: {replicas} "
-            f"replicas in groups of --mix_group={mix_group} examples need a "
-            f"multiple of {unit}; use {choices}"
-        )
-
-
-def _cut_cpu(accelerator, virtual_devices):
+def _cut_cpu(accelerator: str, virtual_devices: int) -> None:
     if accelerator not in ("auto", "cpu"):
         raise UserError(
             f"--virtual_devices={virtual_devices} cuts the CPU: it does not "
@@ -132,7 +127,10 @@ def _cut_cpu(accelerator, virtual_devices):
     )
 
 
-def _single_machine(accelerator, gpus):
+def _single_machine(
+    accelerator: str, gpus: list
+) -> tuple[str, tf.distribute.Strategy]:
+    """Returns the kind of accelerator, and the strategy for it."""
     if accelerator in ("auto", "tpu"):
         strategy = _tpu()
         if strategy is not None:
@@ -158,7 +156,7 @@ def _single_machine(accelerator, gpus):
     return "cpu", tf.distribute.get_strategy()
 
 
-def _tpu():
+def _tpu() -> tf.distribute.Strategy | None:
     """Returns a TPUStrategy, None where there is no TPU."""
     try:
         # Without a TPU the resolver constructs; initialising it fails.
@@ -169,7 +167,7 @@ def _tpu():
     return tf.distribute.TPUStrategy(resolver)
 
 
-def _precision(kind, gpus, *, fast):
+def _precision(kind: str, gpus: list, *, fast: bool) -> str:
     if kind == "tpu" or (kind == "cpu" and fast and _cpu_has_bfloat16()):
         return "mixed_bfloat16"
     if kind == "gpu":
@@ -182,13 +180,13 @@ def _precision(kind, gpus, *, fast):
     return "float32"
 
 
-def _cpu_has_bfloat16():
+def _cpu_has_bfloat16() -> bool:
     with contextlib.suppress(OSError):
         return not _BFLOAT16.isdisjoint(_CPU_INFO.read_text("utf-8").split())
     return False
 
 
-def _names(kind, gpus):
+def _names(kind: str, gpus: list) -> str:
     if kind == "gpu":
         details = tf.config.experimental.get_device_details(gpus[0])
         return details.get("device_name", "GPU")

@@ -29,11 +29,11 @@ class Limits:
     at once. After stop_at_once() the first one, too, raises StopError.
 
     Args:
-        minutes: How long after the start of the process to stop; 0: never.
+        max_minutes: How long after the start of the process to stop; 0: never.
     """
 
-    def __init__(self, *, minutes: float = 0.0):
-        self.seconds = 60.0 * minutes or float("inf")
+    def __init__(self, *, max_minutes: float):
+        self.seconds = 60.0 * max_minutes or float("inf")
         self.began = time.monotonic() - _process_age()
         self.signal = None
         self._at_once = False

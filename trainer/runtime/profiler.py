@@ -14,7 +14,7 @@ class Profiler(keras.callbacks.Callback):
     """Profiles the steps from `first` up to `last`, between two loops.
 
     Args:
-        steps: (first, last), or nothing: no profile.
+        profile_steps: First and last step; empty: no profile.
         state: Tells the step.
         folder: Where the profile goes; TensorBoard finds it in any folder
             above.
@@ -23,9 +23,11 @@ class Profiler(keras.callbacks.Callback):
         storage.UserError: `steps` are not two ascending numbers.
     """
 
-    def __init__(self, steps: list[str], *, state: RunState, folder):
+    def __init__(
+        self, *, profile_steps: list[str], state: RunState, folder: pathlib.Path
+    ):
         super().__init__()
-        self.cuts = _parse(steps)
+        self.cuts = _parse(profile_steps)
         self._state = state
         self._folder = pathlib.Path(folder)
         self._is_on = False

@@ -2,43 +2,49 @@
 
 The arrays are every variable by name (weights, batch statistics, seeds of
 dropout, moving average, optimizer) and the best weights so far; the document
-is what is left: step, loss sums, history, legs. The examples and the learning
+is the rest: step, loss sums, history, legs. The examples and the learning
 rate need nothing: they are functions of the seed and the step.
 """
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.runtime import legs
+
 # Held by some precisions only, and adapting by itself: optional at restore.
 OPTIONAL = ("loss_scale",)
 _BEST = "best/"
+_TRACE_ROWS_PER_EPOCH = 50
 
 
 @dataclasses.dataclass
 class RunState:
-    """The state of a run.
+    """The state of a run. Only its methods change it.
 
     Attributes:
         variables: By name, every variable that training changes.
+        steps_per_epoch: Steps; not saved, since the data decides it.
         step: Steps done.
         loss_sum: Sum of the step losses of the epoch under way.
         history: A row of figures for each evaluated epoch.
         best: Weights of the epoch with the best score, by name.
-        legs: A row for each start of the command, this one last.
+        legs: A row for each start of the command, this one last; see legs.py.
         speed: A row of timings for each evaluated epoch.
         trace: A row for a few steps: the first step, how many, the sum of
             their losses, the learning rate of the first.
         bad_steps: A row for each step that was not finite: step, loss, image
-            ids, and whether it is passed over.
-        leg: Number of this start, from 1; set by what restores the state.
+            ids, and whether it is skipped.
     """
 
     variables: Mapping[str, tf.Variable | keras.Variable]
+    _: dataclasses.KW_ONLY
+    steps_per_epoch: int
     step: int = 0
     loss_sum: float = 0.0
     history: list[dict] = dataclasses.field(default_factory=list)
@@ -47,33 +53,125 @@ class RunState:
     speed: list[dict] = dataclasses.field(default_factory=list)
     trace: list[list] = dataclasses.field(default_factory=list)
     bad_steps: list[dict] = dataclasses.field(default_factory=list)
-    leg: int = 1
 
     @property
-    def passed_over(self) -> list[int]:
+    def epoch(self) -> int:
+        """The epoch under way, from 0."""
+        return len(self.history)
+
+    @property
+    def epoch_end(self) -> int:
+        """The step at which the epoch under way is to be evaluated."""
+        return (self.epoch + 1) * self.steps_per_epoch
+
+    @property
+    def current_leg(self) -> dict:
+        return self.legs[-1]
+
+    @property
+    def leg(self) -> int:
+        """Number of this start of the command, from 1."""
+        return self.current_leg["leg"]
+
+    @property
+    def skipped_steps(self) -> list[int]:
         """The steps that change nothing, ascending."""
         return sorted(b["step"] for b in self.bad_steps if b["passed_over"])
 
-    def begin_leg(self, devices: str) -> None:
-        """Adds a row for this start, which computes on `devices`."""
-        self.legs.append(
-            {
-                "leg": self.leg,
-                "devices": devices,
-                "first_step": self.step,
-                "last_step": self.step,
-                # Of all loops but the first, which compiles.
-                "images": 0,
-                "seconds": 0.0,
-                # Of these, spent waiting for examples.
-                "input_seconds": 0.0,
-                "first_loop_seconds": None,
-                # That the steps waited for saves.
-                "backup_seconds": 0.0,
-                # From the start of the process to the end of the first loop.
-                "seconds_to_first_loop": None,
-            }
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss of the steps of the epoch under way."""
+        first = self.epoch * self.steps_per_epoch
+        skipped = sum(first <= step < self.step for step in self.skipped_steps)
+        return self.loss_sum / max(1, self.step - first - skipped)
+
+    def begin_leg(self, leg: int, devices: str) -> None:
+        """Adds a row for start number `leg`, which computes on `devices`."""
+        self.legs.append(legs.make(leg, devices=devices, step=self.step))
+
+    def count_loop(
+        self,
+        losses: Sequence[float],
+        *,
+        images: int,
+        seconds: float,
+        input_seconds: float,
+        age: float,
+        rate_at: Callable[[int], float],
+    ) -> None:
+        """Counts a loop of steps that changed the variables.
+
+        Args:
+            losses: Of each step.
+            images: Examples that were trained on.
+            seconds: Seconds that the loop took.
+            input_seconds: Of these, seconds without examples.
+            age: Seconds since the process started.
+            rate_at: Returns the learning rate of a step.
+        """
+        # One at a time, so that the sum does not depend on the loop's length.
+        for loss in losses:
+            self._trace_step(float(loss), rate_at)
+            self.loss_sum += float(loss)
+            self.step += 1
+        self.current_leg["last_step"] = self.step
+        legs.count_loop(
+            self.current_leg,
+            images=images,
+            seconds=seconds,
+            input_seconds=input_seconds,
+            age=age,
         )
+
+    def skip_step(self) -> None:
+        """Counts a step that changes nothing."""
+        self.step += 1
+
+    def count_backup_seconds(self, seconds: float) -> None:
+        """Counts seconds for which the steps waited for a save."""
+        self.current_leg["backup_seconds"] += seconds
+
+    def end_epoch(
+        self, row: dict, *, speed: dict, best: dict[str, np.ndarray] | None
+    ) -> None:
+        """Ends the epoch under way.
+
+        Args:
+            row: Its figures.
+            speed: Its timings.
+            best: Weights to keep from now on; None keeps those of before.
+        """
+        if best is not None:
+            self.best = best
+        self.speed.append(speed)
+        self.history.append(row)
+        self.loss_sum = 0.0
+
+    def add_bad_step(
+        self, *, loss: float, image_ids: list[str], skip: bool
+    ) -> None:
+        """Notes that the next step cannot be taken.
+
+        Args:
+            loss: Its loss.
+            image_ids: Its images.
+            skip: Whether the run may go on without it.
+        """
+        bad = {
+            "step": self.step,
+            "loss": str(loss),
+            "image_ids": image_ids,
+            "passed_over": skip,
+        }
+        known = [b for b in self.bad_steps if b["step"] != self.step]
+        self.bad_steps = [*known, bad]
+
+    @contextlib.contextmanager
+    def keeping_legs(self) -> Iterator[None]:
+        """Keeps legs and bad steps while an older state is restored."""
+        kept = self.legs, self.bad_steps
+        yield
+        self.legs, self.bad_steps = kept
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies the variables and the best weights to the host."""
@@ -134,11 +232,25 @@ class RunState:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    def _trace_step(self, loss: float, rate_at: Callable[[int], float]) -> None:
+        """Adds the step under way to the trace, in a new row now and then."""
+        if not self.trace or self._trace_row(self.trace[-1][0]) != (
+            self._trace_row(self.step)
+        ):
+            self.trace.append([self.step, 0, 0.0, float(rate_at(self.step))])
+        self.trace[-1][1] += 1
+        self.trace[-1][2] += loss
+
+    def _trace_row(self, step: int) -> tuple[int, int]:
+        """Returns the epoch of a step, and its row among that epoch's."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        return epoch, index * _TRACE_ROWS_PER_EPOCH // self.steps_per_epoch
+
 
 def name_variables(
     prefix: str, variables: Iterable[keras.Variable]
 ) -> dict[str, keras.Variable]:
-    """Names variables by their place, which is the same in every process."""
+    """Names variables by their index, which is the same in every process."""
     return {
         f"{prefix}/{index:04d}.{variable.name}": variable
         for index, variable in enumerate(variables)

@@ -5,6 +5,8 @@ Each reads its part of every batch, and all of them stop at the same step.
 
 import contextlib
 import functools
+import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
@@ -17,6 +19,23 @@ _GONE = (
     tf.errors.AbortedError,
     tf.errors.DeadlineExceededError,
 )
+
+
+def is_chief() -> bool:
+    """Returns whether this process writes what the run leaves.
+
+    Read from TF_CONFIG, since a strategy of several workers waits for all of
+    them when it is made.
+    """
+    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    task = config.get("task", {})
+    if not task:
+        return True
+    return task["type"] == "chief" or (
+        task["type"] == "worker"
+        and int(task["index"]) == 0
+        and "chief" not in config.get("cluster", {})
+    )
 
 
 class Workers:
@@ -53,7 +72,7 @@ class Workers:
         """Tells the user where another worker does not answer.
 
         Raises:
-            storage.UserError: Another worker is gone.
+            UserError: Another worker is gone.
         """
         try:
             yield

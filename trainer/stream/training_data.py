@@ -1,13 +1,13 @@
-"""What a run is trained on, and what it is judged by.
+"""What a run is trained on, and what it is evaluated on.
 
-data = run_data.read("RECORDS", validation_fold=0)
-data.folds                                     trained on
-data.judged                                    {"validation": ("fold0",), …}
-stream = data.make_stream(batch_size=128, …)
+data = training_data.read(data_dir="RECORDS", validation_fold=0, …)
+data.folds                        trained on
+data.evaluated                    {"validation": ("fold0",), …}
+stream = data.make_stream(global_batch_size=128, …)
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from storage import UserError
 from tfrecord_builder.records import dataset_info
@@ -19,14 +19,15 @@ from trainer.stream.shard_cache import Dataset, ShardCache
 
 
 @dataclasses.dataclass(frozen=True)
-class RunData:
+class TrainingData:
     """The datasets of a run, and what each split is for.
 
     Attributes:
         data_dir: Folder of the records.
         info: The dataset there.
         folds: Its splits that are trained on.
-        judged: By name ("validation", "unseen"), its splits that are judged.
+        evaluated: By name ("validation", "unseen"), its splits that are
+            evaluated.
         extra_dir: Folder of a second dataset to train on, if there is one.
         extra_info: The dataset there.
     """
@@ -34,7 +35,7 @@ class RunData:
     data_dir: str
     info: DatasetInfo
     folds: tuple[str, ...]
-    judged: Mapping[str, tuple[str, ...]]
+    evaluated: Mapping[str, tuple[str, ...]]
     extra_dir: str | None = None
     extra_info: DatasetInfo | None = None
 
@@ -46,28 +47,29 @@ class RunData:
     def make_stream(
         self,
         *,
-        batch_size: int,
-        window_mb: int,
+        global_batch_size: int,
+        shuffle_window_mb: int,
         seed: int,
-        extra_fraction: float = 0.0,
-        fetch: Callable[[Sequence[bytes]], list[str]] | None = None,
+        extra_fraction: float,
+        cache: ShardCache | None = None,
     ) -> TrainStream:
         """Returns the training examples.
 
         Args:
-            batch_size: Examples a step.
-            window_mb: MiB of records shuffled at a time.
+            global_batch_size: Examples a step.
+            shuffle_window_mb: MiB of records shuffled at a time.
             seed: The run's seed.
             extra_fraction: Part of a batch that the second dataset has.
-            fetch: See TrainStream.
+            cache: Where shards are read; None: in their own folders.
         """
-        more = None
+        fetch = cache and cache.fetch
+        batch_size, more = global_batch_size, None
         if self.extra_info:
             more = extra_data.make_stream(
                 self.extra_info,
                 self.extra_dir,
                 batch_size=extra_data.share(batch_size, extra_fraction),
-                window_mb=window_mb,
+                window_mb=shuffle_window_mb,
                 seed=seed,
                 fetch=fetch,
             )
@@ -77,17 +79,21 @@ class RunData:
             self.data_dir,
             self.folds,
             batch_size=batch_size,
-            window_mb=window_mb,
+            window_mb=shuffle_window_mb,
             seed=seed,
             draws=augment.NUM_DRAWS,
             extra=more,
             fetch=fetch,
         )
 
-    def make_cache(self, cache_dir: str) -> ShardCache:
-        """Returns the cache of the records that are read."""
-        judged = [split for splits in self.judged.values() for split in splits]
-        splits = (*self.folds, *judged)
+    def make_cache(self, cache_dir: str | None) -> ShardCache | None:
+        """Returns the cache of the records that are read; None without one."""
+        if not cache_dir:
+            return None
+        evaluated = [
+            name for names in self.evaluated.values() for name in names
+        ]
+        splits = (*self.folds, *evaluated)
         datasets = [Dataset(self.info, self.data_dir, splits)]
         if self.extra_info:
             splits = tuple(self.extra_info.splits)
@@ -96,31 +102,52 @@ class RunData:
 
 
 def read(
-    data_dir: str, *, validation_fold: int, extra_dir: str | None = None
-) -> RunData:
+    *, data_dir: str, validation_fold: int, extra_data_dir: str | None
+) -> TrainingData:
     """Reads what datasets there are; their records are read later.
 
     Args:
         data_dir: Folder of the records.
-        validation_fold: The fold to judge by; -1: all are trained on.
-        extra_dir: Folder of a second dataset to train on.
+        validation_fold: The fold to evaluate on; -1: all are trained on.
+        extra_data_dir: Folder of a second dataset to train on.
 
     Raises:
-        storage.UserError: A dataset or the fold is not there, or the two
-            datasets do not fit.
+        UserError: A dataset or the fold is missing, or the two datasets do
+            not fit.
     """
     info = dataset_info.read(data_dir)
-    folds, judged = list(info.folds), {}
+    if validation_fold >= len(info.folds):
+        raise UserError(
+            f"--validation_fold={validation_fold}: {data_dir} has "
+            f"{', '.join(info.folds)}; -1 trains on all"
+        )
+    evaluated = evaluated_splits(info, validation_fold=validation_fold)
+    held_out = evaluated.get("validation", ())
+    extra_info = None
+    if extra_data_dir:
+        extra_info = extra_data.read(extra_data_dir, like=info)
+    return TrainingData(
+        data_dir,
+        info,
+        folds=tuple(fold for fold in info.folds if fold not in held_out),
+        evaluated=evaluated,
+        extra_dir=extra_data_dir,
+        extra_info=extra_info,
+    )
+
+
+def evaluated_splits(
+    info: DatasetInfo, *, validation_fold: int
+) -> dict[str, tuple[str, ...]]:
+    """Returns by name ("validation", "unseen") what a run is evaluated on.
+
+    Args:
+        info: The dataset.
+        validation_fold: The fold held out; -1: none.
+    """
+    splits = {}
     if validation_fold >= 0:
-        held_out = f"fold{validation_fold}"
-        if held_out not in folds:
-            raise UserError(
-                f"--validation_fold={validation_fold}: {data_dir} has "
-                f"{', '.join(folds)}; -1 trains on all"
-            )
-        folds.remove(held_out)
-        judged["validation"] = (held_out,)
-    if "unseen" in info.splits:
-        judged["unseen"] = ("unseen",)
-    extra_info = extra_data.read(extra_dir, like=info) if extra_dir else None
-    return RunData(data_dir, info, tuple(folds), judged, extra_dir, extra_info)
+        splits["validation"] = (f"fold{validation_fold}",)
+    if dataset_info.UNSEEN in info.splits:
+        splits["unseen"] = (dataset_info.UNSEEN,)
+    return splits

@@ -6,34 +6,30 @@ import time
 import tensorflow as tf
 
 from console import progress
-from trainer.training.loop import Training
+from trainer.training.loop import TrainingLoop
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
 _MOST_STEPS = 200
 
 
 def show(
-    training: Training,
-    *,
-    devices: str,
-    presets: list[str],
-    changed_flags: list[str],
+    training: TrainingLoop, *, presets: list[str], changed_flags: list[str]
 ) -> None:
-    """Takes a few steps of a run that is not yet begun, and tells of it.
+    """Takes a few steps of a run that is not yet begun, and describes it.
 
     Args:
         training: The run; its weights are changed, nothing is written.
-        devices: What it would compute on.
         presets: The flagfiles that were given.
         changed_flags: The flags that are not at their defaults.
     """
     compilation, seconds = _time_steps(training)
+    steps_per_epoch = training.state.steps_per_epoch
     total = training.total_steps
     whole = compilation + total * seconds
     core = training.step.core
     order, batch = training.stream.order, training.stream.batch_size
     rows = {
-        "devices": devices,
+        "devices": training.devices.description,
         "presets": " ".join(presets) or "none",
         "flags": " ".join(changed_flags) or "all at their defaults",
         "training images": f"{order.records:,} in {len(order.shard_records)} "
@@ -42,7 +38,7 @@ def show(
             f"{name} images": f"{_records(training, splits):,}"
             for name, splits in training.evaluation.splits.items()
         },
-        "steps": f"{training.epochs} epochs of {training.steps_per_epoch:,} "
+        "steps": f"{training.epochs} epochs of {steps_per_epoch:,} "
         f"steps of {batch} images: {total:,} steps",
         "parameters": f"{core.count_params():,}; input "
         f"{' x '.join(map(str, core.input_shape[1:3]))}",
@@ -57,25 +53,25 @@ def show(
     print("dry run: nothing was written")
 
 
-def _time_steps(training):
+def _time_steps(training: TrainingLoop) -> tuple[float, float]:
     """Returns seconds of the first step, and of each one after it."""
     loop = training.step.make_loop()
     iterator = iter(training.distributed_stream())
+    step = 0
 
-    def take(count):
+    def take(count: int) -> float:
+        nonlocal step
         began = time.monotonic()
-        step = tf.constant(training.state.step, tf.int64)
-        losses, *_ = loop(iterator, step, tf.constant(count), tf.constant(1.0))
+        first = tf.constant(step, tf.int64)
+        losses, *_ = loop(iterator, first, tf.constant(count))
         losses.numpy()
-        training.state.step += count
+        step += count
         return time.monotonic() - began
 
-    left = training.total_steps - 1
     compilation = take(1)
     count, seconds = 1, compilation
-    while left:
+    while left := training.total_steps - step:
         count = min(count, left, _MOST_STEPS)
-        left -= count
         seconds = take(count)
         if seconds >= _LEAST_SECONDS or count == _MOST_STEPS:
             break
@@ -83,12 +79,12 @@ def _time_steps(training):
     return compilation, seconds / count
 
 
-def _records(training, splits):
+def _records(training: TrainingLoop, splits: tuple[str, ...]) -> int:
     info = training.stream.info
     return sum(info.splits[split].records for split in splits)
 
 
-def _memory():
+def _memory() -> str:
     """Returns the most that was taken, of the machine's and each GPU's."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10  # KiB
     parts = [f"{host / 1e9:.1f} GB of the host"]

@@ -1,6 +1,6 @@
 """What the log says of a run: where it starts, where it is, what it scored."""
 
-from trainer.runtime import speed
+from trainer.runtime import legs
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream
 
@@ -27,7 +27,6 @@ def start(
 def step(
     state: RunState,
     *,
-    loss: float,
     epochs: int,
     total_steps: int,
     memory_mb: int | None,
@@ -36,15 +35,14 @@ def step(
 
     Args:
         state: The run.
-        loss: Mean of the epoch so far.
         epochs: Of the whole run.
         total_steps: Of the whole run.
         memory_mb: The accelerator memory used; None: not known.
     """
     return (
-        f"epoch {len(state.history) + 1}/{epochs} step {state.step}/"
-        f"{total_steps} loss {loss:.4f}, waiting for input "
-        f"{speed.input_share(state.legs[-1]):.0%}"
+        f"epoch {state.epoch + 1}/{epochs} step {state.step}/"
+        f"{total_steps} loss {state.mean_loss:.4f}, waiting for input "
+        f"{legs.input_share(state.current_leg):.0%}"
         f"{'' if memory_mb is None else f', {memory_mb} MiB used'}"
     )
 

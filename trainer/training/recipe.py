@@ -1,35 +1,40 @@
 """How a run trains: its net, its loss, its augmentation and its step.
 
 recipe = Recipe(backbone="small", epochs=20, …)      the flags, by name
-step, state = recipe.make_step(stream, data, devices=…, output_weights=…)
+step, state = recipe.make_step(stream, data, devices=…)
 """
 
 import dataclasses
 import functools
 
+import keras
+
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads, network
+from trainer.models import heads, initial_weights, network
 from trainer.models.preprocessing import Preprocessing
+from trainer.runtime import run_state
 from trainer.runtime.devices import Devices
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream
-from trainer.stream.training_data import RunData
+from trainer.stream.training_data import TrainingData
 from trainer.training import (
     loss_scale,
     losses,
     optimizers,
     train_step,
-    warm_start,
 )
 from trainer.training.losses import Loss
 from trainer.training.schedule import WarmupCosine
-from trainer.training.train_step import Step
+from trainer.training.train_step import TrainStep
 from trainer.training.warm_start import WarmStart
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Values of the flags of trainer/main.py that bear the fields' names."""
+    """The flags of trainer/main.py that have the fields' names.
+
+    output_weights is parsed: by output, its weight in the score and the loss.
+    """
 
     seed: int
     # The net.
@@ -57,6 +62,7 @@ class Recipe:
     max_per_replica_batch: int
     xla: bool
     # The loss.
+    output_weights: dict[str, float]
     label_smoothing: float
     class_balance: float
     logit_adjustment: float
@@ -67,7 +73,7 @@ class Recipe:
     augmentation: Augmentation
     cooldown_epochs: float
 
-    def make_preprocessing(self, data: RunData) -> Preprocessing:
+    def make_preprocessing(self, data: TrainingData) -> Preprocessing:
         """Returns what comes before the net."""
         return Preprocessing(
             height=self.input_height or data.info.image.height,
@@ -75,7 +81,7 @@ class Recipe:
             crop=self.crop,
         )
 
-    def core_args(self, data: RunData) -> dict:
+    def core_args(self, data: TrainingData) -> dict:
         """Returns what model.build_core builds the net of."""
         preprocess = self.make_preprocessing(data)
         graphemes = None
@@ -100,18 +106,16 @@ class Recipe:
     def make_step(
         self,
         stream: TrainStream,
-        data: RunData,
+        data: TrainingData,
         *,
         devices: Devices,
-        output_weights: dict[str, float],
-    ) -> tuple[Step, RunState]:
+    ) -> tuple[TrainStep, RunState]:
         """Returns the train step and the state of the run at step 0.
 
         Args:
             stream: The training examples.
             data: Where they are from.
             devices: What the step computes on.
-            output_weights: By output, its weight in the score and the loss.
         """
         core_args = self.core_args(data)
         spe = stream.order.steps_per_epoch
@@ -122,7 +126,7 @@ class Recipe:
                 )
                 for _ in range(2)
             )
-            step_ = Step(
+            step = TrainStep(
                 strategy=devices.strategy,
                 core=core,
                 ema_core=ema_core,
@@ -136,7 +140,7 @@ class Recipe:
                     warmup_steps=int(self.warmup_epochs * spe),
                 ),
                 augmentation=self._augmentation(spe),
-                loss=self._loss(data, output_weights),
+                loss=self._loss(data),
                 graphemes=core_args["graphemes"],
                 ema_decay=self.ema_decay,
                 batch_size=self.global_batch_size,
@@ -149,19 +153,31 @@ class Recipe:
                 xla=self.xla,
                 loss_scale=loss_scale.make(devices.precision),
             )
-            return step_, RunState(step_.variables())
+        return step, RunState(step.variables(), steps_per_epoch=spe)
 
-    def _augmentation(self, steps_per_epoch):
+    def build_best(
+        self, state: RunState, data: TrainingData, *, devices: Devices
+    ) -> keras.Model:
+        """Builds the net, in float32, with the best weights of the run."""
+        core_args = self.core_args(data)
+        with devices.strategy.scope():
+            core = network.build_core(**core_args, policy="float32")
+            named = run_state.name_variables("ema", core.weights)
+            for name, variable in named.items():
+                variable.assign(state.best[name])
+            return network.decode(core, core_args["graphemes"])
+
+    def _augmentation(self, steps_per_epoch: int) -> Augmentation:
         mix_epochs = max(0, self.epochs - self.cooldown_epochs)
         return dataclasses.replace(
             self.augmentation, mix_steps=int(mix_epochs * steps_per_epoch)
         )
 
-    def _loss(self, data, output_weights):
+    def _loss(self, data: TrainingData) -> Loss:
         """Returns the loss, which knows the classes' counts in the folds."""
         counts = data.info.class_counts(data.folds)
         return Loss(
-            output_weights=output_weights
+            output_weights=self.output_weights
             | {heads.GRAPHEME: self.grapheme_head},
             label_smoothing=self.label_smoothing,
             class_weights={
@@ -179,18 +195,20 @@ class Recipe:
             group=self.mix_group,
         )
 
-    def make_warm_start(self, step_: Step, state: RunState) -> list[WarmStart]:
+    def make_warm_start(
+        self, step: TrainStep, state: RunState
+    ) -> list[WarmStart]:
         """Returns the callback that gives the run its weights, if any."""
-        core = step_.core
+        core = step.core
         if self.initial_weights:
             read = functools.partial(
-                warm_start.read_model, self.initial_weights
+                initial_weights.read_model, self.initial_weights
             )
         elif self.pretrained:
             read = functools.partial(
-                warm_start.read_pretrained, self.backbone, core
+                initial_weights.read_pretrained, self.backbone, core
             )
         else:
             return []
-        nets = (core, step_.ema_core)
+        nets = (core, step.ema_core)
         return [WarmStart(nets, state=state, read=read)]

@@ -28,7 +28,7 @@ _MEAN = tf.distribute.ReduceOp.MEAN
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class TrainStep:
     """One training step over all replicas.
 
     Attributes:
@@ -79,10 +79,9 @@ class Step:
         return named
 
     def make_loop(self) -> Callable:
-        """Returns loop(iterator, first_step, count, factor), a tf.function.
+        """Returns loop(iterator, first_step, count), a tf.function.
 
-        It takes `count` steps, at `factor` (a tensor; None: 1) times the
-        schedule's learning rate, and returns their losses, [count] float32,
+        It takes `count` steps and returns their losses, [count] float32,
         whether each was finite, [count] bool, and the seconds for which the
         loop has waited for examples, float64. At the first step that is not,
         or whose loss is too great, it stops before it changes anything; what
@@ -112,7 +111,7 @@ class Step:
         # AutoGraph would rewrite whatever the loop calls: seconds of the
         # start, for a loop that alone branches on tensors.
         @tf.function(reduce_retracing=True, autograph=False)
-        def loop(iterator, first_step, count, factor=None):
+        def loop(iterator, first_step, count):
             def take_step(index, ok, losses, finite, waited):
                 del ok
                 scale = (
@@ -129,7 +128,7 @@ class Step:
                 updated = fine & (bad == 0)
                 tf.cond(
                     updated,
-                    lambda: self._update_all(grads, state, step, factor),
+                    lambda: self._update_all(grads, state, step),
                     lambda: None,
                 )
                 ok = updated
@@ -226,12 +225,11 @@ class Step:
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
 
-    def _update_all(self, grads, state, step, factor):
+    def _update_all(
+        self, grads: list[tf.Tensor], state: list[tf.Tensor], step: tf.Tensor
+    ) -> None:
         """Changes the variables of every replica."""
-        rate = self.schedule(step)
-        if factor is not None:
-            rate *= factor
-        self.optimizer.learning_rate = rate
+        self.optimizer.learning_rate = self.schedule(step)
         self.strategy.run(self.update, args=(grads, state))
 
     def update(self, grads, state):

@@ -256,7 +256,7 @@ def test_the_local_disk_may_be_full_too(places, monkeypatch, caplog):
 
 
 def test_cadence_in_steps_and_seconds(places, monkeypatch):
-    run = tiny_run.begin(*places, every_steps=3)
+    run = tiny_run.begin(*places, backup_every_steps=3)
     saved = []
     monkeypatch.setattr(
         run.callback, "save", lambda: saved.append(run.state.step)
@@ -265,8 +265,8 @@ def test_cadence_in_steps_and_seconds(places, monkeypatch):
         tiny_run.step(run)
         run.callback.on_train_batch_end(0)
     assert saved == [3, 6]
-    run.callback.every_steps = 0
-    run.callback.every_seconds = 10.0
+    run.callback.backup_every_steps = 0
+    run.callback.backup_every_seconds = 10.0
     now = [100.0]
     monkeypatch.setattr(
         "trainer.backup.callback.time.monotonic", lambda: now[0]
@@ -280,7 +280,7 @@ def test_cadence_in_steps_and_seconds(places, monkeypatch):
 def test_one_save_in_flight_at_most_and_training_does_not_wait(
     places, monkeypatch
 ):
-    run = tiny_run.begin(*places, every_steps=1)
+    run = tiny_run.begin(*places, backup_every_steps=1)
     gate, stored = threading.Event(), []
 
     def slow(arrays, document):

@@ -1,6 +1,7 @@
 """The report: what it finds, and how a browser shows it."""
 
 import dataclasses
+import json
 import re
 
 import browser
@@ -20,7 +21,6 @@ from trainer.outputs.report import (
 )
 from trainer.outputs.report.mistakes import Confusion, Mistake
 from trainer.outputs.report.run_files import Judged
-from trainer.outputs.workdir import Workdir
 
 BENGALI = {
     "grapheme_root": ("ক্ষ", "ক", "ত্র", "<b>"),
@@ -112,7 +112,7 @@ def test_a_folder_of_no_run_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The workdir of a run of two legs, killed at step 7."""
-    left = Workdir(tmp_path_factory.mktemp("report") / "run")
+    path = tmp_path_factory.mktemp("report")
     metrics = [
         {
             "epoch": epoch,
@@ -123,10 +123,10 @@ def run(tmp_path_factory):
         }
         for epoch, score in ((1, 0.25), (2, 0.75), (3, 0.5))
     ]
-    left.write_text("metrics.csv", workdir.to_csv(metrics))
+    (path / "metrics.csv").write_text(workdir.to_csv(metrics))
     speed = [{"epoch": e, "evaluation_seconds": 10.0} for e in (1, 2, 3)]
-    left.write_text("speed.csv", workdir.to_csv(speed))
-    left.write_text("flags.txt", "--backbone=tiny\n--epochs=3\n--nocrop\n")
+    (path / "speed.csv").write_text(workdir.to_csv(speed))
+    (path / "flags.txt").write_text("--backbone=tiny\n--epochs=3\n--nocrop\n")
     leg = {
         "devices": "1 x Tesla T4",
         "seconds": 100.0,
@@ -150,8 +150,8 @@ def run(tmp_path_factory):
         },
         "calibration": {"score": 0.78},
     }
-    left.write_json("summary.json", summary)
-    return left.path
+    (path / "summary.json").write_text(json.dumps(summary))
+    return path
 
 
 @pytest.fixture(scope="module")

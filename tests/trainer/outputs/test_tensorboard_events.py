@@ -19,7 +19,7 @@ from trainer.stream.order import Order
 
 def make_state(epochs):
     """A run of 4 steps an epoch, two rows each, resumed at step 4."""
-    state = RunState({})
+    state = RunState({}, steps_per_epoch=4)
     state.legs = [{"leg": 1, "first_step": 0}, {"leg": 2, "first_step": 4}]
     for epoch in range(epochs):
         first = 4 * epoch

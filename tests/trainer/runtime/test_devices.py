@@ -1,9 +1,12 @@
 """What a run on this machine's CPU computes on, and in what precision."""
 
+import types
+
 import pytest
 
 from storage import UserError
 from trainer.runtime import devices
+from trainer.runtime.devices import Devices
 
 
 @pytest.mark.parametrize(
@@ -37,8 +40,11 @@ def test_an_accelerator_that_is_not_there_is_one_line(accelerator):
 
 
 def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
-    devices.check_batch(64, replicas=4, mix_group=8)
+    four = Devices(
+        types.SimpleNamespace(num_replicas_in_sync=4), "cpu", "float32", ""
+    )
+    four.check_batch(global_batch_size=64, mix_group=8)
     with pytest.raises(UserError, match="use 64 or 96$"):
-        devices.check_batch(70, replicas=4, mix_group=8)
+        four.check_batch(global_batch_size=70, mix_group=8)
     with pytest.raises(UserError, match="use 32$"):
-        devices.check_batch(8, replicas=4, mix_group=8)
+        four.check_batch(global_batch_size=8, mix_group=8)

@@ -26,7 +26,7 @@ def default_handlers():
 
 
 def test_the_first_signal_only_asks(capsys):
-    with Limits() as found:
+    with Limits(max_minutes=0) as found:
         assert not found.reached()
         os.kill(os.getpid(), signal.SIGTERM)
         assert found.reached()
@@ -38,7 +38,7 @@ def test_the_first_signal_only_asks(capsys):
 
 
 def test_a_second_ctrl_c_acts_at_once(capfd):
-    with Limits() as found:
+    with Limits(max_minutes=0) as found:
         os.kill(os.getpid(), signal.SIGINT)
         assert found.signal == signal.SIGINT
         assert capfd.readouterr().err == (
@@ -50,11 +50,11 @@ def test_a_second_ctrl_c_acts_at_once(capfd):
 
 
 def test_stop_at_once():
-    with Limits() as found:
+    with Limits(max_minutes=0) as found:
         found.stop_at_once()
         with pytest.raises(StopError):
             os.kill(os.getpid(), signal.SIGTERM)
-    with Limits() as found:
+    with Limits(max_minutes=0) as found:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(StopError):
             found.stop_at_once()
@@ -62,11 +62,11 @@ def test_stop_at_once():
 
 def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
     monkeypatch.setattr(limits, "_process_age", lambda: 50.0)
-    found = Limits(minutes=1.0)
+    found = Limits(max_minutes=1.0)
     assert not found.reached()
     assert found.reached(reserve=11.0)
     assert not found.reached(reserve=9.0)
-    found = Limits(minutes=0.8)
+    found = Limits(max_minutes=0.8)
     assert found.reached()
     assert found.leave(7, 20, saved=True) == 0
     assert capsys.readouterr().out == (
@@ -78,7 +78,7 @@ def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
 
 def test_the_reserve_leaves_most_of_a_short_time(monkeypatch):
     monkeypatch.setattr(limits, "_process_age", lambda: 40.0)
-    assert not Limits(minutes=1.0).reached(reserve=1000.0)
+    assert not Limits(max_minutes=1.0).reached(reserve=1000.0)
 
 
 def test_process_age_is_that_of_this_process():

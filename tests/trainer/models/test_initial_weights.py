@@ -5,10 +5,15 @@ import pytest
 
 from storage import UserError
 from tfrecord_builder.records import dataset_info
-from trainer.models import backbones, heads, model_file, network
+from trainer.models import (
+    backbones,
+    heads,
+    initial_weights,
+    model_file,
+    network,
+)
 from trainer.models.preprocessing import Preprocessing
 from trainer.runtime.run_state import RunState
-from trainer.training import warm_start
 from trainer.training.warm_start import WarmStart
 
 OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
@@ -53,9 +58,9 @@ def written(tiny_records, graphemes, tmp_path_factory):
 
 
 def start(nets, path, *, step=0):
-    state = RunState({}, step=step)
+    state = RunState({}, steps_per_epoch=9, step=step)
     callback = WarmStart(
-        nets, state=state, read=lambda: warm_start.read_model(path)
+        nets, state=state, read=lambda: initial_weights.read_model(path)
     )
     callback.on_train_begin()
 
@@ -99,11 +104,18 @@ def test_another_net_is_refused(written):
 
 def test_packed_weights_are_those_of_the_net(written, tmp_path, monkeypatch):
     core, path = written
-    warm_start.pack(warm_start.read_model(path), tmp_path / "tiny.npz")
-    monkeypatch.setattr(warm_start, "_DRAWN", tmp_path)
+    initial_weights.pack(
+        initial_weights.read_model(path), tmp_path / "tiny.npz"
+    )
+    monkeypatch.setattr(initial_weights, "_OWN_WEIGHTS", tmp_path)
     net = build(2)
     # The net has no grapheme head to give its weights to.
-    assert warm_start.assign(net, warm_start.read_pretrained("tiny", net)) == []
+    assert (
+        initial_weights.assign(
+            net, initial_weights.read_pretrained("tiny", net)
+        )
+        == []
+    )
     for name in ("conv0", "vowel_diacritic"):
         for found, expected in zip(
             net.get_layer(name).get_weights(),
@@ -120,8 +132,8 @@ def test_the_weights_that_come_with_the_project_fit():
         "consonant_diacritic": 7,
     }
     core = build(0, backbone="resnet9", outputs=classes, fused=True)
-    weights = warm_start.read_pretrained("resnet9", core)
-    assert warm_start.assign(core, weights) == []
+    weights = initial_weights.read_pretrained("resnet9", core)
+    assert initial_weights.assign(core, weights) == []
 
 
 def test_imagenet_on_gray_images(monkeypatch):
@@ -140,8 +152,8 @@ def test_imagenet_on_gray_images(monkeypatch):
         lambda preset, load_weights: body,
     )
     core = build(2, backbone="resnet50_v2")
-    fresh = warm_start.assign(
-        core, warm_start.read_pretrained("resnet50_v2", core)
+    fresh = initial_weights.assign(
+        core, initial_weights.read_pretrained("resnet50_v2", core)
     )
     assert sorted(fresh) == sorted(OUTPUTS)
     gray = np.random.default_rng(0).random((1, 32, 32, 1), np.float32)
@@ -162,4 +174,4 @@ def test_no_network_and_no_weights_are_one_line(monkeypatch):
         backbones.download("densenet121")
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="no weights for .*small, but"):
-        warm_start.read_pretrained("small", build(2, backbone="small"))
+        initial_weights.read_pretrained("small", build(2, backbone="small"))

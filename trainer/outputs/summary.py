@@ -1,0 +1,37 @@
+"""summary.json: what a run came to, finished or not."""
+
+import platform
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer.evaluation.epoch_evaluation import EpochEvaluation
+from trainer.runtime import legs
+from trainer.runtime.run_state import RunState
+
+
+def make(state: RunState, evaluation: EpochEvaluation) -> dict:
+    """Returns the summary of a run that is not finished.
+
+    Args:
+        state: The run.
+        evaluation: Knows which epochs' weights are kept.
+    """
+    return {
+        "finished": False,
+        "score": None,
+        # Whose weights, or their mean, the model has.
+        "model_epochs": evaluation.kept_epochs(state.history),
+        "epochs": state.epoch,
+        "step": state.step,
+        "final_state_sha256": state.digest(),
+        "legs": [legs.summarise(leg) for leg in state.legs],
+        "bad_steps": state.bad_steps,
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
