@@ -38,7 +38,7 @@ trainer/training: console storage records runtime augmentation models stream
 trainer/outputs/report: console storage records stream evaluation
 trainer/outputs: console storage records runtime augmentation models stream
     evaluation report
-trainer/inference: console storage records parquet runtime models
+trainer/inference: console storage records parquet models
 trainer: console storage records parquet runtime augmentation models stream
     evaluation backup training report outputs inference
 """
@@ -106,6 +106,7 @@ def test_good_tree():
             "may not import",
         ),
         ("sample_data/main.py", "from keras import ops", "at module level"),
+        ("trainer/main.py", "import keras", "at module level"),
         (
             "tfrecord_builder/records/example.py",
             "from tfrecord_builder.building import builder",

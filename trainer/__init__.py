@@ -2,13 +2,7 @@
 
 import os
 
-from trainer.runtime import startup_notes
-
-# Of what TensorFlow's C++ parts tell later, warnings and errors.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-with startup_notes.left_out():
-    import tensorflow as tf
-
-    tf.config.list_physical_devices()
-# And of what its Python parts tell.
-tf.get_logger().setLevel("WARNING")
+# Only errors from TensorFlow's C++ parts, which read this when TensorFlow is
+# imported: so nothing may import it before this package. A few lines that
+# TensorFlow 2.19 to 2.21 logs earlier still come.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -11,13 +11,13 @@ assets.extra, in the metadata of the ONNX model, and in the zip archive that is
 appended to the LiteRT file, where LiteRT expects a model's associated files.
 """
 
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
 import shutil
 import tempfile
 
-import keras
 from absl import flags, logging
 
 from console import command
@@ -50,13 +50,14 @@ def main() -> None:
 
 def check_packages(format_: str) -> None:
     """Raises UserError where a package that the format needs is not there."""
-    found = tuple(map(int, keras.__version__.split(".")[:2]))
+    version = importlib.metadata.version("keras")
+    found = tuple(map(int, version.split(".")[:2]))
     needed = export_formats.NEEDS_KERAS.get(format_, found)
     if found < needed:
         first = ".".join(map(str, needed))
         raise UserError(
             f"--format={format_} needs Keras {first} or later, this is Keras "
-            f"{keras.__version__}: pip install 'keras>={first}'"
+            f"{version}: pip install 'keras>={first}'"
         )
     for package in export_formats.NEEDS.get(format_, ()):
         if importlib.util.find_spec(package) is None:

@@ -22,7 +22,9 @@ PACKAGES = {
 # The packages from outside that these may import; the others may any.
 OUTSIDE = {"console": {"absl", "tqdm"}, "flags": {"absl"}}
 TENSORFLOW = {"tensorflow", "keras", "keras_cv"}  # Take seconds to import.
-WITHOUT_TENSORFLOW = PACKAGES - {"trainer"}  # At module level.
+# Without TensorFlow at module level. Commands too: trainer/__init__.py comes
+# before it, where they run as a script.
+WITHOUT_TENSORFLOW = PACKAGES - {"trainer"}
 
 
 def read_table(text: str) -> dict[str, set[str]]:
@@ -167,7 +169,7 @@ def name_faults(path: str, tree: ast.Module) -> Iterator[str]:
             names = getattr(node, "attr", ""), getattr(node, "id", "")
             if "FLAGS" in names:
                 yield f"line {node.lineno}: only commands read FLAGS"
-    if path.partition("/")[0] in WITHOUT_TENSORFLOW:
+    if path.partition("/")[0] in WITHOUT_TENSORFLOW or is_command(path):
         for name in sorted(imports_of(path, module_level(tree), set())):
             if name.partition(".")[0] in TENSORFLOW:
                 yield f"{name} is imported at module level"

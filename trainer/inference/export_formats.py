@@ -17,7 +17,6 @@ from absl import logging
 
 from tfrecord_builder.records import resize
 from trainer.models import model_file
-from trainer.runtime import startup_notes
 
 SUFFIXES = {"saved_model": "", "litert": ".tflite", "onnx": ".onnx"}
 NEEDS = {"onnx": ("onnx", "tf2onnx")}  # Packages of a format.
@@ -91,7 +90,7 @@ def write(format_: str, path: pathlib.Path, model, metadata: str) -> None:
     verbosity = logging.get_verbosity()
     logging.set_verbosity(min(verbosity, logging.WARNING))
     try:
-        with startup_notes.left_out(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # Keras 3.15 asks NumPy whether it is one older than 1.24.
             warnings.filterwarnings("ignore", ".*`np.object`", FutureWarning)
             WRITERS[format_](path, model, metadata)
