@@ -3,17 +3,16 @@
 No script, no request: style, letters and pictures are in the page.
 """
 
+import base64
 import html
 import os
 import pathlib
-import re
 from collections.abc import Mapping
 
 import storage
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.outputs.report import (
     class_views,
-    fonts,
     mistakes,
     run_files,
     run_views,
@@ -21,7 +20,8 @@ from trainer.outputs.report import (
 from trainer.outputs.report.run_files import Judged
 
 NAME = "report.html"
-_STYLE = pathlib.Path(__file__).with_name("report.css")
+_FOLDER = pathlib.Path(__file__).parent
+_WEIGHTS = (400, 600)  # Of the letters.
 
 
 def write(
@@ -140,13 +140,29 @@ def _particulars(run):
     )
 
 
-def _page(body):
-    text = html.unescape(re.sub(r"<[^>]*>|base64,[^\"]*", "", body))
-    letters = "".join(sorted({c for c in text if c.isprintable()}))
+def _page(body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>Training report</title><style>{fonts.faces(letters)}\n"
-        f"{_STYLE.read_text('utf-8')}</style><main>{body}</main></html>\n"
+        f"<title>Training report</title><style>{_font_faces()}\n"
+        f"{(_FOLDER / 'report.css').read_text('utf-8')}</style>"
+        f"<main>{body}</main></html>\n"
     )
+
+
+def _font_faces() -> str:
+    """Returns @font-face rules that hold the fonts themselves.
+
+    Not every machine has a font that joins Bengali letters into conjuncts.
+    """
+    faces = []
+    for weight in _WEIGHTS:
+        path = _FOLDER / f"fonts/HindSiliguri-{weight}.woff2"
+        data = base64.b64encode(path.read_bytes()).decode()
+        faces.append(
+            "@font-face{font-family:'Hind Siliguri';font-display:block;"
+            f"font-weight:{weight};"
+            f"src:url(data:font/woff2;base64,{data}) format('woff2')}}"
+        )
+    return "\n".join(faces)
