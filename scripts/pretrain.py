@@ -1,4 +1,4 @@
-"""Makes trainer/weights/resnet9.npz: resnet9 trained on drawn graphemes.
+"""Makes trainer/models/weights/resnet9.npz: resnet9 trained on drawn graphemes.
 
     python scripts/pretrain.py --output_dir=DIR
 
@@ -59,7 +59,7 @@ def main(argv):
     )
     from trainer.models import initial_weights
 
-    path = ROOT / "trainer" / "weights" / "resnet9.npz"
+    path = ROOT / "trainer/models/weights/resnet9.npz"
     path.parent.mkdir(exist_ok=True)
     initial_weights.pack(
         initial_weights.read_model(str(workdir / "model.keras")), path

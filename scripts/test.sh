@@ -5,7 +5,7 @@
 #
 # --full adds the tests marked "long". Paths in pytest arguments are taken from
 # the repository root, for example
-#   scripts/test.sh tests/test_folds.py -k unseen
+#   scripts/test.sh tests/tfrecord_builder/test_folds.py -k unseen
 # Nothing is left outside the repository. The end is pytest's closing line,
 # then a line "not run: …" for each reason why tests were skipped.
 set -uo pipefail

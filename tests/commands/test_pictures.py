@@ -3,7 +3,7 @@
 Each test looks at one thing that the user sees, and keeps a picture of it in
 $PICTURES_DIR, by default .data/pictures. README's own are made by
 
-    PICTURES_DIR=docs scripts/test.sh --full tests/test_pictures.py
+    PICTURES_DIR=docs scripts/test.sh --full tests/commands/test_pictures.py
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Tests for trainer/inference.py and the command trainer/predict.py."""
+"""Tests for the command trainer/predict.py and what it is made of."""
 
 import json
 import math

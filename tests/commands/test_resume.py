@@ -1,6 +1,7 @@
 """The loop and its backup: stopped, killed, gone back, and yet the same.
 
-In this process, on a tiny net. tests/test_storm.py kills the real command.
+In this process, on a tiny net. tests/commands/test_storm.py kills the real
+command.
 """
 
 import dataclasses

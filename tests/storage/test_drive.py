@@ -2,7 +2,7 @@
 
 rclone's FUSE mount with write-back; a reset of the machine is a SIGKILL of the
 mount and the loss of what it had not yet uploaded. The trainer's part is run
-in this process; tests/test_storm.py kills the real command.
+in this process; tests/commands/test_storm.py kills the real command.
 """
 
 import errno

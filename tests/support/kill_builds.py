@@ -1,6 +1,6 @@
 """Builds again and again, killed by SIGKILL at chosen moments.
 
-    python tests/kill_builds.py '{"input_dir": …, "output_dir": …, …}'
+    python tests/support/kill_builds.py '{"input_dir": …, "output_dir": …, …}'
 
 A moment is the k-th thing that a build does to the disk below "watch": a file
 opened, renamed, cut or removed, a folder made, a record written, a line added

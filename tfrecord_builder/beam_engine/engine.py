@@ -8,7 +8,7 @@ makes the plan with the functions of the local engine and gives each worker the
 part for the file it reads, 10 bytes an image: as a side input the labels would
 lie whole in every worker, and a join in the pipeline would shuffle them once
 more. Input and output are folders that all machines see, or gs://; what goes
-between driver and workers is told in beam_exchange.py.
+between driver and workers is told in exchange.py.
 
 A mistake of the data does not fail a bundle: it is told to the driver, ranges
 behind it and all shards are left out, and so the pipeline ends by itself, on

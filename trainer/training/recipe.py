@@ -82,7 +82,7 @@ class Recipe:
         )
 
     def core_args(self, data: TrainingData) -> dict:
-        """Returns what model.build_core builds the net of."""
+        """Returns what network.build_core builds the net of."""
         preprocess = self.make_preprocessing(data)
         graphemes = None
         if self.grapheme_head:

@@ -1,4 +1,4 @@
-"""Tests for trainer/ensemble.py: averaging over models and views."""
+"""Tests for trainer/inference/ensemble.py: averaging over models and views."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Tests for trainer/submission.py: rows, their order, and what is refused."""
+"""Tests for trainer/inference/submission.py: rows, order and refusals."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Tests for trainer/views.py: the views that --tta averages."""
+"""Tests for trainer/inference/views.py: the views that --tta averages."""
 
 import numpy as np
 import pytest
