@@ -81,7 +81,7 @@ class Augmentation:
     mix_group: int = 8
     mix_steps: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         total = sum(self._mixing.values())
         if total > 1.0:
             raise UserError(
@@ -143,11 +143,13 @@ class Augmentation:
         return images, dict(labels)
 
     @property
-    def _mixing(self):
+    def _mixing(self) -> dict[str, float]:
         kinds = ("cutmix", "mixup", "fmix")
         return {k: getattr(self, k) for k in kinds if getattr(self, k)}
 
-    def _probabilities(self, step):
+    def _probabilities(
+        self, step: tf.Tensor | int
+    ) -> Mapping[str, tf.Tensor | float]:
         """Returns how often each kind mixes at `step`: not in the cool-down."""
         if self.mix_steps is None:
             return self._mixing

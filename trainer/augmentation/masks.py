@@ -26,7 +26,7 @@ def boxes(
     """
     side = tf.sqrt(area)[:, None]
 
-    def inside(centre, size):
+    def inside(centre: tf.Tensor, size: int) -> tf.Tensor:
         place = tf.range(size, dtype=tf.float32)[None] + 0.5
         distance = tf.abs(place - centre[:, None] * size)
         return tf.cast(distance < side * size / 2, tf.float32)
@@ -50,7 +50,7 @@ def grids(
         [P, height, width, 1] float32, 1 inside the squares, else 0.
     """
 
-    def inside(phase, size):
+    def inside(phase: tf.Tensor, size: int) -> tf.Tensor:
         place = tf.range(size, dtype=tf.float32)[None] / period[:, None]
         return tf.cast((place + phase[:, None]) % 1.0 < 0.5, tf.float32)
 
@@ -106,7 +106,7 @@ def smooth_field(
     return tf.matmul(tf.matmul(rows, weights), columns, transpose_b=True)
 
 
-def _cosines(size):
+def _cosines(size: int) -> np.ndarray:
     """Returns [size, COSINES] float32 cosines of mean square 1."""
     place = (np.arange(size)[:, None] + 0.5) / size
     waves = np.cos(math.pi * place * np.arange(COSINES))
@@ -114,5 +114,5 @@ def _cosines(size):
     return waves.astype(np.float32)
 
 
-def _outer(rows, columns):
+def _outer(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     return (rows[:, :, None] * columns[:, None, :])[..., None]

@@ -50,7 +50,9 @@ def mix(
     return images + mask * (_partners(images, roll, group) - images), mixed
 
 
-def _box(drawn, *, height, width):
+def _box(
+    drawn: Mapping[str, tf.Tensor], *, height: int, width: int
+) -> tf.Tensor:
     return masks.boxes(
         y=drawn["mix_y"],
         x=drawn["mix_x"],
@@ -60,12 +62,16 @@ def _box(drawn, *, height, width):
     )
 
 
-def _blend(drawn, *, height, width):
+def _blend(
+    drawn: Mapping[str, tf.Tensor], *, height: int, width: int
+) -> tf.Tensor:
     part = drawn["mix_part"][:, None, None, None]
     return tf.broadcast_to(part, [part.shape[0], height, width, 1])
 
 
-def _blobs(drawn, *, height, width):
+def _blobs(
+    drawn: Mapping[str, tf.Tensor], *, height: int, width: int
+) -> tf.Tensor:
     return masks.blobs(
         drawn["mix_wave"], area=drawn["mix_part"], height=height, width=width
     )
@@ -74,7 +80,7 @@ def _blobs(drawn, *, height, width):
 _MASKS = {"cutmix": _box, "mixup": _blend, "fmix": _blobs}
 
 
-def _partners(values, roll, group):
+def _partners(values: tf.Tensor, roll: tf.Tensor, group: int) -> tf.Tensor:
     """Returns each example's partner: `roll` places on within its group."""
     position = tf.range(values.shape[0])
     offset = (position + roll) % group

@@ -35,7 +35,7 @@ def warp(
     """
     height, width = images.shape[1:3]
 
-    def spread(name, limit):
+    def spread(name: str, limit: float) -> tf.Tensor:
         return (2.0 * drawn[name][:, None, None] - 1.0) * limit
 
     angle = spread("rotation", rotation * math.pi / 180.0)

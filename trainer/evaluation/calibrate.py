@@ -51,7 +51,9 @@ def fit(
     return biases, report
 
 
-def _fit_output(judged, counts):
+def _fit_output(
+    judged: Sequence[tuple[np.ndarray, np.ndarray]], counts: np.ndarray
+) -> tuple[list[float], dict[str, float]]:
     direction, classes = _direction(counts), len(counts)
     splits = [
         _Split(
@@ -97,21 +99,21 @@ class _Split(NamedTuple):
     hits: np.ndarray
 
     @property
-    def part(self):
+    def part(self) -> np.ndarray:
         return np.arange(len(self.labels)) % _PARTS
 
-    def without(self, part):
+    def without(self, part: int) -> "_Split":
         others = self.part != part
         return _Split(self.labels[others], self.hits[:, others])
 
 
-def _direction(counts):
+def _direction(counts: np.ndarray) -> np.ndarray:
     """Returns -log prior, [C], centred; one example is added to each class."""
     direction = -np.log((counts + 1.0) / np.sum(counts + 1.0))
     return (direction - direction.mean()).astype(np.float32)
 
 
-def _best(splits, classes):
+def _best(splits: Sequence["_Split"], classes: int) -> int:
     """Returns the index of the exponent with the best recall around it.
 
     The recall of a few rare examples jumps, so that neighbours are averaged.
@@ -124,7 +126,9 @@ def _best(splits, classes):
     return int(smooth.argmax())
 
 
-def _macro_recalls(hits, labels, classes):
+def _macro_recalls(
+    hits: np.ndarray, labels: np.ndarray, classes: int
+) -> np.ndarray:
     """Returns [E] macro recalls of hits [E, N]."""
     totals = np.bincount(labels, minlength=classes)
     weights = 1.0 / totals[labels] / np.count_nonzero(totals)

@@ -1,7 +1,7 @@
 """Logits of a whole split, over all replicas, on the host."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -10,6 +10,9 @@ import tensorflow as tf
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.runtime import workers
 from trainer.stream import input_pipeline
+
+# Labels and logits by output, and which examples are real, not padding.
+Results = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
 
 
 class Judge:
@@ -35,7 +38,7 @@ class Judge:
         data_dir: str,
         batch_size: int,
         fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,
-    ):
+    ) -> None:
         self.strategy = strategy
         self.preprocess = preprocess
         self.info = info
@@ -44,14 +47,14 @@ class Judge:
         self.fetch = fetch
         names = [output.name for output in info.outputs]
 
-        def replica(features):
+        def replica(features: dict[str, tf.Tensor]) -> Results:
             logits = net(preprocess(features["image"]), training=False)
             labels = {name: features[name] for name in names}
             # Workers cannot gather booleans.
             return labels, dict(logits), tf.cast(features["valid"], tf.int32)
 
         @tf.function
-        def batch(features):
+        def batch(features: dict[str, tf.Tensor]) -> Results:
             results = strategy.run(replica, args=(features,))
             return tf.nest.map_structure(
                 lambda value: strategy.gather(value, axis=0), results
@@ -102,5 +105,7 @@ class Judge:
         return _concatenate(labels), _concatenate(logits)
 
 
-def _concatenate(rows):
+def _concatenate(
+    rows: Sequence[Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
     return {name: np.concatenate([r[name] for r in rows]) for name in rows[0]}

@@ -101,14 +101,16 @@ def make_predict(
     return predict
 
 
-def _make_step(member, batch_size, num_views):
+def _make_step(
+    member: Member, batch_size: int, num_views: int
+) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:
     """Returns a function from source images to one model's probabilities."""
     predict_views = _make_views(member, num_views)
     image, spec = member.card["image"], member.card["resize"]
     shape = (batch_size, image["height"], image["width"], 1)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
-    def graph(stored):
+    def graph(stored: tf.Tensor) -> dict[str, tf.Tensor]:
         made = [
             {name: tf.nn.softmax(value) for name, value in logits.items()}
             for logits in predict_views(stored)
@@ -120,7 +122,9 @@ def _make_step(member, batch_size, num_views):
     return lambda images: graph(resize.resize_images(images, spec)[..., None])
 
 
-def _make_views(member, num_views):
+def _make_views(
+    member: Member, num_views: int
+) -> Callable[[tf.Tensor], list[dict[str, tf.Tensor]]]:
     """Returns a function from stored images to a list of logits by output."""
     model = member.model
     if num_views == 1:
@@ -129,7 +133,7 @@ def _make_views(member, num_views):
     _, height, width, _ = rest.input_shape
     rows, columns = views.make_matrices(num_views, height, width)
 
-    def predict_views(stored):
+    def predict_views(stored: tf.Tensor) -> list[dict[str, tf.Tensor]]:
         ink = preprocess(stored, training=False)[..., 0]
         return [
             rest((r @ ink @ tf.transpose(c))[..., None], training=False)
@@ -139,7 +143,7 @@ def _make_views(member, num_views):
     return predict_views
 
 
-def _split(member):
+def _split(member: Member) -> tuple[keras.Model, keras.Model]:
     """Returns the preprocessing, and the model behind it, as two models."""
     operations = member.model.operations
     cores = [o for o in operations if isinstance(o, keras.Model)]
@@ -157,6 +161,6 @@ def _split(member):
     )
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) < 80 else text[:80] + "…"

@@ -2,7 +2,7 @@
 
     source images -> the builder's resize -> the model -> softmax
 
-Each format has a place of its own for dataset.json, what goes in and what the
+Each format stores dataset.json in its own way: what goes in, and what the
 numbers mean.
 """
 
@@ -54,20 +54,22 @@ def make_metadata(card: dict) -> str:
     )
 
 
-def write_saved_model(path: pathlib.Path, model, metadata: str) -> None:
+def write_saved_model(
+    path: pathlib.Path, model: keras.Model, metadata: str
+) -> None:
     model.export(path, format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / model_file.CARD).write_text(metadata, encoding="utf-8")
 
 
-def write_litert(path: pathlib.Path, model, metadata: str) -> None:
+def write_litert(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
     model.export(path, format="litert", verbose=False)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(model_file.CARD, metadata)
 
 
-def write_onnx(path: pathlib.Path, model, metadata: str) -> None:
+def write_onnx(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
     import onnx  # A package that only this format needs.
 
     # Keras 3.15 exports no model to ONNX that was never called.
@@ -85,8 +87,10 @@ WRITERS = {
 }
 
 
-def write(format_: str, path: pathlib.Path, model, metadata: str) -> None:
-    """Writes a model of make_exported(); of what exporters tell, warnings."""
+def write(
+    format_: str, path: pathlib.Path, model: keras.Model, metadata: str
+) -> None:
+    """Writes a model of make_exported(); exporters show only warnings."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(min(verbosity, logging.WARNING))
     try:

@@ -37,7 +37,7 @@ class Parts:
         *,
         classes: Mapping[str, Sequence[str]],
         made_by: Mapping,
-    ):
+    ) -> None:
         self.folder = folder
         self._made_by = made_by
         fields = [

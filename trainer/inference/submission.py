@@ -29,7 +29,7 @@ Row = tuple[str, str]  # image_id, output
 class Predictions:
     """The predicted classes by image, in the order the images came."""
 
-    def __init__(self, outputs: Sequence[str]):
+    def __init__(self, outputs: Sequence[str]) -> None:
         self.outputs = sorted(outputs)
         self._places: dict[str, int] = {}
         self._blocks: list[np.ndarray] = []

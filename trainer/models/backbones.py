@@ -14,11 +14,15 @@ import numpy as np
 from storage import UserError
 from trainer.models.fused_norm import FusedBatchNormalization
 
+# From [B, h, w, 1] images, and whether they are fused, to a feature map.
+Build = Callable[..., keras.KerasTensor]
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
 
-def _efficientnet_v2(repeats, inputs, outputs):
-    def build(images, *, fused):
+def _efficientnet_v2(
+    repeats: list[int], inputs: list[int], outputs: list[int]
+) -> Build:
+    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
         del fused  # keras-cv's own layers.
         from keras_cv.models import EfficientNetV2Backbone
 
@@ -40,8 +44,8 @@ def _efficientnet_v2(repeats, inputs, outputs):
     return build
 
 
-def _resnet_v2(filters, blocks, block_type):
-    def build(images, *, fused):
+def _resnet_v2(filters: list[int], blocks: list[int], block_type: str) -> Build:
+    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
         del fused  # keras-cv's own layers.
         from keras_cv.models import ResNetV2Backbone
 
@@ -57,8 +61,8 @@ def _resnet_v2(filters, blocks, block_type):
     return build
 
 
-def _densenet(repeats):
-    def build(images, *, fused):
+def _densenet(repeats: list[int]) -> Build:
+    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
         del fused  # keras-cv's own layers.
         from keras_cv.models import DenseNetBackbone
 
@@ -71,7 +75,13 @@ def _densenet(repeats):
     return build
 
 
-def _residual(filters, pairs, *, stem_kernel, stem_strides):
+def _residual(
+    filters: list[int],
+    pairs: list[bool],
+    *,
+    stem_kernel: int,
+    stem_strides: int,
+) -> Build:
     """A net of 3x3 convolutions and poolings, the fastest on a CPU.
 
     Each stage after the stem pools, widens, and where `pairs` says so adds a
@@ -79,14 +89,21 @@ def _residual(filters, pairs, *, stem_kernel, stem_strides):
     1706.02677), after David Page's "How to train your ResNet".
     """
 
-    def build(images, *, fused):
+    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
         norm = (
             FusedBatchNormalization
             if fused
             else keras.layers.BatchNormalization
         )
 
-        def conv(x, width, name, kernel=3, strides=1, gamma="ones"):
+        def conv(
+            x: keras.KerasTensor,
+            width: int,
+            name: str,
+            kernel: int = 3,
+            strides: int = 1,
+            gamma: str = "ones",
+        ) -> keras.KerasTensor:
             x = keras.layers.Conv2D(
                 width,
                 kernel,
@@ -100,7 +117,7 @@ def _residual(filters, pairs, *, stem_kernel, stem_strides):
                 momentum=0.9, gamma_initializer=gamma, name=f"{name}_bn"
             )(x)
 
-        def relu(x, name):
+        def relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
             return keras.layers.ReLU(name=name)(x)
 
         x = conv(images, filters[0], "stem", stem_kernel, stem_strides)
@@ -123,7 +140,7 @@ def _residual(filters, pairs, *, stem_kernel, stem_strides):
     return build
 
 
-def _tiny(images, *, fused):
+def _tiny(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
     """Two convolutions without normalisation: for trying things out."""
     del fused  # It has no normalisation.
     for index, width in enumerate((8, 16)):
@@ -138,7 +155,7 @@ def _tiny(images, *, fused):
     return images
 
 
-BACKBONES: Mapping[str, Callable[..., keras.KerasTensor]] = {
+BACKBONES: Mapping[str, Build] = {
     "tiny": _tiny,
     # 34 M multiply-adds at 137 x 236.
     "small": _residual(

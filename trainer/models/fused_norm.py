@@ -13,7 +13,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     training mode is all that it is for.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        training: bool | None = None,
+        mask: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         if not training:
             return super().call(inputs, training=False, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

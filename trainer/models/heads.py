@@ -126,5 +126,5 @@ def pool(
     return ops.reshape(ops.exp(root(mean)), (-1, channels))
 
 
-def _cells(features):
+def _cells(features: keras.KerasTensor) -> int:
     return features.shape[1] * features.shape[2]

@@ -73,7 +73,7 @@ def _renumber_shared_objects(config: str) -> str:
     """
     numbers: dict[str, int] = {}
 
-    def number(match):
+    def number(match: re.Match[str]) -> str:
         return match[1] + str(numbers.setdefault(match[2], len(numbers)))
 
     return re.sub(r'("shared_object_id": )(\d+)', number, config)

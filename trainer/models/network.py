@@ -8,7 +8,7 @@ the stored images as they are and its logits can be used as they come.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -123,7 +123,7 @@ def build_served(
 
 
 @contextlib.contextmanager
-def _dtype_policy(name: str):
+def _dtype_policy(name: str) -> Iterator[None]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

@@ -6,8 +6,12 @@ function runs on the device before augmentation in training.
 
 import dataclasses
 
+import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+
+Tensor = tf.Tensor | keras.KerasTensor  # keras.ops takes either.
 
 _BORDER = 3  # Pixels at the scan's edge that cannot make a box larger.
 _MARGIN = 4.0  # Pixels of paper left around the ink.
@@ -30,7 +34,7 @@ class Preprocessing:
     width: int
     crop: bool = False
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> Tensor:
         """Returns ink in [0, 1] (0 is the paper) at the backbone's size.
 
         The resize is two matrix products with triangle filters as wide as the
@@ -52,7 +56,7 @@ class Preprocessing:
         ink = ops.matmul(rows, ops.matmul(ink, ops.swapaxes(columns, -1, -2)))
         return ops.expand_dims(ink, -1)
 
-    def _crop_matrices(self, ink):
+    def _crop_matrices(self, ink: Tensor) -> tuple[Tensor, Tensor]:
         """Returns [B, height, H] and [B, width, W] weights of each crop."""
         top, bottom, left, right = ink_box(ink)
         scale = ops.maximum(
@@ -64,7 +68,7 @@ class Preprocessing:
         )
 
 
-def ink_box(ink):
+def ink_box(ink: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Returns the box around each image's ink, with a margin.
 
     Args:
@@ -85,7 +89,7 @@ def ink_box(ink):
     return top, bottom, left, right
 
 
-def _extent(counts):
+def _extent(counts: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the first and last places [B] of [B, N] that hold ink."""
     size = counts.shape[1]
     held = ops.cast(counts >= _LEAST_INK, "float32")
@@ -96,7 +100,9 @@ def _extent(counts):
     return ops.where(empty, 0.0, first), ops.where(empty, float(size), last)
 
 
-def _crop_matrix(centre, scale, source, target):
+def _crop_matrix(
+    centre: Tensor, scale: Tensor, source: int, target: int
+) -> Tensor:
     """Returns [B, target, source] weights; what lies outside is paper."""
     steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
     scale = ops.reshape(scale, (-1, 1, 1))

@@ -31,7 +31,7 @@ class Events:
 
     def __init__(
         self, folder: pathlib.Path, sheet: Callable[[int], np.ndarray]
-    ):
+    ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self._writer = tf.summary.create_file_writer(str(folder))
         self._sheet = sheet
@@ -74,14 +74,18 @@ class Events:
         self._legs, self._epochs = legs, len(state.history)
 
 
-def _show_epoch(row, timing):
+def _show_epoch(
+    row: Mapping[str, float | None], timing: Mapping[str, float | None]
+) -> None:
     for group, figures in (("epoch", row), ("speed", timing)):
         for name, value in figures.items():
             if value is not None and name not in ("epoch", "step", "leg"):
                 tf.summary.scalar(f"{group}/{name}", value, step=row["step"])
 
 
-def _show_confusions(judged, step):
+def _show_confusions(
+    judged: Mapping[str, tuple[dict, dict]], step: int
+) -> None:
     for name, (labels, logits) in judged.items():
         prefix = "" if name == "validation" else f"{name}_"
         for output, values in logits.items():

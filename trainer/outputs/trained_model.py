@@ -6,6 +6,7 @@ from absl import logging
 from trainer.evaluation import calibrate, metrics
 from trainer.evaluation.split_predictor import Judge
 from trainer.models import model_file, network
+from trainer.outputs.report import page
 from trainer.outputs.report.run_files import Judged
 from trainer.outputs.workdir import Workdir
 
@@ -92,8 +93,6 @@ def _write_report(
     workdir: Workdir, predictor: Judge, judged: dict[str, Judged]
 ) -> None:
     try:
-        from trainer.outputs.report import page  # Costs a start 0.25 s.
-
         path = page.write(
             workdir.path,
             judged=judged,

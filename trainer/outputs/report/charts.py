@@ -7,7 +7,7 @@ it, so that they never shrink. Colours are the page's CSS variables.
 import dataclasses
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _MOST_TICKS = 6
 
@@ -56,10 +56,10 @@ def line_chart(
     low, high = min(low, ticks[0]), max(high, ticks[-1])
     left, right = x_range
 
-    def x_at(x):
+    def x_at(x: float) -> float:
         return 100.0 * (x - left) / ((right - left) or 1.0)
 
-    def y_at(y):
+    def y_at(y: float) -> float:
         return 100.0 * (high - y) / ((high - low) or 1.0)
 
     parts = ['<div class="chart"><div class="plot">']
@@ -102,7 +102,12 @@ def legend(series: Sequence[Series]) -> str:
     return f'<p class="legend">{keys}</p>'
 
 
-def _tooltips(series, x_at, x_name, digits):
+def _tooltips(
+    series: Sequence[Series],
+    x_at: Callable[[float], float],
+    x_name: str,
+    digits: int,
+) -> str:
     """Returns a strip a point of x that shows its values when pointed at."""
     rows: dict[float, list[str]] = {}
     for line in series:

@@ -148,7 +148,7 @@ def picture(example: Example) -> str:
     )
 
 
-def _bar(name, recall, before, count):
+def _bar(name: str, recall: float, before: float, count: int) -> str:
     return (
         f'<div class="bar" style="--r:{100 * recall:.1f}%;'
         f'--b:{100 * before:.1f}%" title="{recall:.3f}; {before:.3f} before '

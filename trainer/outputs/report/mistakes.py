@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecord_builder.records import example
-from tfrecord_builder.records.dataset_info import DatasetInfo
+from tfrecord_builder.records.dataset_info import DatasetInfo, Image
 from trainer.evaluation import metrics
 from trainer.stream import input_pipeline
 
@@ -145,7 +145,7 @@ def read_examples(
     return found
 
 
-def _decode(data, image):
+def _decode(data: bytes, image: Image) -> np.ndarray:
     if image.encoding == "png":
         return tf.io.decode_png(data, channels=1).numpy()[..., 0]
     pixels = np.frombuffer(data, np.uint8)

@@ -17,7 +17,7 @@ from trainer.outputs.report import (
     run_files,
     run_views,
 )
-from trainer.outputs.report.run_files import Judged
+from trainer.outputs.report.run_files import Judged, Run
 
 NAME = "report.html"
 _FOLDER = pathlib.Path(__file__).parent
@@ -60,7 +60,13 @@ def write(
     return path
 
 
-def _model_sections(run, judged, output_weights, info, data_dir):
+def _model_sections(
+    run: Run,
+    judged: Mapping[str, Judged],
+    output_weights: Mapping[str, float],
+    info: DatasetInfo,
+    data_dir: str,
+) -> list[tuple[str, str]]:
     classes = {output.name: output.classes for output in info.outputs}
     name, split = next(iter(judged.items()))
     confusions, surest = class_views.choose(split)
@@ -96,7 +102,7 @@ def _model_sections(run, judged, output_weights, info, data_dir):
     ]
 
 
-def _header(run, info):
+def _header(run: Run, info: DatasetInfo | None) -> str:
     flags, summary = run.flags, run.summary
     facts = [flags.get("backbone", "")]
     if int(flags.get("input_height", 0)):
@@ -122,7 +128,7 @@ def _header(run, info):
     )
 
 
-def _particulars(run):
+def _particulars(run: Run) -> str:
     """Returns versions, digest and flags, folded."""
     rows = [
         *run.summary.get("versions", {}).items(),

@@ -102,7 +102,7 @@ def read(workdir: str | pathlib.Path) -> Run:
     )
 
 
-def _read_table(path):
+def _read_table(path: pathlib.Path) -> list[dict[str, float | None]]:
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -115,7 +115,7 @@ def _read_table(path):
         ]
 
 
-def _read_flags(path):
+def _read_flags(path: pathlib.Path) -> dict[str, str]:
     """Returns {"epochs": "20", "crop": "true", "xla": "false", …}."""
     found = {}
     lines = path.read_text("utf-8").splitlines() if path.exists() else []

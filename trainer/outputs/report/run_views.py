@@ -2,7 +2,8 @@
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from console import progress
 from trainer.evaluation import metrics
@@ -93,7 +94,7 @@ def curves(run: Run) -> str:
     return f'<div class="figures">{"".join(parts)}</div>'
 
 
-def _leg_marks(run):
+def _leg_marks(run: Run) -> list[Mark]:
     if not run.steps_per_epoch:
         return []
     return [
@@ -107,7 +108,7 @@ def _leg_marks(run):
     ]
 
 
-def _model_marks(run):
+def _model_marks(run: Run) -> list[Mark]:
     """Returns a mark where the epochs begin whose weights the model has."""
     scores = dict(run.series("score"))
     best = [max(scores, key=scores.get)] if scores else []
@@ -171,7 +172,7 @@ def where(name: str) -> str:
     return {"validation": "held-out fold", "unseen": "unseen graphemes"}[name]
 
 
-def _dumbbell(name, before, after, low):
+def _dumbbell(name: str, before: float, after: float, low: float) -> str:
     b, a = (100 * (value - low) / (1.0 - low) for value in (before, after))
     worse = ";--good:var(--bad)" if a < b else ""
     return (
@@ -212,10 +213,10 @@ def times(run: Run) -> str:
     )
 
 
-def _spent(run):
+def _spent(run: Run) -> dict[str, float]:
     """Returns seconds by what they went to; nothing is counted twice."""
 
-    def total(rows, name):
+    def total(rows: Sequence[Mapping[str, Any]], name: str) -> float:
         return sum(row.get(name) or 0.0 for row in rows)
 
     waiting = total(run.legs, "input_seconds")
@@ -232,6 +233,6 @@ def _spent(run):
     }
 
 
-def _rate(leg):
+def _rate(leg: Mapping[str, Any]) -> str:
     rate = leg.get("images_per_second")
     return f"{rate:,.0f}" if rate else "–"
