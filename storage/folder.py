@@ -1,10 +1,8 @@
-"""The interface of a folder, and how a URL becomes one."""
+"""The interface of a folder; storage/urls.py opens one."""
 
 import pathlib
 from collections.abc import Mapping
 from typing import Protocol
-
-from storage.errors import UserError
 
 
 class Folder(Protocol):
@@ -42,34 +40,14 @@ class Folder(Protocol):
     def download(self, name: str, path: str | pathlib.Path) -> None:
         """Copies a file out to a local path, which appears whole or not."""
 
-    def take(self, source: "Folder", name: str, new_name: str) -> None:
+    def move_in(self, source: "Folder", name: str, new_name: str) -> None:
         """Moves a file in from another folder of the same disk or bucket."""
 
-    def same(self, path: str | pathlib.Path, name: str) -> bool:
-        """Tells whether `name` is there and holds just a local file's bytes."""
+    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
+        """Returns whether the file `name` exists and equals a local file."""
 
     def delete(self, name: str) -> None:
         """Removes a file and its bytes; a missing one is fine."""
 
     def make(self) -> None:
         """Creates the folder and its parents where they are missing."""
-
-
-def open_folder(url: str | pathlib.Path) -> Folder:
-    """Returns the folder of a local path, a .zip or a `gs://bucket/prefix`."""
-    # Imported when needed: google-cloud-storage takes half a second.
-    text = str(url)
-    if text.startswith("gs://"):
-        from storage import gcs_folder
-
-        return gcs_folder.GcsFolder(text)
-    if "://" in text:
-        raise UserError(
-            f"{text}: expected a folder or gs://bucket/prefix, got the scheme "
-            f"{text.split('://')[0]}://"
-        )
-    from storage import local_folder, zip_folder
-
-    if text.endswith(".zip") and pathlib.Path(text).expanduser().is_file():
-        return zip_folder.ZipFolder(text)
-    return local_folder.LocalFolder(text)

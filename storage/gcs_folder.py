@@ -92,7 +92,7 @@ class GcsFolder:
                     if isinstance(result, Exception):
                         raise result
             except FileExistsError:
-                if not self.same(path, name):  # See write_once.
+                if not self.has_same_bytes(path, name):  # See write_once.
                     raise
 
     def download(self, name: str, path: str | pathlib.Path) -> None:
@@ -102,7 +102,7 @@ class GcsFolder:
         ):
             self._blob(name).download_to_file(sink, **_OPTIONS)
 
-    def take(self, source: Folder, name: str, new_name: str) -> None:
+    def move_in(self, source: Folder, name: str, new_name: str) -> None:
         blob, target = source._blob(name), self._blob(new_name)
         with self._errors(new_name, reading=True):
             token, _, _ = target.rewrite(blob, retry=_RETRY)
@@ -110,7 +110,7 @@ class GcsFolder:
                 token, _, _ = target.rewrite(blob, token=token, retry=_RETRY)
             blob.delete(retry=_RETRY)
 
-    def same(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
         with self._errors(name, reading=True):
             blob = self._bucket().get_blob(self._prefix + name, retry=_RETRY)
         if blob is None or blob.size != pathlib.Path(path).stat().st_size:

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+from storage import retry
 from storage.errors import UserError
 from storage.folder import Folder
-from storage.retry import retry
 
 _COPY_BYTES = 8 << 20  # 8 MiB a read: a mount has a high cost a call.
 
@@ -26,7 +26,7 @@ class LocalFolder:
 
     def list(self) -> dict[str, int]:
         try:
-            return retry(self._list, f"{self.url}: listing")
+            return retry.retry(self._list, f"{self.url}: listing")
         except FileNotFoundError:
             return {}
         except NotADirectoryError:
@@ -34,7 +34,7 @@ class LocalFolder:
 
     def read_bytes(self, name: str) -> bytes:
         path = self.path / name
-        return retry(path.read_bytes, f"{path}: reading")
+        return retry.retry(path.read_bytes, f"{path}: reading")
 
     def write_once(self, name: str, data: bytes) -> None:
         final = self.path / name
@@ -69,15 +69,17 @@ class LocalFolder:
         with whole_file(path) as sink:
             _copy(self.path / name, sink)
 
-    def take(self, source: Folder, name: str, new_name: str) -> None:
+    def move_in(self, source: Folder, name: str, new_name: str) -> None:
         os.replace(source.path / name, self.path / new_name)
 
-    def same(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
         theirs = self.path / name
         try:
             if theirs.stat().st_size != os.path.getsize(path):
                 return False
-            return retry(lambda: _equal(theirs, path), f"{theirs}: reading")
+            return retry.retry(
+                lambda: _equal(theirs, path), f"{theirs}: reading"
+            )
         except FileNotFoundError:
             return False
 
@@ -162,7 +164,7 @@ def _copy(source: str | pathlib.Path, sink: BinaryIO) -> None:
             file.seek(sink.tell())
             shutil.copyfileobj(file, sink, _COPY_BYTES)
 
-    retry(copy, f"{source}: copying")
+    retry.retry(copy, f"{source}: copying")
 
 
 def _equal(one: str | pathlib.Path, other: str | pathlib.Path) -> bool:

@@ -11,7 +11,8 @@ import pathlib
 
 from absl import logging
 
-from storage import Folder, UserError
+from storage.errors import UserError
+from storage.folder import Folder
 
 _MOUNTPOINTS = ("/content/drive", "/content/gdrive")
 

@@ -6,9 +6,8 @@ import shutil
 import zipfile
 import zlib
 
-from storage import local_folder
+from storage import local_folder, retry
 from storage.errors import UserError
-from storage.retry import retry
 
 
 class ZipFolder:
@@ -42,7 +41,7 @@ class ZipFolder:
                 return archive.read(member)
 
         try:
-            return retry(read, f"{self.url}: reading {name}")
+            return retry.retry(read, f"{self.url}: reading {name}")
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
 
@@ -58,11 +57,11 @@ class ZipFolder:
                 shutil.copyfileobj(source, sink, 8 << 20)
 
         try:
-            retry(extract, f"{self.url}: extracting {name}")
+            retry.retry(extract, f"{self.url}: extracting {name}")
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
 
-    def same(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
         member = self._members.get(name)
         if member is None or member.file_size != os.path.getsize(path):
             return False
@@ -84,7 +83,7 @@ class ZipFolder:
     def upload_many(self, files):
         raise self._read_only()
 
-    def take(self, source, name, new_name):
+    def move_in(self, source, name, new_name):
         raise self._read_only()
 
     def delete(self, name):

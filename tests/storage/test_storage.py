@@ -86,7 +86,7 @@ def test_upload_and_download_many_sizes(folder, tmp_path):
     folder.upload_many(files)
     assert folder.list() == sizes
     for name, path in files.items():
-        assert folder.same(path, name)
+        assert folder.has_same_bytes(path, name)
         folder.download(name, tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == path.read_bytes()
     assert {p.name for p in tmp_path.iterdir()} == {*sizes, "back"}
@@ -105,13 +105,13 @@ def test_upload_keeps_what_is_there(folder, place, tmp_path):
 def test_same(folder, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"1234")
-    assert not folder.same(path, "a")
+    assert not folder.has_same_bytes(path, "a")
     folder.replace("a", b"123")
-    assert not folder.same(path, "a")
+    assert not folder.has_same_bytes(path, "a")
     folder.replace("a", b"123x")
-    assert not folder.same(path, "a")
+    assert not folder.has_same_bytes(path, "a")
     folder.replace("a", b"1234")
-    assert folder.same(path, "a")
+    assert folder.has_same_bytes(path, "a")
 
 
 def test_download_missing_leaves_nothing(folder, tmp_path):
@@ -273,9 +273,9 @@ def test_zip(tmp_path, method):
     assert folder.read_bytes("b") == b"22"
     folder.download("a", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"1" * 1000
-    assert folder.same(tmp_path / "a", "a")
+    assert folder.has_same_bytes(tmp_path / "a", "a")
     (tmp_path / "a").write_bytes(b"1" * 999 + b"2")
-    assert not folder.same(tmp_path / "a", "a")
+    assert not folder.has_same_bytes(tmp_path / "a", "a")
     with pytest.raises(UserError, match="cannot be written to"):
         folder.replace("a", b"")
     with pytest.raises(FileNotFoundError):

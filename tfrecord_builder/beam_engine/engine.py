@@ -185,7 +185,7 @@ class BeamEngine:
         folder, target = self._exchange.folder, self._exchange.output
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
             for _ in pool.map(
-                lambda name: target.take(
+                lambda name: target.move_in(
                     folder, self._exchange.name(name), name
                 ),
                 digests,

@@ -170,7 +170,7 @@ class Destination:
         for i in range(0, len(names), _COPIES_AT_ONCE):
             files = {}
             for name in names[i : i + _COPIES_AT_ONCE]:
-                if not self.folder.same(self.work / name, name):
+                if not self.folder.has_same_bytes(self.work / name, name):
                     self.folder.delete(name)
                     files[name] = self.work / name
             self.folder.upload_many(files)

@@ -131,7 +131,7 @@ def _store(folder, path, names, taken):
         if name not in taken:
             taken.add(name)
             folder.upload(path, name)
-        if folder.same(path, name):
+        if folder.has_same_bytes(path, name):
             return name
     raise OSError(f"{folder.url}: {path.name} does not read back as written")
 

@@ -137,7 +137,7 @@ class Generations:
             "identity": identity,
         }
         self.folder.upload(path, generation.archive)
-        if not self.folder.same(path, generation.archive):
+        if not self.folder.has_same_bytes(path, generation.archive):
             raise OSError(
                 f"{self.folder.url}/{generation.archive} does not read back "
                 "as it was written"

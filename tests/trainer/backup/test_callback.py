@@ -67,7 +67,13 @@ class KillAt:
 
     def __init__(self, monkeypatch):
         self.left = None
-        for name in ("upload", "same", "list", "delete", "read_bytes"):
+        for name in (
+            "upload",
+            "has_same_bytes",
+            "list",
+            "delete",
+            "read_bytes",
+        ):
             method = getattr(LocalFolder, name)
             monkeypatch.setattr(LocalFolder, name, self.wrap(name, method))
         remove = local_folder.os.unlink
