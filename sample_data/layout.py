@@ -13,22 +13,22 @@ Every file gets its name only when it is whole; train.csv comes last.
 
 import csv
 import io
-import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import storage
 from sample_data import graphemes
 from sample_data.graphemes import Grapheme
+from storage import whole_file
 
 TRAIN_CSV = "train.csv"
 NUM_TEST_FILES = 4
 NUM_TEST_IMAGES = 12
 _RECIPE = b"sample_data"  # a parquet file's key for what it was drawn from
-_PARTIAL = ".partial"
 # In each file a test image's rows come in this order.
 _COMPONENTS = ("consonant_diacritic", "grapheme_root", "vowel_diacritic")
 
@@ -102,11 +102,10 @@ def write_images(
         arrays.append(pa.Array.from_buffers(pa.uint8(), len(ids), [None, view]))
     table = pa.Table.from_arrays(arrays, names=names)
     table = table.replace_schema_metadata({_RECIPE: recipe})
-    partial = path.with_name(path.name + _PARTIAL)
-    pq.write_table(
-        table, partial, row_group_size=len(ids), write_statistics=False
-    )
-    _finish(partial, path)
+    with whole_file.whole_file(path) as sink:
+        pq.write_table(
+            table, sink, row_group_size=len(ids), write_statistics=False
+        )
 
 
 def read_recipe(path: pathlib.Path) -> str | None:
@@ -120,9 +119,12 @@ def read_recipe(path: pathlib.Path) -> str | None:
 
 def write_bytes(path: pathlib.Path, data: bytes) -> None:
     """Writes a small file."""
-    partial = path.with_name(path.name + _PARTIAL)
-    partial.write_bytes(data)
-    _finish(partial, path)
+    storage.write_whole(path, data)
+
+
+def remove_partial(folder: pathlib.Path) -> None:
+    """Removes what a killed run left half-written."""
+    whole_file.remove_unfinished(folder)
 
 
 def dataset_files(folder: pathlib.Path) -> list[str]:
@@ -138,20 +140,7 @@ def dataset_files(folder: pathlib.Path) -> list[str]:
     return sorted(names, key=lambda name: (name != TRAIN_CSV, name))
 
 
-def remove_partial(folder: pathlib.Path) -> None:
-    """Removes what a killed run left half-written."""
-    for path in folder.glob("*" + _PARTIAL):
-        path.unlink()
-
-
-def _finish(partial: pathlib.Path, path: pathlib.Path) -> None:
-    """Gives a file its name once its bytes are on the disk."""
-    with open(partial, "rb+") as file:
-        os.fsync(file.fileno())
-    partial.rename(path)
-
-
-def _csv_bytes(header: Sequence, rows) -> bytes:
+def _csv_bytes(header: Sequence, rows: Iterable[Sequence]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -7,13 +7,15 @@
 Errors of the user or of the data are `storage.UserError` all over the project.
 """
 
-from storage.errors import UserError
+from storage.digests import file_digest
+from storage.errors import DigestError, UserError
 from storage.folder import Folder
-from storage.local_folder import file_digest, write_whole
 from storage.spool import Spool
 from storage.urls import open_folder
+from storage.whole_file import write_whole
 
 __all__ = [
+    "DigestError",
     "Folder",
     "Spool",
     "UserError",

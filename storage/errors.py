@@ -1,5 +1,9 @@
-"""The one exception that a command turns into a single clear line."""
+"""Errors that mean the same all over the project."""
 
 
 class UserError(ValueError):
     """A mistake of the user or of the data: what, where, expected, got, do."""
+
+
+class DigestError(ValueError):
+    """A copy whose sha256 is not the expected one."""

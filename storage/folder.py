@@ -37,8 +37,14 @@ class Folder(Protocol):
     def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
         """Uploads name -> local path, several at a time where that helps."""
 
-    def download(self, name: str, path: str | pathlib.Path) -> None:
-        """Copies a file out to a local path, which appears whole or not."""
+    def download(
+        self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
+    ) -> None:
+        """Copies a file out to a local path; it appears complete, or not.
+
+        Raises:
+            DigestError: Its sha256 is not the given one; nothing appears.
+        """
 
     def move_in(self, source: "Folder", name: str, new_name: str) -> None:
         """Moves a file in from another folder of the same disk or bucket."""

@@ -20,7 +20,7 @@ from google.cloud.storage import exceptions as transfer
 from google.cloud.storage import transfer_manager
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from storage import local_folder
+from storage import whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
@@ -95,10 +95,12 @@ class GcsFolder:
                 if not self.has_same_bytes(path, name):  # See write_once.
                     raise
 
-    def download(self, name: str, path: str | pathlib.Path) -> None:
+    def download(
+        self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
+    ) -> None:
         with (
             self._errors(name, reading=True),
-            local_folder.whole_file(path) as sink,
+            whole_file.whole_file(path, sha256=sha256) as sink,
         ):
             self._blob(name).download_to_file(sink, **_OPTIONS)
 

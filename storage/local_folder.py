@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import pathlib
 import shutil
@@ -10,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
-from storage import retry
+from storage import retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
@@ -48,12 +47,9 @@ class LocalFolder:
                 if error.errno == errno.EEXIST:
                     raise
                 os.rename(temp, final)
-        _sync_folder(self.path)
 
     def replace(self, name: str, data: bytes) -> None:
-        with _temporary(self.path / name, data) as temp:
-            os.replace(temp, self.path / name)
-        _sync_folder(self.path)
+        whole_file.write_whole(self.path / name, data)
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
         with open(self.path / name, "xb") as sink:
@@ -65,8 +61,10 @@ class LocalFolder:
         for name, path in files.items():
             self.upload(path, name)
 
-    def download(self, name: str, path: str | pathlib.Path) -> None:
-        with whole_file(path) as sink:
+    def download(
+        self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
+    ) -> None:
+        with whole_file.whole_file(path, sha256=sha256) as sink:
             _copy(self.path / name, sink)
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
@@ -106,42 +104,6 @@ class LocalFolder:
         return UserError(f"{self.path}: expected a folder, got a file")
 
 
-def file_digest(path: str | os.PathLike) -> str:
-    """Returns the sha256 of a file's bytes, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_whole(path: str | pathlib.Path, data: bytes) -> None:
-    """Writes a file that one process alone writes: whole, or not at all.
-
-    What a killed writer leaves is overwritten by the next one.
-    """
-    path = pathlib.Path(path)
-    temp = path.with_name(f".{path.name}.tmp")
-    with open(temp, "wb") as sink:
-        sink.write(data)
-        sink.flush()
-        os.fsync(sink.fileno())
-    os.replace(temp, path)
-
-
-@contextlib.contextmanager
-def whole_file(path: str | pathlib.Path) -> Iterator[BinaryIO]:
-    """Yields a file to write; it appears at `path` whole, or not at all."""
-    path = pathlib.Path(path)
-    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temp, "xb") as sink:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
 @contextlib.contextmanager
 def _temporary(path: pathlib.Path, data: bytes) -> Iterator[pathlib.Path]:
     """Yields a synced file of `data` beside `path`; removes it in the end."""
@@ -174,13 +136,3 @@ def _equal(one: str | pathlib.Path, other: str | pathlib.Path) -> bool:
             if data != second.read(_COPY_BYTES):
                 return False
         return not second.read(1)
-
-
-def _sync_folder(path: pathlib.Path) -> None:
-    """Makes a rename in `path` last through a power cut, where that works."""
-    with contextlib.suppress(OSError):  # A mount may refuse it.
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

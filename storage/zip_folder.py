@@ -5,9 +5,11 @@ import pathlib
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 
-from storage import local_folder, retry
+from storage import retry, whole_file
 from storage.errors import UserError
+from storage.folder import Folder
 
 
 class ZipFolder:
@@ -45,14 +47,16 @@ class ZipFolder:
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
 
-    def download(self, name: str, path: str | pathlib.Path) -> None:
+    def download(
+        self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
+    ) -> None:
         member = self._member(name)
 
         def extract() -> None:
             with (
                 zipfile.ZipFile(self._file) as archive,
                 archive.open(member) as source,
-                local_folder.whole_file(path) as sink,
+                whole_file.whole_file(path, sha256=sha256) as sink,
             ):
                 shutil.copyfileobj(source, sink, 8 << 20)
 
@@ -71,25 +75,25 @@ class ZipFolder:
                 crc = zlib.crc32(data, crc)
         return crc == member.CRC
 
-    def write_once(self, name, data):
+    def write_once(self, name: str, data: bytes) -> None:
         raise self._read_only()
 
-    def replace(self, name, data):
+    def replace(self, name: str, data: bytes) -> None:
         raise self._read_only()
 
-    def upload(self, path, name):
+    def upload(self, path: str | pathlib.Path, name: str) -> None:
         raise self._read_only()
 
-    def upload_many(self, files):
+    def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
         raise self._read_only()
 
-    def move_in(self, source, name, new_name):
+    def move_in(self, source: Folder, name: str, new_name: str) -> None:
         raise self._read_only()
 
-    def delete(self, name):
+    def delete(self, name: str) -> None:
         raise self._read_only()
 
-    def make(self):
+    def make(self) -> None:
         raise self._read_only()
 
     def _member(self, name: str) -> zipfile.ZipInfo:

@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_where_it_was(dataset, tmp_path):
     folder, _ = dataset
     copy = tmp_path / "data"
     copy.mkdir()
-    (copy / "train_image_data_0.parquet.partial").write_bytes(b"half")
+    (copy / ".train_image_data_0.parquet.3f9a21bc.tmp").write_bytes(b"half")
     for name in FILES[:7]:  # no train.csv, no training images
         (copy / name).hardlink_to(folder / name)
     kept = (copy / FILES[3]).stat().st_ino

@@ -317,22 +317,3 @@ def test_spool_leaves_local_files_alone(tmp_path):
     copy = spool.local_path("a")
     assert copy != tmp_path / "a"
     assert copy.read_bytes() == b"1"
-
-
-def test_write_whole_keeps_the_old_file_until_the_new_one_is_there(
-    tmp_path, monkeypatch
-):
-    path = tmp_path / "scores.json"
-    storage.write_whole(path, b"old")
-    with monkeypatch.context() as patch:
-        patch.setattr(local_folder.os, "fsync", _no_space)
-        with pytest.raises(OSError, match="No space"):
-            storage.write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    storage.write_whole(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def _no_space(descriptor):
-    raise OSError(errno.ENOSPC, "No space left on device")

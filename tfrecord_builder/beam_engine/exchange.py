@@ -20,7 +20,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 import storage
-from storage import Folder, UserError, local_folder
+from storage import Folder, UserError, whole_file
 
 NAME = ".beam"
 
@@ -73,7 +73,8 @@ class Exchange:
         folder = self.folder
         folder.make()
         if folder.path is not None:
-            with local_folder.whole_file(folder.path / self.name(what)) as sink:
+            path = folder.path / self.name(what)
+            with whole_file.whole_file(path) as sink:
                 yield sink
         else:
             with tempfile.NamedTemporaryFile() as sink:

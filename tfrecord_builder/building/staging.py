@@ -19,6 +19,7 @@ import os
 import pathlib
 import shutil
 
+import storage
 from storage import UserError
 from tfrecord_builder.parquet.parquet_reader import RowRange
 
@@ -86,9 +87,8 @@ class Staging:
             )
         if before != identity or self._lost_shards(output):
             self._clear()
-        temp = self.path / "identity.tmp"
-        temp.write_text(json.dumps(identity, ensure_ascii=False))
-        os.replace(temp, self.path / "identity.json")
+        text = json.dumps(identity, ensure_ascii=False)
+        storage.write_whole(self.path / "identity.json", text.encode())
         self._cut_journal()
         self._journal = open(self.path / "journal", "ab", buffering=0)  # noqa: SIM115
 

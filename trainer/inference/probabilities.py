@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from absl import logging
 
-from storage import local_folder
+from storage import whole_file
 
 _KEY = b"made_from"
 
@@ -95,7 +95,7 @@ class Parts:
         schema = self._schema.with_metadata({_KEY: self._key(digest)})
         table = pa.table(columns, schema=schema)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with local_folder.whole_file(self._path(name)) as sink:
+        with whole_file.whole_file(self._path(name)) as sink:
             pq.write_table(table, sink, use_dictionary=False)
 
     def read(self, name: str) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -114,7 +114,7 @@ class Parts:
     def join(self, path: pathlib.Path, names: Sequence[str]) -> None:
         """Writes the parts of `names` to one parquet file, in that order."""
         with (
-            local_folder.whole_file(path) as sink,
+            whole_file.whole_file(path) as sink,
             pq.ParquetWriter(sink, self._schema, use_dictionary=False) as all_,
         ):
             for name in names:
