@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class DigestError(ValueError):
     """A copy whose sha256 is not the expected one."""
+
+
+class GaveUpError(OSError):
+    """A failure that was tried again already for as long as is sensible."""

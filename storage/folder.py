@@ -32,6 +32,8 @@ class Folder(Protocol):
 
         The bytes go straight to that name, since a rename is not to be relied
         on everywhere: a digest in a manifest written later says it is whole.
+        After a failure half a file may stay, so it is not tried again here:
+        the caller knows whether to delete it or to choose another name.
         """
 
     def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:

@@ -21,7 +21,7 @@ from google.cloud.storage import transfer_manager
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from storage import whole_file
-from storage.errors import UserError
+from storage.errors import GaveUpError, UserError
 from storage.folder import Folder
 
 _RETRY = DEFAULT_RETRY.with_timeout(120.0)
@@ -144,7 +144,7 @@ class GcsFolder:
 
     @contextlib.contextmanager
     def _errors(self, what: str, *, reading: bool = False) -> Iterator[None]:
-        """Tells the library's errors as OSError or as the user's mistake."""
+        """Raises the library's errors as OSError or as the user's mistake."""
         where = f"gs://{self._bucket_name}/{self._prefix}{what}"
         try:
             yield
@@ -170,7 +170,7 @@ class GcsFolder:
             transfer.InvalidResponse,
             requests.RequestException,
         ) as error:
-            raise OSError(errno.EIO, _first_line(error), where) from error
+            raise GaveUpError(errno.EIO, _first_line(error), where) from error
 
 
 def _first_line(error: Exception) -> str:

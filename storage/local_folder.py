@@ -49,11 +49,15 @@ class LocalFolder:
                 os.rename(temp, final)
 
     def replace(self, name: str, data: bytes) -> None:
-        whole_file.write_whole(self.path / name, data)
+        path = self.path / name
+        retry.retry(
+            lambda: whole_file.write_whole(path, data), f"{path}: writing"
+        )
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
-        with open(self.path / name, "xb") as sink:
-            _copy(path, sink)
+        # Not tried again: a name that was written to is not used twice.
+        with open(path, "rb") as file, open(self.path / name, "xb") as sink:
+            shutil.copyfileobj(file, sink, _COPY_BYTES)
             sink.flush()
             os.fsync(sink.fileno())
 

@@ -30,13 +30,13 @@ class MountGuard:
     """
 
     def __init__(self, folder: Folder, note: pathlib.Path):
-        self.path = None
+        self.path: pathlib.Path | None = None
         if folder.path is None:
             return
         self.path = pathlib.Path(os.path.abspath(folder.path))
         self.note = note
-        self._device = None
-        self._mountpoint = None
+        self._device: int | None = None
+        self._mountpoint: pathlib.Path | None = None
         for mountpoint in (*_MOUNTPOINTS, self._noted()):
             if mountpoint:
                 self._refuse_unmounted(pathlib.Path(mountpoint))
@@ -77,7 +77,7 @@ class MountGuard:
         """Whether the folder dies with the disk that `other` lies on."""
         return self.path is not None and os.stat(other).st_dev == self._device
 
-    def _refuse_unmounted(self, mountpoint):
+    def _refuse_unmounted(self, mountpoint: pathlib.Path) -> None:
         inside = mountpoint in (self.path, *self.path.parents)
         if inside and not os.path.ismount(mountpoint):
             hint = (
@@ -90,7 +90,7 @@ class MountGuard:
                 f"not mounted: {hint}"
             )
 
-    def _noted(self):
+    def _noted(self) -> str | None:
         """Returns the mountpoint that an earlier start found, or None."""
         try:
             path, mountpoint = json.loads(self.note.read_text("utf-8"))
@@ -99,7 +99,7 @@ class MountGuard:
         return mountpoint if path == str(self.path) else None
 
 
-def _mountpoint(path):
+def _mountpoint(path: pathlib.Path) -> pathlib.Path:
     while not os.path.ismount(path):
         path = path.parent
     return path

@@ -16,7 +16,7 @@ import time
 import pytest
 import tiny_run
 
-from trainer.backup import backup_folder
+from storage import retry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -133,8 +133,7 @@ def test_an_older_generation_is_taken_when_the_newest_is_damaged(
 def test_a_mount_that_goes_away_and_comes_back(
     drive, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(backup_folder.time, "sleep", lambda s: None)
-    monkeypatch.setattr("storage.retry.ATTEMPTS", 1)
+    monkeypatch.setattr(retry.time, "sleep", lambda s: None)
     run = tiny_run.begin(drive.path / "run", tmp_path / "a")
     tiny_run.step(run)
     assert tiny_run.save(run)
@@ -162,7 +161,7 @@ def test_a_mount_that_goes_away_and_comes_back(
 
 @needs_mount
 def test_the_mount_itself_as_backup_folder(drive, tmp_path, monkeypatch):
-    monkeypatch.setattr(backup_folder.time, "sleep", lambda s: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda s: None)
     run = tiny_run.begin(drive.path, tmp_path / "a")
     tiny_run.step(run)
     assert tiny_run.save(run)
@@ -229,7 +228,7 @@ def test_uploads_slower_than_the_cadence(tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a tmpfs")
 def test_a_full_disk(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(backup_folder.time, "sleep", lambda s: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda s: None)
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -265,8 +264,8 @@ def test_a_full_disk(tmp_path, monkeypatch, caplog):
 _EIO = """
 import logging, sys
 import tiny_run
-from trainer.backup import backup_folder
-backup_folder.time.sleep = lambda s: None
+from storage import retry
+retry.time.sleep = lambda s: None
 run = tiny_run.begin(sys.argv[1], sys.argv[2])
 for expected in (True, False, True):
     tiny_run.step(run)

@@ -8,6 +8,7 @@ import pytest
 
 import storage
 from storage import Spool, UserError, local_folder, mounts, retry
+from storage.errors import GaveUpError
 
 KINDS = ["local", "gcp_storage_emulator", "fake_gcs_server"]
 
@@ -216,6 +217,35 @@ def test_retry_lets_other_errors_through(waits):
 
     with pytest.raises(OSError, match="full"):
         retry.retry(work, "work")
+    assert waits == []
+
+
+def test_a_retry_within_a_retry_leaves_the_error_to_it(waits):
+    tries = []
+
+    def work():
+        tries.append(len(waits))
+        raise OSError(errno.EIO, "5")
+
+    def outer():
+        retry.retry(work, "inner")
+
+    with pytest.raises(OSError, match="5"):
+        retry.retry(outer, "outer", attempts=3)
+    assert tries == [0, 1, 2]
+    assert waits == [1, 2]
+    # What the outer one does not handle is the inner one's.
+    with pytest.raises(OSError, match="5"):
+        retry.retry(outer, "outer", handles=lambda error: False)
+    assert waits == [1, 2, 1, 2, 4, 8, 16]
+
+
+def test_what_was_given_up_is_not_tried_again(waits):
+    def work():
+        raise GaveUpError(errno.EIO, "for two minutes")
+
+    with pytest.raises(OSError, match="for two minutes"):
+        retry.retry(work, "work", handles=retry.is_os_error)
     assert waits == []
 
 

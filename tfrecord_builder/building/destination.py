@@ -7,6 +7,7 @@ one that is there already with the same bytes is not copied again.
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from absl import logging
 
 import storage
-from storage import UserError, mounts
+from storage import UserError, mounts, retry
 from tfrecord_builder.building import lease, staging
 from tfrecord_builder.building.lease import Lease
 from tfrecord_builder.building.staging import Staging
@@ -168,17 +169,26 @@ class Destination:
         """Copies shards that are not there yet; returns their sizes."""
         names = sorted(digests)
         for i in range(0, len(names), _COPIES_AT_ONCE):
-            files = {}
-            for name in names[i : i + _COPIES_AT_ONCE]:
-                if not self.folder.has_same_bytes(self.work / name, name):
-                    self.folder.delete(name)
-                    files[name] = self.work / name
-            self.folder.upload_many(files)
+            some = names[i : i + _COPIES_AT_ONCE]
+            copied = retry.retry(
+                functools.partial(self._copy_some, some),
+                f"copying shards to {self.folder.url}",
+            )
             logging.info(
                 "%d of %d shards are in %s, %d of them copied now",
-                min(i + _COPIES_AT_ONCE, len(names)),
+                i + len(some),
                 len(names),
                 self.folder.url,
-                len(files),
+                copied,
             )
         return {name: (self.work / name).stat().st_size for name in names}
+
+    def _copy_some(self, names: list[str]) -> int:
+        """Copies those of a few shards that are not there yet."""
+        files = {}
+        for name in names:
+            if not self.folder.has_same_bytes(self.work / name, name):
+                self.folder.delete(name)
+                files[name] = self.work / name
+        self.folder.upload_many(files)
+        return len(files)

@@ -87,8 +87,8 @@ class Staging:
             )
         if before != identity or self._lost_shards(output):
             self._clear()
-        text = json.dumps(identity, ensure_ascii=False)
-        storage.write_whole(self.path / "identity.json", text.encode())
+            text = json.dumps(identity, ensure_ascii=False)
+            storage.write_whole(self.path / "identity.json", text.encode())
         self._cut_journal()
         self._journal = open(self.path / "journal", "ab", buffering=0)  # noqa: SIM115
 

@@ -4,7 +4,6 @@ look (reads only) -> take -> restore -> store, again and again -> release
 """
 
 import pathlib
-import time
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -13,17 +12,14 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import UserError, mounts
+from storage import UserError, mounts, retry
 from storage.mount_guard import MountGuard
 from trainer.backup import archive, generations
 from trainer.backup import identity as identity_lib
-from trainer.backup.generations import Generation, Generations
+from trainer.backup.generations import Found, Generation, Generations
 from trainer.backup.heartbeat import Heartbeat
 from trainer.backup.lease import Lease
 from trainer.runtime.run_state import RunState
-
-_ATTEMPTS = 3
-_FIRST_WAIT_SECONDS = 1.0
 
 
 class BackupFolder:
@@ -202,7 +198,7 @@ class BackupFolder:
         except OSError as error:
             logging.warning("Old backups stay for now: %s", error)
 
-    def _read(self, found, state):
+    def _read(self, found: Found, state: RunState) -> None:
         path = self.local_dir / "restore.zip"
         try:
             self.generations.fetch(found, path)
@@ -210,37 +206,31 @@ class BackupFolder:
         finally:
             path.unlink(missing_ok=True)
 
-    def _write(self, path, step, run):
-        for retries in range(_ATTEMPTS):
+    def _write(self, path: pathlib.Path, step: int, run: int) -> None:
+        """Writes a generation, each try under a name of its own."""
+
+        def write() -> None:
             generation = Generation(self.leg, step, self._attempt)
             self._attempt += 1
+            self.guard.check()
             try:
-                self.guard.check()
                 self.generations.write(
                     generation, path, run=run, identity=self.identity
                 )
-                return
-            except OSError as error:
-                if retries == _ATTEMPTS - 1:
-                    raise
-                wait = _FIRST_WAIT_SECONDS * 4**retries
-                logging.warning(
-                    "Backup at step %d: %s; tried again in %.0f s",
-                    step,
-                    error,
-                    wait,
-                )
+            except OSError:
                 self._discard(generation)
-                time.sleep(wait)
+                raise
 
-    def _discard(self, generation):
+        retry.retry(write, f"Backup at step {step}", handles=retry.is_os_error)
+
+    def _discard(self, generation: Generation) -> None:
         try:
             self.guard.check()
             self.generations.delete(generation)
         except OSError as error:
             logging.warning("%s stays: %s", generation.archive, error)
 
-    def _notice_others(self):
+    def _notice_others(self) -> None:
         leg = max((g.leg for g in self.generations.listing()), default=0)
         if leg > self.leg:
             self.heartbeat.lost_to = f"another trainer (leg {leg})"

@@ -8,17 +8,17 @@ left there, cut off by a reset or of a run before --restart, makes the new one
 go by `leg0003-model.keras`. The manifest says which file is which.
 """
 
+import itertools
 import json
 import pathlib
 import re
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import logging
 
 import storage
-from storage import Folder, UserError
+from storage import Folder, UserError, retry
 from trainer.backup.generations import Generations
 
 FILES = (
@@ -29,9 +29,6 @@ FILES = (
     "report.html",
 )
 _MANIFEST = re.compile(r"(?:\d-)?manifest-(\d{4,})\.json")
-_ATTEMPTS = 4
-_FIRST_WAIT_SECONDS = 2.0
-_T = TypeVar("_T")
 
 
 def save(
@@ -43,25 +40,25 @@ def save(
         OSError: The folder failed, again and again.
     """
     folder = open_folder(backup_dir)
-    _retry(folder.make)
-    before = set(_retry(folder.list))
-    taken, files = set(before), {}
+    retry.retry(folder.make, f"{folder.url}: making the folder")
+    before = set(folder.list())
+    used, files = set(before), {}
     for name in FILES:
         path = workdir / name
         if path.exists():
             names = [name, f"leg{leg:04d}-{name}"]
-            stored = _retry(_store, folder, path, names, taken)
+            stored = _store(folder, path, names, used)
             digest = storage.file_digest(path)
             files[name] = {"stored": stored, "sha256": digest}
     manifest = {"identity": identity, "leg": leg, "files": files}
     path = workdir / "staging" / "final.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-    _retry(_store, folder, path, [f"manifest-{leg:04d}.json"], taken)
+    _store(folder, path, [f"manifest-{leg:04d}.json"], used)
     # The manifests of older exports first: half of their files are no use.
     stale = before - {f["stored"] for f in files.values()}
     for name in sorted(stale, key=lambda n: not _MANIFEST.fullmatch(n)):
-        _retry(folder.delete, name)
+        _delete(folder, name)
 
 
 def restore_finished(
@@ -115,7 +112,9 @@ def open_folder(backup_dir: str) -> Folder:
     return storage.open_folder(f"{backup_dir.rstrip('/')}/final")
 
 
-def _store(folder, path, names, taken):
+def _store(
+    folder: Folder, path: pathlib.Path, names: Sequence[str], used: set[str]
+) -> str:
     """Copies a file in under a name never used; returns that name.
 
     One that is there already, with the same bytes, is left as it is.
@@ -124,19 +123,37 @@ def _store(folder, path, names, taken):
         folder: Where to.
         path: The file.
         names: Names to choose from; the last one's variants come after it.
-        taken: Names in use; the new one is added.
+        used: Names in use; the new one is added.
     """
-    variants = [f"{k}-{names[-1]}" for k in range(1, _ATTEMPTS + 1)]
-    for name in [*names, *variants]:
-        if name not in taken:
-            taken.add(name)
-            folder.upload(path, name)
-        if folder.has_same_bytes(path, name):
-            return name
-    raise OSError(f"{folder.url}: {path.name} does not read back as written")
+    variants = (f"{k}-{names[-1]}" for k in itertools.count(1))
+    untried = itertools.chain(names, variants)
+
+    def store() -> str:
+        for name in untried:
+            if name not in used:
+                used.add(name)
+                folder.upload(path, name)
+                if not folder.has_same_bytes(path, name):
+                    raise OSError(f"{name} does not read back as written")
+                return name
+            if folder.has_same_bytes(path, name):
+                return name
+        raise AssertionError("unreachable")
+
+    return retry.retry(
+        store, f"{folder.url}: storing {path.name}", handles=retry.is_os_error
+    )
 
 
-def _newest_manifest(folder):
+def _delete(folder: Folder, name: str) -> None:
+    retry.retry(
+        lambda: folder.delete(name),
+        f"{folder.url}: deleting {name}",
+        handles=retry.is_os_error,
+    )
+
+
+def _newest_manifest(folder: Folder) -> dict | None:
     names = [n for n in folder.list() if _MANIFEST.fullmatch(n)]
     for name in sorted(
         names, key=lambda n: int(_MANIFEST.fullmatch(n)[1]), reverse=True
@@ -152,7 +169,9 @@ def _newest_manifest(folder):
     return None
 
 
-def _restore(folder, manifest, workdir):
+def _restore(
+    folder: Folder, manifest: dict, workdir: pathlib.Path
+) -> list[str]:
     """Copies back what the workdir lacks; returns the names."""
     workdir.mkdir(parents=True, exist_ok=True)
     restored = []
@@ -160,27 +179,6 @@ def _restore(folder, manifest, workdir):
         path = workdir / name
         if path.exists() and storage.file_digest(path) == file["sha256"]:
             continue
-        temporary = workdir / f".{name}.restored"
-        try:
-            folder.download(file["stored"], temporary)
-            if storage.file_digest(temporary) != file["sha256"]:
-                raise ValueError(f"the sha256 of {file['stored']} is another")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        folder.download(file["stored"], path, sha256=file["sha256"])
         restored.append(name)
     return restored
-
-
-def _retry(work: Callable[..., _T], *args) -> _T:
-    """Tries again what a mount fails at for a moment."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return work(*args)
-        except OSError as error:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            wait = _FIRST_WAIT_SECONDS * 3**attempt
-            logging.warning("%s; tried again in %.0f s", error, wait)
-            time.sleep(wait)
-    raise AssertionError("unreachable")

@@ -18,7 +18,7 @@ import secrets
 import time
 
 import storage
-from storage import Folder, UserError
+from storage import DigestError, Folder, UserError
 
 FORMAT = 1
 _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
@@ -85,7 +85,7 @@ class Generations:
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
-        found = {}
+        found: dict[Generation, dict[str, int]] = {}
         for name, size in self.folder.list().items():
             match = _NAME.fullmatch(name)
             if match:
@@ -156,12 +156,14 @@ class Generations:
         Raises:
             ValueError: Its digest is not the manifest's.
         """
-        self.folder.download(found.generation.archive, path)
-        if storage.file_digest(path) != found.manifest["sha256"]:
-            path.unlink()
+        try:
+            self.folder.download(
+                found.generation.archive, path, sha256=found.manifest["sha256"]
+            )
+        except DigestError:
             why = "its archive's sha256 is not its manifest's"
             self._damaged[found.generation] = why
-            raise ValueError(why)
+            raise ValueError(why) from None
 
     def prune(
         self,
@@ -208,7 +210,7 @@ class Generations:
         self.folder.delete(generation.manifest)
         self.folder.delete(generation.archive)
 
-    def _look(self, generation, files):
+    def _look(self, generation: Generation, files: dict[str, int]) -> Found:
         if generation in self._damaged:
             return Found(generation, None, self._damaged[generation])
         if "json" not in files:
@@ -232,13 +234,13 @@ class Generations:
             return Found(generation, None, why)
         return Found(generation, manifest)
 
-    def _age(self, found):
+    def _age(self, found: Found) -> float:
         """Returns seconds; another machine's clock may be ahead of ours."""
         seen = time.monotonic() - self._first_seen[found.generation]
         return max(seen, time.time() - found.manifest.get("written", 0.0))
 
 
-def _parse(data):
+def _parse(data: bytes) -> dict:
     """Returns a manifest; of another format, only that is sure."""
     manifest = json.loads(data)
     if not isinstance(manifest, dict) or "format" not in manifest:

@@ -9,7 +9,7 @@ import keras
 import pytest
 import tiny_run
 
-from storage import UserError, local_folder
+from storage import UserError, local_folder, retry
 from storage.local_folder import LocalFolder
 from trainer.backup import backup_folder, generations
 from trainer.backup.heartbeat import Heartbeat
@@ -190,7 +190,7 @@ def test_what_cannot_be_read_is_no_reason_to_start_over(places, monkeypatch):
     tiny_run.step(run)
     assert tiny_run.save(run)
 
-    def fail(self, name, path):
+    def fail(self, name, path, *, sha256):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(LocalFolder, "download", fail)
@@ -216,12 +216,12 @@ def fail_uploads(monkeypatch, code, times):
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOTCONN, errno.EDQUOT])
 def test_a_moment_of_weakness_is_tried_again(places, monkeypatch, code):
     waits = []
-    monkeypatch.setattr(backup_folder.time, "sleep", waits.append)
+    monkeypatch.setattr(retry.time, "sleep", waits.append)
     run = tiny_run.begin(*places)
     failed = fail_uploads(monkeypatch, code, 2)
     tiny_run.step(run)
     assert tiny_run.save(run)
-    assert waits == [1.0, 4.0]
+    assert waits == [1.0, 2.0]
     names = [g.archive for g in run.folder.generations.listing()]
     assert len(names) == 1
     assert names[0] not in failed
@@ -231,14 +231,14 @@ def test_a_moment_of_weakness_is_tried_again(places, monkeypatch, code):
 def test_a_failed_save_is_told_and_training_goes_on(
     places, monkeypatch, caplog
 ):
-    monkeypatch.setattr(backup_folder.time, "sleep", lambda s: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda s: None)
     run = tiny_run.begin(*places)
     tiny_run.step(run)
     assert tiny_run.save(run)
-    failed = fail_uploads(monkeypatch, errno.ENOSPC, 3)
+    failed = fail_uploads(monkeypatch, errno.ENOSPC, 6)
     tiny_run.step(run)
     assert not tiny_run.save(run)
-    assert len(failed) == 3
+    assert len(failed) == 6
     assert run.callback.failures == 1
     assert not run.callback.is_saved
     assert "BACKUP FAILED at step 2: OSError: [Errno 28]" in caplog.text

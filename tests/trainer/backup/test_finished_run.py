@@ -6,6 +6,7 @@ import logging
 import pytest
 
 import storage
+from storage import retry
 from trainer.backup import finished_run
 from trainer.backup.generations import Generation
 
@@ -152,7 +153,7 @@ def test_damage_means_making_it_again(tmp_path, work, harm, caplog):
 
 def test_a_mount_s_moment_of_weakness(tmp_path, work, monkeypatch):
     waits = []
-    monkeypatch.setattr(finished_run.time, "sleep", waits.append)
+    monkeypatch.setattr(retry.time, "sleep", waits.append)
     local = type(storage.open_folder(tmp_path))
     upload = local.upload
 
@@ -164,6 +165,6 @@ def test_a_mount_s_moment_of_weakness(tmp_path, work, monkeypatch):
 
     monkeypatch.setattr(local, "upload", weak)
     save(tmp_path, work)
-    assert waits == [2.0]
+    assert waits == [1.0]
     assert restore(tmp_path, tmp_path / "new")
     assert (tmp_path / "new" / "model.keras").read_text().startswith("this")
