@@ -2,7 +2,6 @@
 
   CACHE_DIR/records-<digest>/
     <shard>.tfrecord   there only after its sha256 was right
-    lock               held while a process uses the folder
 
 Copies start at once, several at a time. Whoever needs a shard waits for it and
 sends it to the head of the queue, so that training starts with the first window
@@ -14,16 +13,18 @@ import collections
 import dataclasses
 import os
 import pathlib
+import shutil
 import threading
 import time
+import types
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from absl import logging
 
 import storage
-from storage import Folder, UserError
+from storage import DigestError, Folder, UserError, retry, whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
-from trainer.stream import cache_room
 
 _THREADS = 4
 _ATTEMPTS = 3
@@ -84,11 +85,10 @@ class ShardCache:
         self._pending = set(self._copies)
         self._local: set[str] = set()
         self._changed = threading.Condition()
-        self._locks = []
         self._began = self._said = time.monotonic()
         self._copied = 0
 
-    def _add(self, dataset, folder):
+    def _add(self, dataset: Dataset, folder: pathlib.Path) -> None:
         source = storage.open_folder(dataset.data_dir)
         for split in dataset.splits:
             for shard in dataset.info.splits[split].shards:
@@ -96,21 +96,23 @@ class ShardCache:
                 path = folder / shard.name
                 self._copies[there] = _Copy(shard, source, path)
 
-    def __enter__(self):
-        self._locks = [cache_room.use(folder) for folder in self.folders]
+    def __enter__(self) -> Self:
+        for folder in self.folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            whole_file.remove_unfinished(folder)
         needed = _ROOM_LEFT + sum(
             copy.shard.bytes
             for copy in self._copies.values()
             if not copy.has_size()
         )
-        room = cache_room.make_room(self.folders[0], needed)
-        if room < needed:
+        free = shutil.disk_usage(self.folders[0]).free
+        if free < needed:
             logging.warning(
                 "--cache_dir: %s has no room for the records (%d MiB needed, "
                 "%d MiB free); they are read where they lie",
                 self.folders[0].parent,
                 needed >> 20,
-                room >> 20,
+                free >> 20,
             )
             self._todo.clear()
             self._pending.clear()
@@ -118,15 +120,18 @@ class ShardCache:
             threading.Thread(target=self._work, daemon=True).start()
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
         """Stops copying; raises the data's fault in place of what it caused."""
         with self._changed:
             # Who still waits, such as a thread that reads ahead, goes on.
             self._todo.clear()
             self._pending.clear()
             self._changed.notify_all()
-        for lock in self._locks:
-            lock.close()
         if error is not None and self.error is not None:
             raise self.error from None
 
@@ -154,7 +159,7 @@ class ShardCache:
                 for path in paths
             ]
 
-    def _work(self):
+    def _work(self) -> None:
         """Copies shards until there are no more; runs on a thread."""
         while True:
             with self._changed:
@@ -163,7 +168,7 @@ class ShardCache:
                 path = self._todo.popleft()
             copied, error = None, None
             try:
-                copied = _bring(self._copies[path])
+                copied = _copy_shard(self._copies[path])
             except (UserError, FileNotFoundError) as fault:
                 error = UserError(str(fault))
             except OSError as failure:
@@ -182,7 +187,7 @@ class ShardCache:
                 self._changed.notify_all()
                 self._say()
 
-    def _say(self):
+    def _say(self) -> None:
         """Logs how far it is, now and then and at the end."""
         now, left = time.monotonic(), len(self._pending)
         if not self._copied or (
@@ -200,22 +205,23 @@ class ShardCache:
         )
 
 
-def _bring(copy):
+def _copy_shard(copy: _Copy) -> int:
     """Makes sure that a shard is there; returns the bytes copied."""
     shard, path = copy.shard, copy.path
     if copy.has_size() and storage.file_digest(path) == shard.sha256:
         return 0
     path.unlink(missing_ok=True)
-    unchecked = path.with_name(f".{path.name}.tmp")
-    for _ in range(_ATTEMPTS):
-        copy.source.download(shard.name, unchecked)
-        found = storage.file_digest(unchecked)
-        if found == shard.sha256:
-            os.replace(unchecked, path)
-            return shard.bytes
-    unchecked.unlink()
-    raise UserError(
-        f"{copy.source.url}/{shard.name} is damaged: expected sha256 "
-        f"{shard.sha256}, got {found}; copy the dataset again, or build it "
-        "again with --overwrite"
-    )
+    url = f"{copy.source.url}/{shard.name}"
+    try:
+        retry.retry(
+            lambda: copy.source.download(shard.name, path, sha256=shard.sha256),
+            f"copying {url}",
+            handles=lambda error: isinstance(error, DigestError),
+            attempts=_ATTEMPTS,
+        )
+    except DigestError as error:
+        raise UserError(
+            f"{url} is damaged: {error}; copy the dataset again, or build it "
+            "again with --overwrite"
+        ) from None
+    return shard.bytes

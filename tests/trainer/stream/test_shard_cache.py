@@ -16,9 +16,9 @@ import streams
 import tiny_data
 
 import storage
-from storage import UserError
+from storage import UserError, retry
 from tfrecord_builder.records import dataset_info
-from trainer.stream import cache_room, shard_cache, training_data
+from trainer.stream import shard_cache, training_data
 from trainer.stream.shard_cache import Dataset, ShardCache
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -46,7 +46,7 @@ def fetch_all(records, cache_dir):
             pathlib.Path(path).read_bytes()
         )
     names = {p.name for p in folder.iterdir()}
-    assert names == {"lock", *map(os.path.basename, found)}
+    assert names == set(map(os.path.basename, found))
     return folder
 
 
@@ -88,7 +88,11 @@ def test_a_damaged_copy_is_made_again(records, tmp_path, harm):
     assert {n for n in after if after[n] != before[n]} == {victim.name}
 
 
-def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
+def test_a_damaged_source_is_told_and_nothing_stays(
+    records, tmp_path, monkeypatch
+):
+    waits = []
+    monkeypatch.setattr(retry.time, "sleep", waits.append)
     victim = pathlib.Path(caches.shards(records)[3])
     victim.write_bytes(b"x" + victim.read_bytes()[1:])
 
@@ -101,6 +105,7 @@ def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
 
     with pytest.raises(UserError, match=f"{victim.name} is damaged"):
         train()
+    assert waits == [1, 2]
     (folder,) = (tmp_path / "cache").iterdir()
     assert not (folder / victim.name).exists()
 
@@ -108,7 +113,7 @@ def test_a_damaged_source_is_told_and_nothing_stays(records, tmp_path):
 def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
     """A thread that reads ahead, which TensorFlow would wait for."""
     hold, waits, found = threading.Event(), threading.Event(), []
-    monkeypatch.setattr(shard_cache, "_bring", lambda copy: hold.wait())
+    monkeypatch.setattr(shard_cache, "_copy_shard", lambda copy: hold.wait())
 
     def fetch():
         waits.set()
@@ -200,32 +205,6 @@ def test_without_room_nothing_is_copied(records, tmp_path, monkeypatch, caplog):
         assert made.fetch(caches.shards(records)) == caches.shards(records)
     assert [r for r in caplog.messages if "has no room" in r]
     assert times(made.folders[0]) == {}
-
-
-def test_room_is_made_of_what_is_not_in_use(tmp_path):
-    ours, used, unused, foreign = (
-        tmp_path / name
-        for name in ("records-a", "records-b", "records-c", "films")
-    )
-    cache_room.use(ours)
-    lock = cache_room.use(used)
-    cache_room.use(unused).close()
-    foreign.mkdir()
-    for folder in (used, unused, foreign):
-        (folder / "x").write_bytes(bytes(1 << 20))
-    free = shutil.disk_usage(tmp_path).free
-    assert cache_room.make_room(ours, 1 << 60) < 1 << 60
-    assert unused.exists()  # It would not do.
-    assert cache_room.make_room(ours, 1) > 1
-    assert unused.exists()  # There is no need.
-    cache_room.make_room(ours, free + (1 << 19))
-    assert not unused.exists()
-    assert {p.name for p in tmp_path.iterdir()} == {
-        ours.name,
-        used.name,
-        foreign.name,
-    }
-    lock.close()
 
 
 def test_shards_come_from_gs(records, tmp_path, monkeypatch):
