@@ -80,7 +80,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
         backup_every_steps=0,
         restart=False,
     )
-    callback.folder.take()
+    callback.folder.acquire()
     state_bytes = sum(a.nbytes for a in state.best.values()) + sum(
         math.prod(v.shape) * tf.as_dtype(v.dtype).size
         for v in state.variables.values()

@@ -21,9 +21,6 @@ class Folder(Protocol):
     def read_bytes(self, name: str) -> bytes:
         """Returns a file's content; FileNotFoundError where it is missing."""
 
-    def write_once(self, name: str, data: bytes) -> None:
-        """Writes a new small file whole; FileExistsError if it is there."""
-
     def replace(self, name: str, data: bytes) -> None:
         """Writes a small file whole, in the place of an older one."""
 

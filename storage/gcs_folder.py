@@ -55,20 +55,6 @@ class GcsFolder:
         with self._errors(name, reading=True):
             return self._blob(name).download_as_bytes(**_OPTIONS)
 
-    def write_once(self, name: str, data: bytes) -> None:
-        try:
-            with self._errors(name):
-                self._blob(name).upload_from_string(
-                    data,
-                    content_type="application/octet-stream",
-                    if_generation_match=0,
-                    **_OPTIONS,
-                )
-        except FileExistsError:
-            # A try that arrived, but whose answer was lost, looks the same.
-            if self.read_bytes(name) != data:
-                raise
-
     def replace(self, name: str, data: bytes) -> None:
         with self._errors(name):
             self._blob(name).upload_from_string(
@@ -92,7 +78,8 @@ class GcsFolder:
                     if isinstance(result, Exception):
                         raise result
             except FileExistsError:
-                if not self.has_same_bytes(path, name):  # See write_once.
+                # A try that arrived, but whose answer was lost, looks alike.
+                if not self.has_same_bytes(path, name):
                     raise
 
     def download(

@@ -1,12 +1,10 @@
 """A folder on this machine: its own disk, or a mount such as Google Drive."""
 
 import contextlib
-import errno
 import os
 import pathlib
 import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from storage import retry, whole_file
@@ -34,19 +32,6 @@ class LocalFolder:
     def read_bytes(self, name: str) -> bytes:
         path = self.path / name
         return retry.retry(path.read_bytes, f"{path}: reading")
-
-    def write_once(self, name: str, data: bytes) -> None:
-        final = self.path / name
-        if final.exists():
-            raise FileExistsError(errno.EEXIST, "already there", str(final))
-        with _temporary(final, data) as temp:
-            try:
-                os.link(temp, final)  # Fails where another was first.
-            except OSError as error:
-                # Drive and some mounts know no hard links.
-                if error.errno == errno.EEXIST:
-                    raise
-                os.rename(temp, final)
 
     def replace(self, name: str, data: bytes) -> None:
         path = self.path / name
@@ -106,20 +91,6 @@ class LocalFolder:
 
     def _no_folder(self) -> UserError:
         return UserError(f"{self.path}: expected a folder, got a file")
-
-
-@contextlib.contextmanager
-def _temporary(path: pathlib.Path, data: bytes) -> Iterator[pathlib.Path]:
-    """Yields a synced file of `data` beside `path`; removes it in the end."""
-    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temp, "xb") as sink:
-            sink.write(data)
-            sink.flush()
-            os.fsync(sink.fileno())
-        yield temp
-    finally:
-        temp.unlink(missing_ok=True)
 
 
 def _copy(source: str | pathlib.Path, sink: BinaryIO) -> None:

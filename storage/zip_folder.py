@@ -75,9 +75,6 @@ class ZipFolder:
                 crc = zlib.crc32(data, crc)
         return crc == member.CRC
 
-    def write_once(self, name: str, data: bytes) -> None:
-        raise self._read_only()
-
     def replace(self, name: str, data: bytes) -> None:
         raise self._read_only()
 

@@ -67,16 +67,6 @@ def test_read_missing(folder):
         folder.read_bytes("b")
 
 
-def test_write_once(folder, place):
-    folder.write_once("a", b"first")
-    if place[0] == "gcp_storage_emulator":
-        pytest.skip("it ignores if_generation_match")
-    with pytest.raises(FileExistsError):
-        folder.write_once("a", b"second")
-    assert folder.read_bytes("a") == b"first"
-    assert folder.list() == {"a": 5}
-
-
 def test_upload_and_download_many_sizes(folder, tmp_path):
     # 9 MiB: above 8 MiB the client sends it in several requests.
     sizes = {"empty": 0, "small": 1000, "large": 9 << 20}
@@ -149,21 +139,6 @@ def test_a_file_is_no_folder(tmp_path):
         storage.open_folder(tmp_path / "file").list()
     with pytest.raises(UserError, match="expected a folder, got a"):
         storage.open_folder(tmp_path / "file" / "below").make()
-
-
-def test_write_once_without_hard_links(tmp_path, monkeypatch):
-    """Drive knows none."""
-
-    def refuse(*args):
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(local_folder.os, "link", refuse)
-    folder = storage.open_folder(tmp_path)
-    folder.write_once("a", b"1")
-    with pytest.raises(FileExistsError):
-        folder.write_once("a", b"2")
-    assert folder.read_bytes("a") == b"1"
-    assert folder.list() == {"a": 1}
 
 
 def test_delete_takes_the_bytes_before_the_name(tmp_path, monkeypatch):

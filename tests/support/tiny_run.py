@@ -11,10 +11,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from trainer.backup import lease
+from storage import processes
+from storage.lease import Lease
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.callback import BackupAndRestore
-from trainer.backup.lease import Lease
 from trainer.runtime.run_state import RunState
 
 IDENTITY = {"seed": 0, "epochs": 3, "dataset": "d1"}
@@ -107,12 +107,12 @@ def expected_weight(steps) -> list[float]:
 
 def each_start_is_a_process(monkeypatch) -> None:
     """Makes every lease that is found look like one of a dead process."""
-    monkeypatch.setattr(lease, "process_start", lambda pid: object())
+    monkeypatch.setattr(processes, "process_start", lambda pid: object())
     monkeypatch.setattr(
         Lease,
         "_beat_now",
         lambda self: {
-            "machine": lease.machine_id(),
+            "machine": processes.machine_id(),
             "pid": 1,
             "start": "1",
             "leg": self.leg,

@@ -20,16 +20,18 @@ from absl import logging
 
 import storage
 from storage import UserError, mounts, retry
-from tfrecord_builder.building import lease, staging
-from tfrecord_builder.building.lease import Lease
+from tfrecord_builder.building import staging
+from tfrecord_builder.building.output_lease import OutputLease
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
 LOG_NAME = "build_log.json"
 _SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
-# What a kill within Folder.replace leaves.
-_TEMPORARY = re.compile(r"\.(dataset_info|build_log)\.json\.\w+\.tmp")
+# What a kill within Folder.replace leaves, and what an older version's lease.
+_LEFT_OVER = re.compile(
+    r"\.(dataset_info|build_log|building)\.json\.\w+\.tmp|building\.json"
+)
 _COPIES_AT_ONCE = 8
 
 
@@ -44,6 +46,7 @@ class Destination:
 
     def __init__(self, url: str, spool_dir: str | None, *, always_spool: bool):
         self.folder = storage.open_folder(url)
+        self._lease = OutputLease(self.folder)
         path = self.folder.path
         if always_spool or path is None or mounts.is_mount(path):
             place = os.path.realpath(path) if path else url.rstrip("/")
@@ -94,18 +97,17 @@ class Destination:
         """Returns what keeps other machines out while it is entered."""
         if self.moved_to:
             return contextlib.nullcontext()
-        text = json.dumps(identity, sort_keys=True).encode()
-        build = hashlib.sha256(text).hexdigest()
-        return Lease(self.folder, build, overwrite=overwrite)
+        return self._lease.hold(identity, overwrite=overwrite)
 
     def clean(self) -> None:
         """Removes what a build leaves that is killed after its last step."""
         if self.work.exists():
             with Staging(self.work, self.folder.url) as left:
                 left.remove()
-        if not self.moved_to and lease.NAME in self.folder.list():
-            self.folder.delete(lease.NAME)
-            lease.clear_temporaries(self.folder)
+        if not self.moved_to:
+            self._lease.remove()
+            for name in filter(_LEFT_OVER.fullmatch, self.folder.list()):
+                self.folder.delete(name)
 
     def commit(
         self,
@@ -129,11 +131,15 @@ class Destination:
 
         Returns:
             The whole information.
+
+        Raises:
+            UserError: Another builder has taken the output over.
         """
+        self._lease.refuse_if_lost()
         self.folder.delete(dataset_info.NAME)
         for name in self.folder.list():
             stale = _SHARD_NAME.fullmatch(name) and name not in digests
-            if stale or _TEMPORARY.fullmatch(name):
+            if stale or _LEFT_OVER.fullmatch(name):
                 self.folder.delete(name)
         bring = bring or (self._move if self.moved_to else self._copy)
         sizes = bring(digests)

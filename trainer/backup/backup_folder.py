@@ -1,6 +1,6 @@
 """The folder that a run is backed up to: who owns it, and what it holds.
 
-look (reads only) -> take -> restore -> store, again and again -> release
+look (reads only) -> acquire -> restore -> store, again and again -> release
 """
 
 import pathlib
@@ -13,17 +13,19 @@ from absl import logging
 
 import storage
 from storage import UserError, mounts, retry
+from storage.heartbeat import Heartbeat
+from storage.lease import Lease, Owner
 from storage.mount_guard import MountGuard
 from trainer.backup import archive, generations
 from trainer.backup import identity as identity_lib
 from trainer.backup.generations import Found, Generation, Generations
-from trainer.backup.heartbeat import Heartbeat
-from trainer.backup.lease import Lease
 from trainer.runtime.run_state import RunState
+
+_OWNER = Owner("trainer", "training", "--backup_dir")
 
 
 class BackupFolder:
-    """A backup folder, looked at when this is made, written to after take().
+    """A backup folder, looked at when this is made, written to after acquire().
 
     Args:
         url: A folder that outlives this machine, or gs://bucket/prefix.
@@ -33,7 +35,7 @@ class BackupFolder:
         defaults: What an older backup's identity is completed by.
 
     Attributes:
-        leg: Number of this start of the run, after take().
+        leg: Number of this start of the run, after acquire().
         archive_bytes: Size of the last archive.
 
     Raises:
@@ -57,10 +59,13 @@ class BackupFolder:
         self.settle_seconds = settle_seconds
         self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
         self.generations = Generations(self.folder)
-        self.lease = Lease(self.folder, self.generations)
+        self.lease = Lease(
+            self.folder, _OWNER, work=self.generations.leg_by_name
+        )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
         self._attempt = 0
+        self._known: set[Generation] = set()
 
     @property
     def leg(self) -> int:
@@ -101,14 +106,15 @@ class BackupFolder:
             )
             return
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Becomes the folder's owner, and stays it until release().
 
         Raises:
             storage.UserError: Another trainer owns it.
         """
         self.folder.make()
-        self.lease.take()
+        self.lease.acquire()
+        self._known = set(self.generations.listing())
         self.local_dir.mkdir(parents=True, exist_ok=True)
         self.guard.remember()
         if self.guard.shares_disk_with(self.local_dir):
@@ -121,7 +127,7 @@ class BackupFolder:
         self.heartbeat.start()
 
     def release(self) -> None:
-        """Gives the folder back, if it was taken."""
+        """Releases the folder, if it was acquired."""
         self.heartbeat.stop()
 
     def restore(self, state: RunState) -> bool:
@@ -192,7 +198,7 @@ class BackupFolder:
             self.generations.prune(
                 leg=self.leg,
                 run=run,
-                known=self.lease.known,
+                known=self._known,
                 settle_seconds=self.settle_seconds,
             )
         except OSError as error:

@@ -75,7 +75,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Restores the newest generation that is whole, if there is one."""
         del logs
         if self.chief:
-            self.folder.take()
+            self.folder.acquire()
         if not self.restart:
             self.restore()
         else:

@@ -96,6 +96,10 @@ class Generations:
             self._first_seen.setdefault(generation, time.monotonic())
         return found
 
+    def leg_by_name(self) -> dict[str, int]:
+        """Returns, by name, the leg that wrote each generation."""
+        return {g.stem: g.leg for g in self.listing()}
+
     def newest_first(self) -> list[Found]:
         """Returns every generation; the archives' digests are not checked."""
         return [

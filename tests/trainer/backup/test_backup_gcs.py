@@ -5,8 +5,8 @@ import pytest
 import tiny_run
 
 import storage
-from storage import UserError
-from trainer.backup import finished_run, lease
+from storage import UserError, lease, processes
+from trainer.backup import finished_run
 from trainer.backup.generations import Generation, Generations
 
 
@@ -60,7 +60,7 @@ def test_the_lease_and_the_final_export(bucket, tmp_path, monkeypatch):
     run = tiny_run.begin(url, tmp_path / "a")
     with pytest.raises(UserError, match="process .* of this machine"):
         tiny_run.begin(url, tmp_path / "b")
-    monkeypatch.setattr(lease, "machine_id", lambda: "another machine")
+    monkeypatch.setattr(processes, "machine_id", lambda: "another machine")
     monkeypatch.setattr(lease, "WATCH_SECONDS", 0.3)
     monkeypatch.setattr(lease, "_POLL_SECONDS", 0.05)
     tiny_run.abandon(run)

@@ -10,9 +10,9 @@ import pytest
 import tiny_run
 
 from storage import UserError, local_folder, retry
+from storage.heartbeat import Heartbeat
 from storage.local_folder import LocalFolder
 from trainer.backup import backup_folder, generations
-from trainer.backup.heartbeat import Heartbeat
 from trainer.runtime import run_state
 
 

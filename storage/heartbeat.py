@@ -4,10 +4,10 @@ import threading
 
 from absl import logging
 
-from storage import UserError
+from storage import lease
+from storage.errors import UserError
+from storage.lease import Lease
 from storage.mount_guard import MountGuard
-from trainer.backup import lease as lease_lib
-from trainer.backup.lease import Lease
 
 _EXIT_WAIT_SECONDS = 10.0
 
@@ -16,14 +16,15 @@ class Heartbeat:
     """Beats between start() and stop().
 
     Args:
-        lease: Renewed, until another trainer has taken the folder over.
-        guard: Tells whether the folder's mount is still there.
+        lease: Renewed, until another process has taken the folder over.
+        guard: Checks whether the folder's mount is still there, before each
+            beat; None where that does not matter.
 
     Attributes:
         lost_to: Who took the folder over.
     """
 
-    def __init__(self, lease: Lease, guard: MountGuard):
+    def __init__(self, lease: Lease, guard: MountGuard | None = None):
         self.lost_to: str | None = None
         self._lease = lease
         self._guard = guard
@@ -39,7 +40,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Beats no more, and gives back the lease, if it was taken."""
+        """Beats no more, and releases the lease, if it was acquired."""
         self._stopped.set()
         if self._thread is None:
             return
@@ -47,20 +48,24 @@ class Heartbeat:
         if self.is_alive or self.lost_to:
             return  # Alive: hung on a dead mount, as what follows would.
         try:
-            self._guard.check()
+            self._check_mount()
             self._lease.release()
         except (OSError, UserError) as error:
-            logging.warning("The lease could not be given back: %s", error)
+            logging.warning("The lease could not be released: %s", error)
 
-    def _renew(self):
+    def _renew(self) -> None:
         first = True
-        while not self._stopped.wait(lease_lib.RENEW_SECONDS):
+        while not self._stopped.wait(lease.RENEW_SECONDS):
             try:
-                self._guard.check()
+                self._check_mount()
                 if first:
-                    self.lost_to = self.lost_to or self._lease.lost()
+                    self.lost_to = self.lost_to or self._lease.lost_to()
                 first = False
                 if not self.lost_to:
                     self._lease.renew()
             except (OSError, UserError) as error:
                 logging.warning("The lease was not renewed: %s", error)
+
+    def _check_mount(self) -> None:
+        if self._guard:
+            self._guard.check()

@@ -1,0 +1,80 @@
+"""Keeps two machines from building into one mount or gs:// prefix at once.
+
+On one machine a lock on local disk does that, see staging.py. What a build is
+made of goes with its lease, so that another one does not go on from it.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+
+from storage import Folder, UserError
+from storage.heartbeat import Heartbeat
+from storage.lease import Lease, Owner
+
+_OWNER = Owner("builder", "building", "--output_dir")
+
+
+class OutputLease:
+    """The lease of an output folder; see storage/lease.py.
+
+    Args:
+        folder: The output folder.
+    """
+
+    def __init__(self, folder: Folder):
+        self._folder = folder
+        self._lease: Lease | None = None
+
+    @contextlib.contextmanager
+    def hold(self, identity: dict, *, overwrite: bool) -> Iterator[None]:
+        """Owns the folder; a build that ends well leaves no lease behind.
+
+        Args:
+            identity: What tells this build from one of other flags or source.
+            overwrite: Whether another one's remains may be thrown away.
+
+        Raises:
+            UserError: Another builder owns it, or left another build there.
+        """
+        text = json.dumps(identity, sort_keys=True).encode()
+        build = hashlib.sha256(text).hexdigest()
+
+        def check(last: Mapping[str, str]) -> None:
+            if last.get("build") != build and not overwrite:
+                raise UserError(
+                    f"{self._folder.url}: an unfinished build of other flags "
+                    "or of another source is in it; finish that one, choose "
+                    "another --output_dir, or add --overwrite"
+                )
+
+        self._folder.make()
+        lease = Lease(self._folder, _OWNER, extra={"build": build})
+        lease.acquire(check)
+        heartbeat = Heartbeat(lease)
+        heartbeat.start()
+        self._lease = lease
+        try:
+            yield
+        finally:
+            self._lease = None
+            heartbeat.stop()
+        lease.remove()
+
+    def refuse_if_lost(self) -> None:
+        """Refuses if another builder has taken the folder over meanwhile.
+
+        Raises:
+            UserError: Names it.
+        """
+        other = self._lease and self._lease.lost_to()
+        if other:
+            raise UserError(
+                f"{self._folder.url} was taken over by {other}: this builder "
+                "stops, and leaves the output to the other"
+            )
+
+    def remove(self) -> None:
+        """Removes what a build leaves that is killed after its last step."""
+        Lease(self._folder, _OWNER).remove()
