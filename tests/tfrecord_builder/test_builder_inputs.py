@@ -277,6 +277,7 @@ def test_gs(source, tmp_path, expected, monkeypatch, server):
         found = {n: folder.read_bytes(n) for n in folder.list()}
         assert {k: v for k, v in found.items() if k not in WHOLE} == expected
         assert list((tmp_path / "spool").iterdir()) == []
+        assert storage.open_folder(f"{output}/lease").list() == {}
 
         verify.verify(output)
         run.run(f"{bucket}/competition", output, RECIPE, **options)
