@@ -1,8 +1,10 @@
 """One file that holds arrays and a JSON document, and runs no code on reading.
 
-A zip without compression: NAME.npy for each array, document.json for the rest.
+What numpy.savez writes, a zip without compression with NAME.npy for each array,
+and one more entry: document.json.
 """
 
+import errno
 import json
 import os
 import zipfile
@@ -16,11 +18,17 @@ _DOCUMENT = "document.json"
 def write(
     path: str | os.PathLike, arrays: Mapping[str, np.ndarray], document: dict
 ) -> None:
-    """Writes a file; not flushed to the disk, since it is copied on."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+    """Writes a file; not flushed to the disk, since it is copied on.
+
+    Raises:
+        ValueError: An array holds Python objects, which `read` would refuse.
+    """
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise ValueError(f"{name} is an array of Python objects")
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+    with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_DOCUMENT, json.dumps(document))
 
 
@@ -31,13 +39,26 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
         zipfile.BadZipFile, KeyError, ValueError: Not such a file, or damaged
             (every entry carries a CRC-32), or an entry holds Python objects.
     """
-    arrays = {}
-    with zipfile.ZipFile(path) as archive:
-        document = json.loads(archive.read(_DOCUMENT))
-        for name in archive.namelist():
-            if name.endswith(".npy"):
-                with archive.open(name) as file:
-                    arrays[name.removesuffix(".npy")] = (
-                        np.lib.format.read_array(file, allow_pickle=False)
-                    )
-    return arrays, document
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check(archive)
+            document = json.loads(archive.read(_DOCUMENT))
+        with np.load(path, allow_pickle=False) as loaded:
+            names = [name for name in loaded.files if name != _DOCUMENT]
+            return {name: loaded[name] for name in names}, document
+    except (EOFError, NotImplementedError) as error:
+        raise zipfile.BadZipFile(repr(error)) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # An offset before the file's start.
+            raise
+        raise zipfile.BadZipFile(str(error)) from error
+
+
+def _check(archive: zipfile.ZipFile) -> None:
+    """Raises BadZipFile if an entry is not as it was written."""
+    for entry in archive.infolist():
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+            raise zipfile.BadZipFile(f"{entry.filename} is not stored as it is")
+    # An array that seems shorter than it is would not be read to its CRC.
+    if damaged := archive.testzip():
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {damaged!r}")

@@ -37,6 +37,61 @@ def test_a_flipped_bit_is_seen(tmp_path, place):
         archive.read(path)
 
 
+def test_an_array_that_seems_shorter_is_seen(tmp_path):
+    """What is read of it ends before the bytes that the CRC follows."""
+    path = tmp_path / "a.zip"
+    archive.write(path, {"w": np.zeros(1000, np.float32)}, {})
+    path.write_bytes(path.read_bytes().replace(b"(1000,)", b"(100,) "))
+    with pytest.raises(zipfile.BadZipFile, match="CRC"):
+        archive.read(path)
+
+
+def test_any_damage_is_an_error_or_does_no_harm(tmp_path):
+    """Each byte in turn is another, then the file ends before it."""
+    path = tmp_path / "a.zip"
+    arrays = {"w": np.arange(3, dtype=np.float32), "step": np.array(5)}
+    archive.write(path, arrays, {"step": 7})
+    data = path.read_bytes()
+    damaged = [data[:k] for k in range(len(data))]
+    for k in range(len(data)):
+        for bit in (1, 16):
+            flipped = bytes([data[k] ^ bit])
+            damaged.append(data[:k] + flipped + data[k + 1 :])
+    errors = 0
+    for harm in damaged:
+        path.write_bytes(harm)
+        try:
+            found, document = archive.read(path)
+        except (zipfile.BadZipFile, KeyError, ValueError):
+            errors += 1
+            continue
+        assert document == {"step": 7}
+        assert {k: v.tolist() for k, v in found.items()} == {
+            "w": [0.0, 1.0, 2.0],
+            "step": 5,
+        }
+    assert errors > len(damaged) / 2
+
+
+def test_what_older_versions_wrote_is_read(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as old:
+        with old.open("model/0000.kernel.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.eye(2), allow_pickle=False)
+        old.writestr("document.json", '{"step": 7}')
+    found, document = archive.read(path)
+    assert document == {"step": 7}
+    assert list(found) == ["model/0000.kernel"]
+    assert found["model/0000.kernel"].tolist() == [[1, 0], [0, 1]]
+
+
+def test_python_objects_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="w is an array of Python objects"):
+        archive.write(
+            tmp_path / "a.zip", {"w": np.array([{}], dtype=object)}, {}
+        )
+
+
 def test_python_objects_are_not_loaded(tmp_path):
     class Bomb:
         def __reduce__(self):
