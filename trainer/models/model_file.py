@@ -14,7 +14,7 @@ import zipfile
 import keras
 import numpy as np
 
-from storage import UserError
+from storage import UserError, whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
 CARD = "dataset.json"
@@ -44,14 +44,14 @@ def make_card(
 
 
 def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
-    """Writes the model with its card: temporary name, fsync, rename."""
+    """Writes the model with its card: complete, or not at all."""
     path = pathlib.Path(path)
     saved = path.with_name(f".{path.stem}.saved.keras")
-    temporary = path.with_name(f".{path.stem}.tmp.keras")
     model.save(saved)
     with (
         zipfile.ZipFile(saved) as source,
-        zipfile.ZipFile(temporary, "w") as sink,
+        whole_file.whole_file(path) as file,
+        zipfile.ZipFile(file, "w") as sink,
     ):
         for entry in source.infolist():
             data = source.read(entry)
@@ -60,9 +60,6 @@ def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
             sink.writestr(entry, data)
         sink.writestr(CARD, json.dumps(card, ensure_ascii=False))
     saved.unlink()
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _renumber_shared_objects(config: str) -> str:
