@@ -22,15 +22,15 @@ class Folder(Protocol):
         """Returns a file's content; FileNotFoundError where it is missing."""
 
     def replace(self, name: str, data: bytes) -> None:
-        """Writes a small file whole, in the place of an older one."""
+        """Writes a small file, complete; an older one of that name goes."""
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
         """Copies a local file in under a name that does not exist yet.
 
         The bytes go straight to that name, since a rename is not to be relied
-        on everywhere: a digest in a manifest written later says it is whole.
-        After a failure half a file may stay, so it is not tried again here:
-        the caller knows whether to delete it or to choose another name.
+        on everywhere: a digest in a manifest written later shows whether it
+        is complete. It is not tried again here, since half a file may stay
+        after a failure: the caller deletes it or chooses another name.
         """
 
     def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:

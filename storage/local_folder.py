@@ -40,7 +40,7 @@ class LocalFolder:
         )
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
-        # Not tried again: a name that was written to is not used twice.
+        # Not tried again; see the protocol.
         with open(path, "rb") as file, open(self.path / name, "xb") as sink:
             shutil.copyfileobj(file, sink, _COPY_BYTES)
             sink.flush()

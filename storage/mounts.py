@@ -1,7 +1,7 @@
-"""Tells a mount, such as Google Drive in Colab, from this machine's own disk.
+"""Whether a path is on a mount, such as Google Drive in Colab.
 
 Reads on a mount are slow, and fail for a moment now and then; a rename there
-is not to be relied on. So work is done on local disk, and whole files copied.
+is not to be relied on. So work is done on local disk, and the files copied.
 """
 
 import os
@@ -15,7 +15,7 @@ _LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuseblk")
 
 
 def is_mount(path: str | pathlib.Path, table: str | None = None) -> bool:
-    """Tells whether `path` lies on a FUSE or network file system.
+    """Returns whether `path` lies on a FUSE or network file system.
 
     Args:
         path: A path; it need not exist.

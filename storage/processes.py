@@ -1,4 +1,4 @@
-"""What tells a process of this machine from any other."""
+"""Which machine this is, and which of its processes is alive."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import socket
 
 
 def machine_id() -> str:
-    """Returns what tells this boot, and set of processes, from any other."""
+    """Returns an id of this boot and set of processes that no other has."""
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
         # Containers of one machine have process numbers of their own.

@@ -36,7 +36,7 @@ _COPIES_AT_ONCE = 8
 
 
 class Destination:
-    """The output folder and the place where its build grows.
+    """The output folder, and the folder where its build grows.
 
     Attributes:
         folder: The output folder.
@@ -49,8 +49,8 @@ class Destination:
         self._lease = OutputLease(self.folder)
         path = self.folder.path
         if always_spool or path is None or mounts.is_mount(path):
-            place = os.path.realpath(path) if path else url.rstrip("/")
-            name = hashlib.sha256(place.encode()).hexdigest()[:16]
+            full = os.path.realpath(path) if path else url.rstrip("/")
+            name = hashlib.sha256(full.encode()).hexdigest()[:16]
             spool = pathlib.Path(spool_dir or tempfile.gettempdir())
             self.work = spool / f"tfrecord_builder-{name}"
             self.moved_to = None
@@ -77,17 +77,17 @@ class Destination:
                 "what made it cannot be told; choose another --output_dir, or "
                 "add --overwrite"
             ) from None
-        told = [
+        differing = [
             f"--{k} was {flags.get(k)}, is {v}"
             for k, v in log["flags"].items()
             if flags.get(k) != v
         ]
         if source != log["source"]:
-            told.append("other input files")
-        if told:
+            differing.append("other input files")
+        if differing:
             raise UserError(
-                f"{url}: another dataset is in it ({', '.join(told)}); choose "
-                "another --output_dir, or add --overwrite"
+                f"{url}: another dataset is in it ({', '.join(differing)}); "
+                "choose another --output_dir, or add --overwrite"
             )
         return dataset_info.read(url)
 
@@ -116,7 +116,7 @@ class Destination:
         log: dict,
         bring: Callable[[dict[str, str]], dict[str, int]] | None = None,
     ) -> DatasetInfo:
-        """Brings finished shards to their place; dataset_info.json comes last.
+        """Publishes finished shards; dataset_info.json comes last.
 
         From the first step on an older dataset is none any more, since its
         dataset_info.json goes first. A kill between any two steps leaves a
@@ -130,7 +130,7 @@ class Destination:
                 returns their sizes; None where they lie in `work`.
 
         Returns:
-            The whole information.
+            The complete information.
 
         Raises:
             UserError: Another builder has taken the output over.

@@ -1,4 +1,4 @@
-"""The place where a build grows until it is whole, and its journal.
+"""The folder where a build grows until it is complete, and its journal.
 
     .build/identity.json   what is being built; another build is refused
     .build/journal         one line a finished range of rows, or shard
@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import shutil
+from typing import IO, Self
 
 import storage
 from storage import UserError
@@ -34,11 +35,11 @@ class Staging:
         """Makes no folder yet; `output` is what errors call the build."""
         self.path = path
         self._output = output
-        self._lock = None
-        self._journal = None
+        self._lock: IO | None = None
+        self._journal: IO | None = None
         self._made_output = False
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._made_output = not self.path.parent.exists()
         while True:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ class Staging:
                     return self
             self._lock.close()
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         if self._journal:
             self._journal.close()
         if {p.name for p in self.path.glob("*")} == {"lock"}:
@@ -128,10 +129,10 @@ class Staging:
             return None
 
     def _lost_shards(self, output: pathlib.Path | None) -> bool:
-        """Whether a finished shard lies in neither of its two places."""
-        places = [self.path, *([output] if output else [])]
+        """Whether a finished shard is in neither of its two folders."""
+        folders = [self.path, *([output] if output else [])]
         return any(
-            not any((place / name).exists() for place in places)
+            not any((folder / name).exists() for folder in folders)
             for name in self.done_shards()
         )
 
@@ -156,16 +157,18 @@ class Staging:
             text = (self.path / "journal").read_text()
         except FileNotFoundError:
             return []
-        # Only lines with their end are whole.
+        # Only lines with their end are complete.
         return [line.split() for line in text.split("\n")[:-1] if line]
 
 
 def differences(before: dict, now: dict) -> str:
-    """Tells which fields of two builds differ."""
-    told = []
+    """Returns a text of the fields in which two builds differ."""
+    parts = []
     for key in sorted({*before, *now}):
         old, new = before.get(key), now.get(key)
         short = isinstance(old, str | int | float) and len(str(old)) < 20
         if old != new:
-            told.append(f"{key} was {old}, is {new}" if short else f"the {key}")
-    return ", ".join(told) or "nothing"
+            parts.append(
+                f"{key} was {old}, is {new}" if short else f"the {key}"
+            )
+    return ", ".join(parts) or "nothing"

@@ -31,7 +31,7 @@ class BackupFolder:
         url: A folder that outlives this machine, or gs://bucket/prefix.
         identity: What makes it this run: flags and data, JSON values.
         local_dir: Folder on this machine's own disk for the archives.
-        settle_seconds: Age at which a generation has surely arrived.
+        settle_seconds: Age at which a generation is assumed to have arrived.
         defaults: What an older backup's identity is completed by.
 
     Attributes:
@@ -131,7 +131,7 @@ class BackupFolder:
         self.heartbeat.stop()
 
     def restore(self, state: RunState) -> bool:
-        """Gives the run the newest generation that is whole.
+        """Restores the run from the newest generation that is complete.
 
         Returns:
             Whether there is one.

@@ -68,7 +68,7 @@ def restore_finished(
     identity: dict,
     defaults: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Says whether this very run is finished; if so, fills up its workdir.
+    """Returns whether this very run is finished; then fills up its workdir.
 
     Args:
         backup_dir: Its backup folder.

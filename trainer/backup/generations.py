@@ -57,7 +57,7 @@ class Found:
         generation: Which.
         manifest: None if it cannot be used.
         why: Why it cannot.
-        error: What kept it from being read; it may be whole.
+        error: What kept it from being read; it may be complete.
     """
 
     generation: Generation
@@ -120,7 +120,7 @@ class Generations:
         """Copies an archive in, reads it back, and writes its manifest last.
 
         Args:
-            generation: Its place; no file of that name may be there yet.
+            generation: Its name; no file of that name may exist yet.
             path: The archive on local disk; its manifest is made beside it.
             run: The leg in which the run began that it belongs to.
             identity: What makes it that run.
@@ -190,16 +190,17 @@ class Generations:
             run: The leg in which this run began.
             known: Generations of lower legs that were there when this leg
                 began. Others of theirs came late and go.
-            settle_seconds: Age at which a generation has surely arrived.
+            settle_seconds: Age at which a generation is assumed to have
+                arrived.
         """
         found = [f for f in self.newest_first() if f.generation.leg <= leg]
-        whole = [
+        complete = [
             f
             for f in found
             if f.manifest and (f.generation.leg == leg or f.generation in known)
         ]
-        mine = [f for f in whole if f.manifest.get("run") == run]
-        others = [f for f in whole if f not in mine]
+        mine = [f for f in complete if f.manifest.get("run") == run]
+        others = [f for f in complete if f not in mine]
         settled = [f for f in mine if self._age(f) >= settle_seconds]
         unsettled = [f for f in mine if f not in settled]
         kept = mine[:2] + settled[:1] + unsettled[-1:]

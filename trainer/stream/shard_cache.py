@@ -92,9 +92,9 @@ class ShardCache:
         source = storage.open_folder(dataset.data_dir)
         for split in dataset.splits:
             for shard in dataset.info.splits[split].shards:
-                there = os.path.join(dataset.data_dir, shard.name)
+                original = os.path.join(dataset.data_dir, shard.name)
                 path = folder / shard.name
-                self._copies[there] = _Copy(shard, source, path)
+                self._copies[original] = _Copy(shard, source, path)
 
     def __enter__(self) -> Self:
         for folder in self.folders:
@@ -126,7 +126,7 @@ class ShardCache:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        """Stops copying; raises the data's fault in place of what it caused."""
+        """Stops copying; raises the data's fault instead of what it caused."""
         with self._changed:
             # Who still waits, such as a thread that reads ahead, goes on.
             self._todo.clear()
