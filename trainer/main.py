@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-import keras
 from absl import flags, logging
 
 from console import command
@@ -85,7 +84,7 @@ def main() -> int:
             if loop.run([*recipe.make_warm_start(step, state), files]):
                 loop.limits.stop_at_once()
                 best = recipe.build_best(state, data, devices=used)
-                finish(files, best, predictor(best), folder)
+                finish(files, predictor(best), folder)
                 return 0
         files.write_summary()
         return loop.leave()
@@ -164,7 +163,7 @@ def weigh_outputs(data: TrainingData) -> dict[str, float]:
 
 def make_predictor(
     step: TrainStep, data: TrainingData, cache: ShardCache | None
-) -> Callable[[keras.Model], Judge]:
+) -> Callable[..., Judge]:
     """Returns what makes a predictor of the run's splits from a net."""
     return functools.partial(
         Judge,
@@ -178,7 +177,7 @@ def make_predictor(
 
 
 def make_evaluation(
-    predictor: Callable[[keras.Model], Judge],
+    predictor: Callable[..., Judge],
     step: TrainStep,
     recipe: Recipe,
     data: TrainingData,
@@ -214,22 +213,16 @@ def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
     )
 
 
-def finish(
-    files: Workdir,
-    best: keras.Model,
-    predictor: Judge,
-    folder: BackupFolder,
-) -> None:
+def finish(files: Workdir, predictor: Judge, folder: BackupFolder) -> None:
     """Writes the trained model, and copies what the run leaves to its backup.
 
     Args:
         files: The workdir of the run.
-        best: The net with the best weights.
-        predictor: Predicts with it.
+        predictor: Predicts with the best weights.
         folder: Where the run is backed up to.
     """
     chief = workers.is_chief()
-    trained_model.write(files, best, predictor, report=chief)
+    trained_model.write(files, predictor, report=chief)
     if chief:
         finished_run.save(
             folder.url,

@@ -40,6 +40,7 @@ class Judge:
         fetch: Callable[[Sequence[str]], Sequence[str]] = tuple,
     ) -> None:
         self.strategy = strategy
+        self.net = net
         self.preprocess = preprocess
         self.info = info
         self.data_dir = data_dir

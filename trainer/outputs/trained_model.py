@@ -1,6 +1,5 @@
 """The end of a run: model.keras, its scores, and the report."""
 
-import keras
 from absl import logging
 
 from trainer.evaluation import calibrate, metrics
@@ -11,16 +10,13 @@ from trainer.outputs.report.run_files import Judged
 from trainer.outputs.workdir import Workdir
 
 
-def write(
-    workdir: Workdir, core: keras.Model, predictor: Judge, *, report: bool
-) -> None:
+def write(workdir: Workdir, predictor: Judge, *, report: bool) -> None:
     """Writes model.keras, summary.json and report.html of a run at its end.
 
     Args:
         workdir: Where to; its evaluation chose the weights, and the same
             splits are scored.
-        core: The net with these weights, in float32.
-        predictor: Predicts with it.
+        predictor: Predicts with the net that has these weights, in float32.
         report: Whether to write the report.
     """
     evaluation, info = workdir.evaluation, predictor.info
@@ -43,7 +39,7 @@ def write(
         for name, (labels, logits) in predictions.items()
     }
     served = network.build_served(
-        core,
+        predictor.net,
         preprocess=predictor.preprocess,
         image_shape=(info.image.height, info.image.width),
         calibration=calibration,
@@ -58,7 +54,7 @@ def write(
             "finished": True,
             "judged": scores,
             "calibration": fitted,
-            "parameters": core.count_params(),
+            "parameters": predictor.net.count_params(),
         }
         | scores.get("validation", {}),
     )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 
 import caches
 import gcs_emulators
@@ -253,17 +254,17 @@ def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
     tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
     other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
     data = training_data.read(
-        str(tiny_records), validation_fold=0, extra_dir=str(other)
+        data_dir=str(tiny_records), validation_fold=0, extra_data_dir=str(other)
     )
     asked, given = [], []
 
-    def stream(fetch):
+    def stream(cache):
         return data.make_stream(
-            batch_size=8,
-            window_mb=1,
+            global_batch_size=8,
+            shuffle_window_mb=1,
             seed=0,
             extra_fraction=0.25,
-            fetch=fetch,
+            cache=cache,
         )
 
     with data.make_cache(str(tmp_path / "cache")) as made:
@@ -273,7 +274,8 @@ def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
             given.extend(made.fetch(paths))
             return given[-len(paths) :]
 
-        found = streams.read(stream(fetch).dataset(0, 3))
+        cache = types.SimpleNamespace(fetch=fetch)
+        found = streams.read(stream(cache).dataset(0, 3))
     streams.assert_same(found, streams.read(stream(None).dataset(0, 3)))
     assert {os.path.dirname(p) for p in asked} == {
         str(tiny_records),
