@@ -1,5 +1,22 @@
 """Runs a command: parses its flags, and turns a user's mistake into one line.
 
+A command file is in this order, so that `--help` and a mistyped flag are
+answered at once, and a start says what it waits for:
+
+    from absl import flags
+    from console import command
+    from flags import my_flags
+
+    if __name__ == "__main__":
+        command.begin(my_flags, importing="TensorFlow")
+
+    import tensorflow as tf  # And whatever else is slow.
+
+    def main() -> int | None: …
+
+    if __name__ == "__main__":
+        command.run(main, my_flags)
+
 Exit codes: 0 in good order; 1 a mistake of the user or the data, told in one
 line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 """
@@ -8,29 +25,52 @@ import argparse
 import logging as std_logging
 import re
 import sys
-import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from absl import app, flags, logging
+
+from console import errors, short_help
+from console.importing import Importing
 
 # What absl says of a flag that is required and not given.
 _MISSING = re.compile(
     r"flag --(\w+)=None: Flag --\1 must have a value .*None\.?"
 )
 
-# So that --help shows what run() adopts as flags of the script that calls it.
+# So that --help shows what is adopted here as flags of the calling script.
 flags.disclaim_key_flags()
+
+_importing: Importing | None = None  # From begin() to run().
+
+
+def begin(
+    *flag_modules: ModuleType, importing: str, takes_rest: bool = False
+) -> None:
+    """Parses sys.argv before the slow imports, and shows that they go on.
+
+    Exits where the flags ask for help or are wrong. `run` ends the display.
+
+    Args:
+        *flag_modules: As of run().
+        importing: The slowest package that is imported next.
+        takes_rest: As of run().
+    """
+    global _importing
+    _parse(flag_modules, takes_rest=takes_rest)
+    _log_plainly()
+    _importing = Importing(importing)
 
 
 def run(
     main: Callable[..., int | None],
-    *flag_modules,
-    user_errors: tuple = (),
+    *flag_modules: ModuleType,
+    user_errors: tuple[type[Exception], ...] = (),
     takes_rest: bool = False,
-) -> None:
-    """Parses sys.argv and runs `main`; never returns.
+) -> NoReturn:
+    """Runs `main`, and parses sys.argv if begin() has not; never returns.
 
     Args:
         main: The command; returns the exit code, None for 0.
@@ -41,32 +81,25 @@ def run(
             OSError is always one of them: a file, disk or mount failed.
         takes_rest: Whether `main` is given what follows a `--`.
     """
-    logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
-    for module in flag_modules:
-        flags.adopt_module_key_flags(module)
-    if {"--helpshort", "-helpshort"} & set(sys.argv[1:]):
-        print(short_help(sys.modules["__main__"].__doc__ or "", flag_modules))
-        sys.exit(0)
+
+    def parse(argv: list[str]) -> list[str]:
+        if _importing is None:
+            _parse(flag_modules, takes_rest=takes_rest)
+        return argv
 
     def guarded(argv: list[str]) -> int:
-        rest = []
-        if takes_rest and "--" in sys.argv:
-            rest = sys.argv[sys.argv.index("--") + 1 :]
-            argv = argv[: len(argv) - len(rest)]
-        if len(argv) > 1:
-            return fail(
-                f"unexpected argument {argv[1]!r}: every option is a flag of "
-                "the form --name=value (see --help)"
-            )
         _log_plainly()
         try:
-            return (main(rest) if takes_rest else main()) or 0
+            if _importing is not None:
+                _importing.close()
+            rest = (_rest(argv),) if takes_rest else ()
+            return main(*rest) or 0
         except (OSError, *user_errors) as error:
-            return fail(str(error))
+            return errors.fail(str(error))
         except KeyboardInterrupt:
-            return fail("interrupted; run the same command again to go on")
+            return errors.fail(errors.INTERRUPTED)
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=parse)
 
 
 def flagfiles(argv: list[str]) -> list[str]:
@@ -76,71 +109,49 @@ def flagfiles(argv: list[str]) -> list[str]:
     return parser.parse_known_args(argv)[0].flagfile
 
 
-def short_help(synopsis: str, flag_modules: tuple[ModuleType, ...]) -> str:
-    """Returns what a command is for, and its flags in groups, on a screen.
-
-    Args:
-        synopsis: The command's docstring.
-        flag_modules: As of run().
-    """
-    groups: dict[str, list[str]] = {}
-    title = "Flags"
+def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
+    """Parses sys.argv; exits where it asks for help or is wrong."""
+    logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
+    app.define_help_flags()
     for module in flag_modules:
-        titles = getattr(module, "GROUPS", {})
-        for flag in flags.FLAGS.get_key_flags_for_module(module):
-            title = titles.get(flag.name, title)
-            groups.setdefault(title, []).append(_summary(flag))
-    lines = [synopsis.strip()]
-    for title, summaries in groups.items():
-        lines.append(title)
-        lines += textwrap.wrap(
-            "  ".join(summaries),
-            width=79,
-            initial_indent="  ",
-            subsequent_indent="  ",
-            break_on_hyphens=False,
-            break_long_words=False,
+        flags.adopt_module_key_flags(module)
+    if {"--helpshort", "-helpshort"} & set(sys.argv[1:]):
+        print(
+            short_help.make(sys.modules["__main__"].__doc__ or "", flag_modules)
         )
-    lines.append("--help tells what each of them means.")
-    return "\n".join(lines)
-
-
-def _summary(flag):
-    """Returns a flag with its default, without a space."""
-    if flag.boolean:
-        return f"--{'' if flag.default else '[no]'}{flag.name}"
-    if flag.default is None:
-        return f"--{flag.name}=…"
-    default = flag.default_as_str.strip("'")
-    return f"--{flag.name}={default}" if default else f"--{flag.name}"
-
-
-def _parse(argv: list[str]) -> list[str]:
-    """Parses the flags; a mistake is one line."""
+        sys.exit(0)
     try:
-        return flags.FLAGS(argv)
+        unknown = flags.FLAGS(sys.argv)[1:]
     except flags.Error as error:
-        told = _MISSING.sub(r"--\1 is missing.", str(error))
-        told = told.removeprefix("ERROR:: ").rstrip(".")
-        sys.exit(fail(f"{told} (see --helpshort)"))
+        message = _MISSING.sub(r"--\1 is missing.", str(error))
+        message = message.removeprefix("ERROR:: ").rstrip(".")
+        sys.exit(errors.fail(f"{message} (see --helpshort)"))
+    if takes_rest:
+        unknown = unknown[: len(unknown) - len(_rest(sys.argv))]
+    if unknown:
+        sys.exit(
+            errors.fail(
+                f"unexpected argument {unknown[0]!r}: every option is a flag "
+                "of the form --name=value (see --help)"
+            )
+        )
+
+
+def _rest(argv: list[str]) -> list[str]:
+    """Returns what follows a `--`."""
+    return argv[argv.index("--") + 1 :] if "--" in argv else []
 
 
 def _log_plainly() -> None:
     """Logs a time and a line."""
+    logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(_Formatter())
 
 
 class _Formatter(std_logging.Formatter):
     """Formats a record as `12:34:56 message`, warnings marked as such."""
 
-    def format(self, record):
+    def format(self, record: std_logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         mark = "" if record.levelno <= std_logging.INFO else record.levelname
         return f"{clock} {mark + ': ' if mark else ''}{record.getMessage()}"
-
-
-def fail(message: str) -> int:
-    """Prints one `error: …` line to stderr and returns exit code 1."""
-    sys.stdout.flush()
-    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
-    return 1

@@ -1,72 +1,117 @@
-"""The line that says how far long work is and how long it will take."""
+"""Shows how far long work is and how long it will take.
 
+    with Progress("predicting", total=50_000) as progress:
+        for batch in batches:
+            predict(batch)
+            progress.advance(len(batch))
+
+On a terminal and in a notebook this is a bar of tqdm; elsewhere it is a line in
+the log at once, every 10 s, and every 20 s while nothing advances. A thread
+shows it, so that it also goes on while the work itself is busy or waits.
+"""
+
+import contextlib
 import sys
-import time
+import threading
+from collections.abc import Iterator
 
-from absl import logging
+from console import displays, work
+from console.displays import Bar, LogLines
+from console.work import Work
 
-_SECONDS_BETWEEN_LINES = 10.0
+minutes = work.minutes
 
 
 class Progress:
-    """Shows progress: one changing line on a terminal, else a line a while.
+    """Progress of a piece of work, from when it is made until it is closed.
 
-    What comes before the first update is not in the rate: input is opened and
-    graphs are compiled.
-
-    Args:
-        total: Units of the whole work.
-        unit: What a unit is called in the rate, and how many it counts.
+    Any thread may call the methods.
     """
 
-    def __init__(self, total: int, *, unit: tuple[str, int] = ("", 1)):
-        self.total = total
-        self.unit, self.per_unit = unit
-        self._terminal = sys.stderr.isatty()
-        self._mark = None
-        self._shown = time.monotonic()
-        self.rate = 0.0
+    def __init__(
+        self,
+        what: str,
+        *,
+        total: float | None = None,
+        unit: str = "images",
+        unit_scale: float = 1,
+        initial: float = 0,
+        megabytes: float = 0.0,
+    ):
+        """Shows that the work begins.
 
-    def update(self, done: int, text: str) -> None:
-        """Takes note of `done` units, and shows `text`, rate and ETA."""
-        now = time.monotonic()
-        self._mark = self._mark or (now, done)
-        began, before = self._mark
-        if done > before and now > began:
-            self.rate = (done - before) / (now - began)
-        wait = 0.2 if self._terminal else _SECONDS_BETWEEN_LINES
-        if now - self._shown < wait:
-            return
-        self._shown = now
-        line = text
-        if self.rate:
-            left = (self.total - done) / self.rate
-            line += (
-                f", {self.rate * self.per_unit:.0f} {self.unit}/s, "
-                f"ETA {minutes(left)}"
-            )
-        if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-        else:
-            logging.info("%s", line)
+        Args:
+            what: The work in a few words, such as "compiling".
+            total: Counts of the complete work; None if that is not known.
+            unit: The unit that is shown.
+            unit_scale: Units that a count stands for, such as the images of a
+                step.
+            initial: Counts that an earlier start had done; they are not in the
+                rate.
+            megabytes: MB that a unit stands for, to show MB/s too; 0 shows
+                none.
+        """
+        self._work = Work(
+            what,
+            total=total,
+            unit=unit,
+            unit_scale=unit_scale,
+            initial=initial,
+            megabytes=megabytes,
+        )
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        has_bar = sys.stderr.isatty() or displays.in_notebook()
+        self._display = (Bar if has_bar else LogLines)(self._work)
+        self._thread = threading.Thread(
+            target=self._watch, name="progress", daemon=True
+        )
+        self._thread.start()
 
-    def close(self) -> None:
-        """Takes the changing line off the terminal."""
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
+    def __enter__(self) -> "Progress":
+        return self
 
-    def pause(self, done: int) -> None:
-        """Leaves the time since the last update out of the rate."""
-        self._mark = (time.monotonic(), done)
+    def __exit__(self, *error: object) -> None:
         self.close()
 
+    def advance(self, count: float = 1) -> None:
+        """Adds to what is done.
 
-def minutes(seconds: float) -> str:
-    """Returns a duration as people read it: 42 s, 7 min, 3 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    whole = round(seconds / 60)
-    if whole < 90:
-        return f"{whole} min"
-    return f"{whole // 60} h {whole % 60:02d} min"
+        The time before the first call is not in the rate: in it, input is
+        opened and graphs are compiled.
+        """
+        with self._lock:
+            self._work.advance(count)
+
+    def set_text(self, text: str) -> None:
+        """Replaces the text at the end of the line, such as the loss."""
+        with self._lock:
+            self._work.text = text
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leaves a `with` block of other work out of the rate and the log.
+
+        The other work can have a Progress of its own; on a terminal its bar is
+        below this one and vanishes at its end.
+        """
+        with self._lock:
+            self._work.pause()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._work.resume()
+
+    def close(self) -> None:
+        """Ends the display; nothing is shown after this."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._thread.join()
+        self._display.close()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._display.seconds):
+            with self._lock:
+                self._display.show()

@@ -6,6 +6,16 @@ The page is one file, page.html; the answers come from this process, and
 neither asks anything of any other machine.
 """
 
+from absl import flags
+
+from console import command
+from flags import demo_flags
+from flags.trainer import ensemble_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(ensemble_flags, demo_flags, importing="TensorFlow")
+
 import http.server
 import io
 import json
@@ -16,12 +26,10 @@ from collections.abc import Mapping, Sequence
 
 import fontpkg
 import numpy as np
-from absl import flags, logging
+from absl import logging
 from PIL import Image, ImageOps
 
-from console import command
-from flags import demo_flags
-from flags.trainer import ensemble_flags
+from console.progress import Progress
 from sample_data import combinations, graphemes
 from storage import UserError
 from trainer.inference import ensemble
@@ -47,7 +55,8 @@ _HEADERS = {
 def main() -> None:
     members = ensemble.read(FLAGS.model)
     predict = ensemble.make_predict(members, batch_size=1, num_views=FLAGS.tta)
-    predict(np.full((1, *members[0].source_size), 255, np.uint8))  # Compiles.
+    with Progress("compiling"):
+        predict(np.full((1, *members[0].source_size), 255, np.uint8))
     with make_server(
         (FLAGS.host, FLAGS.port),
         predict,

@@ -6,16 +6,22 @@ Real Bengali graphemes with their labels and frequencies, written by hands
 that are made up: needs no download and no account.
 """
 
+from absl import flags
+
+from console import command
+from flags import sample_data_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(sample_data_flags, importing="numpy")
+
 import dataclasses
 import json
 import pathlib
 
 import numpy as np
-from absl import flags
 
-from console import command
-from console.progress_bar import ProgressBar
-from flags import sample_data_flags
+from console.progress import Progress
 from sample_data import combinations, fonts, graphemes, layout, paper, workers
 from sample_data.workers import Workers
 from storage import UserError
@@ -165,7 +171,7 @@ def _draw_files(
     in memory: 1.6 GB for 50,210 images.
     """
     total = sum(len(indices) for _, _, indices in files)
-    with ProgressBar(total, _PIXELS, what="drawing") as bar:
+    with Progress("drawing", total=total, megabytes=_PIXELS / 1e6) as progress:
         batches = pool.draw(
             (
                 [
@@ -174,7 +180,7 @@ def _draw_files(
                 ]
                 for _, split, indices in files
             ),
-            on_drawn=bar.add,
+            on_drawn=progress.advance,
         )
         for name, split, indices in files:
             columns = np.empty((_PIXELS, len(indices)), np.uint8)

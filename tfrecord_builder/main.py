@@ -11,6 +11,11 @@ from absl import flags
 
 from console import command
 from flags import builder_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(builder_flags, importing="pyarrow", takes_rest=True)
+
 from storage import UserError
 from tfrecord_builder import run as building
 from tfrecord_builder import verify

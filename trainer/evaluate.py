@@ -7,15 +7,22 @@ A class without a true example in the split has no recall: it is null in the
 JSON and left out of the mean.
 """
 
+from absl import flags
+
+from console import command
+from flags.trainer import evaluate_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(evaluate_flags, importing="TensorFlow")
+
 import json
 import pathlib
 
-from absl import flags, logging
+from absl import logging
 
 import storage
-from console import command
 from console.progress import Progress
-from flags.trainer import evaluate_flags
 from storage import UserError
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
@@ -36,7 +43,6 @@ def main() -> None:
     logging.info(
         "%d images of %s in %s", images, ", ".join(splits), FLAGS.data_dir
     )
-    shown = Progress(images, unit=("images", 1))
     judge_ = Judge(
         devices.choose(precision="float32").strategy,
         model,
@@ -44,10 +50,8 @@ def main() -> None:
         data_dir=FLAGS.data_dir,
         batch_size=FLAGS.batch_size,
     )
-    labels, logits = judge_(
-        splits, on_batch=lambda done: shown.update(done, f"{done}/{images}")
-    )
-    shown.close()
+    with Progress("evaluating", total=images) as progress:
+        labels, logits = judge_(splits, on_batch=progress.advance)
     judged = metrics.judge_calibrated(
         labels,
         model_file.uncalibrate(card, logits),

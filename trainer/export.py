@@ -11,6 +11,15 @@ assets.extra, in the metadata of the ONNX model, and in the zip archive that is
 appended to the LiteRT file, where LiteRT expects a model's associated files.
 """
 
+from absl import flags
+
+from console import command
+from flags.trainer import export_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(export_flags, importing="TensorFlow")
+
 import importlib.metadata
 import importlib.util
 import os
@@ -18,10 +27,7 @@ import pathlib
 import shutil
 import tempfile
 
-from absl import flags, logging
-
-from console import command
-from flags.trainer import export_flags
+from console.progress import Progress
 from storage import UserError
 from trainer.inference import export_formats
 from trainer.models import model_file
@@ -39,9 +45,9 @@ def main() -> None:
         dir=output.parent, prefix=f".{output.name}."
     ) as folder:
         made = pathlib.Path(folder) / f"model{export_formats.SUFFIXES[format_]}"
-        logging.info("exporting %s as %s", path, format_)
         metadata = export_formats.make_metadata(card)
-        export_formats.write(format_, made, exported, metadata)
+        with Progress(f"exporting {path} as {format_}"):
+            export_formats.write(format_, made, exported, metadata)
         if output.is_dir():
             shutil.rmtree(output)
         os.replace(made, output)

@@ -6,6 +6,15 @@ Run the same command again after a reset: it goes on from the last backup, on
 whatever accelerator it finds, and ends where an uninterrupted run would have.
 """
 
+from absl import flags
+
+from console import command
+from flags.trainer import main_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(main_flags, importing="TensorFlow")
+
 import contextlib
 import functools
 import inspect
@@ -14,10 +23,8 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from absl import flags, logging
+from absl import logging
 
-from console import command
-from flags.trainer import main_flags
 from storage import UserError
 from trainer.augmentation.augment import Augmentation
 from trainer.backup import finished_run, identity

@@ -10,15 +10,22 @@ Killed, and run again, it goes on with the files that are not predicted yet:
 OUTPUT.parts holds the probabilities of the others until OUTPUT is written.
 """
 
+from absl import flags
+
+from console import command
+from flags.trainer import ensemble_flags, predict_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(ensemble_flags, predict_flags, importing="TensorFlow")
+
 import pathlib
 import time
 
-from absl import flags, logging
+from absl import logging
 
 import storage
-from console import command
 from console.progress import Progress
-from flags.trainer import ensemble_flags, predict_flags
 from storage import UserError
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.parquet.parquet_reader import Source
@@ -99,20 +106,18 @@ def predict_missing(
     predict = ensemble.make_predict(
         members, batch_size=batch_size, num_views=FLAGS.tta
     )
-    done = 0
     start = time.monotonic()
-    shown = Progress(missing, unit=("images", 1))
-
-    def count(images: int) -> None:
-        nonlocal done
-        done += images
-        shown.update(done, f"{kept + done}/{source.num_images} images")
-
-    for i, (image_ids, made) in file_predictions.predict_files(
-        source, todo, predict, batch_size=batch_size, on_images=count
-    ):
-        parts.write(names[i], digests[i], image_ids, made)
-    shown.close()
+    with Progress(
+        "predicting", total=source.num_images, initial=kept
+    ) as progress:
+        for i, (image_ids, made) in file_predictions.predict_files(
+            source,
+            todo,
+            predict,
+            batch_size=batch_size,
+            on_images=progress.advance,
+        ):
+            parts.write(names[i], digests[i], image_ids, made)
     return missing / (time.monotonic() - start)
 
 

@@ -6,13 +6,20 @@ A run writes it at its end by itself. This makes it of any workdir, also of
 one that is not finished: without a model.keras it shows the curves alone.
 """
 
-import pathlib
-
-from absl import flags, logging
+from absl import flags
 
 from console import command
-from console.progress import Progress
 from flags.trainer import report_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(report_flags, importing="TensorFlow")
+
+import pathlib
+
+from absl import logging
+
+from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.records import dataset_info
 from trainer.evaluation.split_predictor import Judge
@@ -70,14 +77,8 @@ def judge_splits(model, card, info, data_dir, run):
     found = {}
     for name, members in splits.items():
         images = sum(info.splits[member].records for member in members)
-        shown = Progress(images, unit=("images", 1))
-        labels, logits = judge_(
-            members,
-            on_batch=lambda done, shown=shown, images=images: shown.update(
-                done, f"{done}/{images}"
-            ),
-        )
-        shown.close()
+        with Progress(f"evaluating {name}", total=images) as progress:
+            labels, logits = judge_(members, on_batch=progress.advance)
         found[name] = Judged(
             members,
             labels,

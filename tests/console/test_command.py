@@ -1,7 +1,9 @@
 """How a command meets its user: short help, and flags that are wrong."""
 
 import ast
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import commands
 import pytest
 from absl import flags
 
-from console import command
+from console import command, short_help
 from flags.trainer import main_flags
 
 BUILDER = commands.ROOT / "tfrecord_builder" / "main.py"
@@ -25,7 +27,7 @@ def run(*arguments):
 
 
 def test_short_help_groups_every_flag_on_a_screen():
-    text = command.short_help("Trains.\n\n  main.py --x\n", (main_flags,))
+    text = short_help.make("Trains.\n\n  main.py --x\n", (main_flags,))
     lines = text.splitlines()
     assert lines[0] == "Trains."
     assert len(lines) <= 45
@@ -106,16 +108,120 @@ def test_what_is_missing_is_named():
     )
 
 
-def synopses():
-    """Yields the docstring of every command, by its path."""
-    for path in commands.ROOT.glob("*/*.py"):
-        if "command.run(" in (text := path.read_text("utf-8")):
-            name = path.relative_to(commands.ROOT).as_posix()
-            yield pytest.param(ast.get_docstring(ast.parse(text)), id=name)
+# The files that are commands, below the root.
+FILES = [
+    path.relative_to(commands.ROOT).as_posix()
+    for path in sorted(commands.ROOT.glob("*/*.py"))
+    if path.parent.name != "console" and "command.run(" in path.read_text()
+]
 
 
-@pytest.mark.parametrize("synopsis", list(synopses()))
-def test_a_synopsis_leaves_room_for_the_flags(synopsis):
-    lines = synopsis.splitlines()
+@pytest.mark.parametrize("file", FILES)
+def test_a_synopsis_leaves_room_for_the_flags(file):
+    text = (commands.ROOT / file).read_text("utf-8")
+    lines = ast.get_docstring(ast.parse(text)).splitlines()
     assert len(lines) < 16
     assert max(map(len, lines)) <= 80
+
+
+def start(python_flags, file, *arguments):
+    """Starts a command; what it imports is on stderr with -X importtime."""
+    return subprocess.Popen(
+        [sys.executable, *python_flags, commands.ROOT / file, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(commands.ROOT)},
+    )
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    ("argument", "answer"),
+    [
+        ("--help", "flags:"),
+        ("--helpshort", "--help tells what each of them means."),
+        ("--datadir", "error: Unknown command line flag 'datadir'"),
+    ],
+)
+def test_the_first_answers_do_not_wait_for_imports(file, argument, answer):
+    out, err = start(["-X", "importtime"], file, argument).communicate()
+    assert answer in out + err
+    assert "Traceback" not in err
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0]
+        for line in err.splitlines()
+        if line.startswith("import time:")
+    }
+    assert {"absl", "console", "flags"} < imported
+    slow = {"tensorflow", "keras", "keras_cv", "numpy", "pyarrow", "PIL"}
+    assert imported & slow == set()
+
+
+def test_all_commands_are_found():
+    assert FILES == [
+        "demo/app.py",
+        "sample_data/main.py",
+        "tfrecord_builder/main.py",
+        "trainer/evaluate.py",
+        "trainer/export.py",
+        "trainer/main.py",
+        "trainer/predict.py",
+        "trainer/report.py",
+    ]
+
+
+def run_with_imports(tmp_path, imports, signals=()):
+    """Runs a command whose slow imports are the statements `imports`."""
+    file = tmp_path / "a_command.py"
+    file.write_text(
+        f"""
+from absl import flags, logging
+from console import command
+from flags import sample_data_flags
+if __name__ == "__main__":
+    command.begin(sample_data_flags, importing="what is slow")
+{imports}
+def main():
+    logging.info("%s of %s", flags.FLAGS.seed, flags.FLAGS["seed"].present)
+if __name__ == "__main__":
+    command.run(main, sample_data_flags)
+"""
+    )
+    process = start([], file, "--output_dir=x", "--num_images=1", "--seed=3")
+    line = process.stderr.readline()
+    if signals:
+        assert process.stderr.readline() == "ready\n"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d importing what is slow\n", line)
+    for number in signals:
+        process.send_signal(number)
+    _, err = process.communicate()
+    return process.returncode, err
+
+
+def test_a_command_that_began_parses_its_flags_once(tmp_path):
+    code, err = run_with_imports(tmp_path, "import json")
+    assert code == 0
+    assert re.fullmatch(r"\d\d:\d\d:\d\d 3 of 1\n", err)
+
+
+def test_ctrl_c_while_it_imports_is_one_line(tmp_path):
+    code, err = run_with_imports(
+        tmp_path,
+        "import signal, sys\n"
+        "print('ready', file=sys.stderr, flush=True)\n"
+        "while True:\n"
+        "    signal.pause()",
+        [signal.SIGINT],
+    )
+    assert (code, err) == (
+        1,
+        "error: interrupted; run the same command again to go on\n",
+    )
+
+
+def test_an_import_that_fails_keeps_its_traceback(tmp_path):
+    code, err = run_with_imports(tmp_path, "import no_such_package")
+    assert code == 1
+    assert err.startswith("Traceback")
+    assert err.endswith("No module named 'no_such_package'\n")

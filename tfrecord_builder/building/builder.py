@@ -16,7 +16,7 @@ import shutil
 import numpy as np
 
 import storage
-from console.progress_bar import ProgressBar
+from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.building.png_spool import PngSpool
 from tfrecord_builder.building.staging import Staging
@@ -37,7 +37,7 @@ class Builder:
         staging: Staging,
         *,
         num_workers: int,
-        progress: ProgressBar,
+        progress: Progress,
     ):
         self._source = source
         self._plan = plan
@@ -71,7 +71,6 @@ class Builder:
             for rows in self._source.ranges(most):
                 count = rows.stop - rows.start
                 if rows in done:
-                    self._progress.skip(count)
                     continue
                 if writing and rows_held + count > most:
                     writing.result()  # No memory for two at once.
@@ -97,6 +96,7 @@ class Builder:
             UserError: A record is not what was written. The journal is empty
                 then, so that the next start builds everything anew.
         """
+        self._progress.set_text("finishing the shards")
         done = self._staging.done_shards()
         png = self._recipe.image_encoding == "png"
         if png and len(done) < len(self._plan.shards):
@@ -135,10 +135,10 @@ class Builder:
         self._pool.shutdown(cancel_futures=True)
 
     def _count_read(self, images: float) -> None:
-        self._progress.add(images * self._read_share)
+        self._progress.advance(images * self._read_share)
 
     def _count_written(self, images: float) -> None:
-        self._progress.add(images * (1 - self._read_share))
+        self._progress.advance(images * (1 - self._read_share))
 
     def _make_shards(self) -> None:
         """Takes the disk space of all raw shards at once."""

@@ -4,7 +4,7 @@ import os
 
 import pyarrow as pa
 
-from console.progress_bar import ProgressBar
+from console.progress import Progress
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.builder import Builder
 from tfrecord_builder.building.destination import Destination
@@ -45,16 +45,21 @@ class LocalEngine:
         destination: Destination,
     ) -> dict[str, str]:
         """Returns name -> SHA-256 of all shards, which now lie in `work`."""
-        image_bytes = source.height * source.width
+        kept = sum(rows.stop - rows.start for rows in self._build.done_ranges())
         with (
-            ProgressBar(len(plan.ids), image_bytes) as bar,
+            Progress(
+                "building",
+                total=len(plan.ids),
+                initial=kept,
+                megabytes=source.height * source.width / 1e6,
+            ) as progress,
             Builder(
                 source,
                 plan,
                 recipe,
                 self._build,
                 num_workers=self._num_workers,
-                progress=bar,
+                progress=progress,
             ) as builder,
         ):
             builder.write_ranges()

@@ -42,6 +42,16 @@ class EpochEvaluation:
         default_factory=dict
     )
 
+    @property
+    def images(self) -> int:
+        """The images that are evaluated after each epoch."""
+        splits = self.predictor.info.splits
+        return sum(
+            splits[name].records
+            for names in self.splits.values()
+            for name in names
+        )
+
     def add_epoch(
         self,
         state: RunState,
@@ -56,7 +66,7 @@ class EpochEvaluation:
             state: The run.
             ema_core: Holds the moving average of the weights.
             memory_mb: Returns the accelerator memory used; None: not known.
-            on_batch: Called after each batch with the images done so far; it
+            on_batch: Called after each batch with its number of images; it
                 may raise to stop, and the state is as before.
         """
         began = time.monotonic()

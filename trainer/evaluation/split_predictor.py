@@ -73,7 +73,7 @@ class Judge:
 
         Args:
             splits: Names of splits of the dataset.
-            on_batch: Called after each batch with the images done so far; it
+            on_batch: Called after each batch with its number of images; it
                 may raise to stop.
 
         Returns:
@@ -91,7 +91,7 @@ class Judge:
                 batch_size=self.batch_size,
             ),
         )
-        labels, logits, images = [], [], 0
+        labels, logits = [], []
         for features in dataset:
             batch_labels, batch_logits, valid = self._batch(features)
             valid = valid.numpy() > 0
@@ -101,8 +101,7 @@ class Judge:
             logits.append(
                 {k: v.numpy()[valid] for k, v in batch_logits.items()}
             )
-            images += int(valid.sum())
-            on_batch(images)
+            on_batch(int(valid.sum()))
         return _concatenate(labels), _concatenate(logits)
 
 

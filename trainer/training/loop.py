@@ -124,17 +124,27 @@ class TrainingLoop:
         self, loop: Callable, callbacks: keras.callbacks.CallbackList
     ) -> bool:
         """Runs to the end, or to a bad step; returns whether it is the end."""
-        state = self.state
-        iterator = None
-        progress = Progress(
-            self.total_steps, unit=("images", self.stream.batch_size)
-        )
+        with Progress(
+            "training",
+            total=self.total_steps,
+            unit_scale=self.stream.batch_size,
+            initial=self.state.step,
+        ) as progress:
+            return self._take_all_steps(loop, callbacks, progress)
+
+    def _take_all_steps(
+        self,
+        loop: Callable,
+        callbacks: keras.callbacks.CallbackList,
+        progress: Progress,
+    ) -> bool:
+        state, iterator = self.state, None
         length = LoopLength(self.steps_per_loop, workers=self._workers.count)
         while not self._is_over():
             if state.step == state.epoch_end:
-                self._evaluate()
-                callbacks.on_epoch_end(state.epoch - 1, state.history[-1])
-                progress.pause(state.step)
+                with progress.pause():
+                    self._evaluate()
+                    callbacks.on_epoch_end(state.epoch - 1, state.history[-1])
                 continue
             self._stop_at_limit()
             if iterator is None:
@@ -142,22 +152,26 @@ class TrainingLoop:
             if state.step in state.skipped_steps:
                 next(iterator)
                 state.skip_step()
+                progress.advance(1)
                 continue
-            began = time.monotonic()
-            if not self._take_steps(loop, iterator, self._count(length)):
+            began, count = time.monotonic(), self._count(length)
+            if not self._take_steps(loop, iterator, count):
                 return False
             length.adapt(time.monotonic() - began)
             callbacks.on_train_batch_end(
                 (state.step - 1) % state.steps_per_epoch
             )
-            line = log_lines.step(
-                state,
-                epochs=self.epochs,
-                total_steps=self.total_steps,
-                memory_mb=self.devices.memory_mb(),
-            )
-            progress.update(state.step, line)
+            progress.set_text(self._describe_step())
+            progress.advance(count)
         return True
+
+    def _describe_step(self) -> str:
+        return log_lines.step(
+            self.state,
+            epochs=self.epochs,
+            total_steps=self.total_steps,
+            memory_mb=self.devices.memory_mb(),
+        )
 
     def _is_over(self) -> bool:
         """Whether all epochs are evaluated, or enough had no gain."""
@@ -204,12 +218,18 @@ class TrainingLoop:
         return good == count
 
     def _evaluate(self) -> None:
-        self.evaluation.add_epoch(
-            self.state,
-            ema_core=self.step.ema_core,
-            memory_mb=self.devices.memory_mb,
-            on_batch=lambda images: self._stop_at_limit(),
-        )
+        with Progress("evaluating", total=self.evaluation.images) as progress:
+
+            def on_batch(images: int) -> None:
+                progress.advance(images)
+                self._stop_at_limit()
+
+            self.evaluation.add_epoch(
+                self.state,
+                ema_core=self.step.ema_core,
+                memory_mb=self.devices.memory_mb,
+                on_batch=on_batch,
+            )
         row = self.state.history[-1]
         logging.info("%s", log_lines.epoch(row, epochs=self.epochs))
 

@@ -1,0 +1,119 @@
+"""The two displays of work: a bar of tqdm, and lines in the log.
+
+Each shows itself when it is made and at each call of `show`, which should come
+every `seconds`.
+"""
+
+import os
+import sys
+
+import tqdm
+import tqdm.auto
+from absl import logging
+
+from console.work import Work
+
+
+class LogLines:
+    """Logs a line at once, then every 10 s, or 20 s if there is no news."""
+
+    seconds = 10.0
+
+    def __init__(self, work: Work):
+        self._work = work
+        self._logged = (work.done, work.text)
+        self._skipped = False
+        logging.info("%s", work.line())
+
+    def show(self) -> None:
+        """Logs a line, unless there was no news in these 10 s alone."""
+        if self._work.is_paused:
+            return
+        now = (self._work.done, self._work.text)
+        still = now == self._logged
+        if still and not self._skipped:
+            self._skipped = True
+            return
+        self._logged, self._skipped = now, False
+        logging.info("%s", self._work.line(still=still))
+
+    def close(self) -> None:
+        """Needs to do nothing: a line is complete."""
+
+
+class Bar:
+    """Draws a bar of tqdm on the terminal, or in the cell of a notebook."""
+
+    seconds = 0.2
+
+    def __init__(self, work: Work):
+        self._work = work
+        known = work.total is not None
+        columns = _columns()
+        make = tqdm.auto.tqdm if in_notebook() else tqdm.tqdm
+        make.monitor_interval = 0  # No thread of tqdm's own: `show` draws.
+        self._bar = make(
+            desc=work.what,
+            total=round(work.total * work.unit_scale) if known else None,
+            initial=self._count(),
+            unit=work.unit,
+            file=sys.stderr,
+            ncols=columns or 80,
+            dynamic_ncols=columns > 0,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| "
+            "{n_fmt}/{total_fmt} {unit}{postfix}"
+            if known
+            else "{desc}{postfix}",
+            # A bar below another one, and work of unknown length, vanish.
+            leave=None if known else False,
+        )
+        _log_above_bars()
+
+    def show(self) -> None:
+        """Draws the bar anew."""
+        self._bar.n = self._count()
+        self._bar.set_postfix_str(", ".join(self._work.details()))
+
+    def close(self) -> None:
+        """Draws the bar for the last time and ends its line."""
+        self.show()
+        self._bar.close()
+
+    def _count(self) -> int:
+        return round(self._work.done * self._work.unit_scale)
+
+
+def in_notebook() -> bool:
+    """Returns whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def _columns() -> int:
+    """Returns the width of the terminal; 0 if it is not known."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return 0
+
+
+class _AboveBars:
+    """A stream whose lines appear above the bars instead of in them."""
+
+    def write(self, text: str) -> None:
+        tqdm.tqdm.write(text, file=sys.stderr, end="")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Returns True: absl closes streams of other kinds at the end."""
+        return True
+
+
+def _log_above_bars() -> None:
+    """Has absl log through tqdm, which takes the bars away meanwhile."""
+    handler = logging.get_absl_handler().python_handler
+    if not isinstance(handler.stream, _AboveBars):
+        handler.setStream(_AboveBars())

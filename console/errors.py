@@ -1,0 +1,12 @@
+"""The one line that a mistake of the user or of the data becomes."""
+
+import sys
+
+INTERRUPTED = "interrupted; run the same command again to go on"
+
+
+def fail(message: str) -> int:
+    """Prints one `error: …` line to stderr and returns exit code 1."""
+    sys.stdout.flush()
+    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    return 1

@@ -1,0 +1,49 @@
+"""The seconds in which a command imports what it needs."""
+
+import os
+import signal
+import sys
+from types import TracebackType
+
+from console import errors
+from console.progress import Progress
+
+
+class Importing:
+    """Shows that a command imports, and ends it in one line at a Ctrl-C.
+
+    The imports are statements of the command's file, so this cannot be a
+    `with` block around them: `close` ends it.
+    """
+
+    def __init__(self, what: str):
+        """Begins.
+
+        Args:
+            what: The slowest package of the imports.
+        """
+        self._progress = Progress(f"importing {what}")
+        self._signal_handler = signal.signal(signal.SIGINT, self._interrupt)
+        sys.excepthook = self._fail
+
+    def close(self) -> None:
+        """Takes the display away; from here on Ctrl-C is as it was."""
+        signal.signal(signal.SIGINT, self._signal_handler)
+        sys.excepthook = sys.__excepthook__
+        self._progress.close()
+
+    def _interrupt(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # For a second Ctrl-C.
+        self._progress.close()
+        # An exception would be caught, or told as an ImportError, by packages
+        # that try imports.
+        os._exit(errors.fail(errors.INTERRUPTED))
+
+    def _fail(
+        self,
+        kind: type[BaseException],
+        error: BaseException,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.close()  # The traceback starts on a line of its own.
+        sys.__excepthook__(kind, error, traceback)

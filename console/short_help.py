@@ -1,0 +1,47 @@
+"""The text of --helpshort: what a command is for, and its flags in groups."""
+
+import textwrap
+from collections.abc import Sequence
+from types import ModuleType
+
+from absl import flags
+
+
+def make(synopsis: str, flag_modules: Sequence[ModuleType]) -> str:
+    """Returns what a command is for, and its flags in groups, on a screen.
+
+    Args:
+        synopsis: The command's docstring.
+        flag_modules: Modules with the command's flags. GROUPS in a module
+            names the first flag of each group, and the group.
+    """
+    groups: dict[str, list[str]] = {}
+    title = "Flags"
+    for module in flag_modules:
+        titles = getattr(module, "GROUPS", {})
+        for flag in flags.FLAGS.get_key_flags_for_module(module):
+            title = titles.get(flag.name, title)
+            groups.setdefault(title, []).append(_summary(flag))
+    lines = [synopsis.strip()]
+    for title, summaries in groups.items():
+        lines.append(title)
+        lines += textwrap.wrap(
+            "  ".join(summaries),
+            width=79,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    lines.append("--help tells what each of them means.")
+    return "\n".join(lines)
+
+
+def _summary(flag: flags.Flag) -> str:
+    """Returns a flag with its default, without a space."""
+    if flag.boolean:
+        return f"--{'' if flag.default else '[no]'}{flag.name}"
+    if flag.default is None:
+        return f"--{flag.name}=…"
+    default = flag.default_as_str.strip("'")
+    return f"--{flag.name}={default}" if default else f"--{flag.name}"
