@@ -6,7 +6,7 @@
 
 Runs trainer/main.py, one run after the other, for each preset as it is and with
 the flags of each variant. "crossed" is the score whose calibration was chosen
-on other examples than it is judged on; the spread is the standard deviation
+on other examples than it is scored on; the spread is the standard deviation
 over seeds and folds. Stopped, it goes on with the run it was at. A row for each
 run is also written to DIR/score.csv.
 """

@@ -15,15 +15,21 @@ from console.work import Work
 
 
 class LogLines:
-    """Logs a line at once, then every 10 s, or 20 s if there is no news."""
+    """Logs a line every 10 s, or every 20 s if there is no news.
+
+    Args:
+        work: What is shown.
+        at_once: Whether the first line comes at once.
+    """
 
     seconds = 10.0
 
-    def __init__(self, work: Work):
+    def __init__(self, work: Work, at_once: bool = True):
         self._work = work
         self._logged = (work.done, work.text)
         self._skipped = False
-        logging.info("%s", work.line())
+        if at_once:
+            logging.info("%s", work.line())
 
     def show(self) -> None:
         """Logs a line, unless there was no news in these 10 s alone."""

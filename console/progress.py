@@ -37,6 +37,7 @@ class Progress:
         unit_scale: float = 1,
         initial: float = 0,
         megabytes: float = 0.0,
+        at_once: bool = True,
     ):
         """Shows that the work begins.
 
@@ -50,6 +51,8 @@ class Progress:
                 rate.
             megabytes: MB that a unit stands for, to show MB/s too; 0 shows
                 none.
+            at_once: Whether the log has a line at once; else there is none
+                before 10 s, which suits short work that is repeated.
         """
         self._work = Work(
             what,
@@ -62,7 +65,9 @@ class Progress:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         has_bar = sys.stderr.isatty() or displays.in_notebook()
-        self._display = (Bar if has_bar else LogLines)(self._work)
+        self._display = (
+            Bar(self._work) if has_bar else LogLines(self._work, at_once)
+        )
         self._thread = threading.Thread(
             target=self._watch, name="progress", daemon=True
         )

@@ -27,7 +27,7 @@ from storage import UserError
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.evaluation import metrics
-from trainer.evaluation.split_predictor import Judge
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import model_file
 from trainer.runtime import devices
 
@@ -43,7 +43,7 @@ def main() -> None:
     logging.info(
         "%d images of %s in %s", images, ", ".join(splits), FLAGS.data_dir
     )
-    judge_ = Judge(
+    predictor = SplitPredictor(
         devices.choose(precision="float32").strategy,
         model,
         info=info,
@@ -51,19 +51,19 @@ def main() -> None:
         batch_size=FLAGS.batch_size,
     )
     with Progress("evaluating", total=images) as progress:
-        labels, logits = judge_(splits, on_batch=progress.advance)
-    judged = metrics.judge_calibrated(
+        labels, logits = predictor(splits, on_batch=progress.advance)
+    scores = metrics.evaluate_calibrated(
         labels,
         model_file.uncalibrate(card, logits),
         card["calibration"],
         card["output_weights"],
     )
-    write(FLAGS.output, {"split": FLAGS.split} | judged)
-    for name, recall in judged["recall"].items():
+    write(FLAGS.output, {"split": FLAGS.split} | scores)
+    for name, recall in scores["recall"].items():
         print(f"recall {name:<24}{recall:.4f}")
     print(
-        f"score {judged['score']:.4f} (uncalibrated "
-        f"{judged['score_uncalibrated']:.4f}); wrote {FLAGS.output}"
+        f"score {scores['score']:.4f} (uncalibrated "
+        f"{scores['score_uncalibrated']:.4f}); wrote {FLAGS.output}"
     )
 
 

@@ -32,7 +32,7 @@ from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.callback import BackupAndRestore
 from trainer.evaluation import output_weights
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
-from trainer.evaluation.split_predictor import Judge
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import network
 from trainer.outputs import trained_model, workdir
 from trainer.outputs.contact_sheet import ContactSheet
@@ -170,10 +170,10 @@ def weigh_outputs(data: TrainingData) -> dict[str, float]:
 
 def make_predictor(
     step: TrainStep, data: TrainingData, cache: ShardCache | None
-) -> Callable[..., Judge]:
+) -> Callable[..., SplitPredictor]:
     """Returns what makes a predictor of the run's splits from a net."""
     return functools.partial(
-        Judge,
+        SplitPredictor,
         step.strategy,
         preprocess=step.preprocess,
         info=data.info,
@@ -184,7 +184,7 @@ def make_predictor(
 
 
 def make_evaluation(
-    predictor: Callable[..., Judge],
+    predictor: Callable[..., SplitPredictor],
     step: TrainStep,
     recipe: Recipe,
     data: TrainingData,
@@ -220,7 +220,9 @@ def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
     )
 
 
-def finish(files: Workdir, predictor: Judge, folder: BackupFolder) -> None:
+def finish(
+    files: Workdir, predictor: SplitPredictor, folder: BackupFolder
+) -> None:
     """Writes the trained model, and copies what the run leaves to its backup.
 
     Args:

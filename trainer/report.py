@@ -22,20 +22,23 @@ from absl import logging
 from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.records import dataset_info
-from trainer.evaluation.split_predictor import Judge
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import model_file
 from trainer.outputs.report import page, run_files
-from trainer.outputs.report.run_files import Judged
+from trainer.outputs.report.run_files import ScoredSplit
 from trainer.runtime import devices
+from trainer.stream import training_data
 
 FLAGS = flags.FLAGS
+MODEL = "model.keras"
 
 
 def main() -> None:
     run = run_files.read(FLAGS.workdir)
-    model_path = pathlib.Path(FLAGS.workdir, "model.keras")
+    model_path = pathlib.Path(FLAGS.workdir, MODEL)
     data_dir = FLAGS.data_dir or run.flags.get("data_dir")
-    judged, weights, info = {}, {}, None
+    scored, weights, info = {}, {}, None
     if not model_path.exists():
         logging.info("%s is not there: the curves alone are shown", model_path)
     elif not data_dir:
@@ -45,13 +48,11 @@ def main() -> None:
         )
     else:
         info = dataset_info.read(data_dir)
-        model, card = model_file.read(model_path)
-        model_file.check_fits(card, info, data_dir)
-        judged = judge_splits(model, card, info, data_dir, run)
-        weights = card["output_weights"]
+        fold = int(run.flags.get("validation_fold", 0))
+        scored, weights = score_splits(info, data_dir, fold)
     path = page.write(
         FLAGS.workdir,
-        judged=judged,
+        scored=scored,
         output_weights=weights,
         info=info,
         data_dir=data_dir,
@@ -59,33 +60,43 @@ def main() -> None:
     print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def judge_splits(model, card, info, data_dir, run):
-    """Returns, by name, what the model says of the run's judged splits."""
-    splits = {}
-    if int(run.flags.get("validation_fold", 0)) >= 0:
-        fold = f"fold{run.flags.get('validation_fold', 0)}"
-        splits["validation"] = (fold,)
-    if dataset_info.UNSEEN in info.splits:
-        splits["unseen"] = (dataset_info.UNSEEN,)
-    judge_ = Judge(
+def score_splits(
+    info: DatasetInfo, data_dir: str, validation_fold: int
+) -> tuple[dict[str, ScoredSplit], dict[str, float]]:
+    """Scores the model on the splits that its run was evaluated on.
+
+    Args:
+        info: The dataset.
+        data_dir: Its folder.
+        validation_fold: The fold that the run held out; -1: none.
+
+    Returns:
+        By name, what the model says of a split; the weights of the outputs.
+    """
+    model, card = model_file.read(pathlib.Path(FLAGS.workdir, MODEL))
+    model_file.check_fits(card, info, data_dir)
+    predictor = SplitPredictor(
         devices.choose(precision="float32").strategy,
         model,
         info=info,
         data_dir=data_dir,
         batch_size=FLAGS.batch_size,
     )
-    found = {}
+    splits = training_data.evaluated_splits(
+        info, validation_fold=validation_fold
+    )
+    scored = {}
     for name, members in splits.items():
         images = sum(info.splits[member].records for member in members)
         with Progress(f"evaluating {name}", total=images) as progress:
-            labels, logits = judge_(members, on_batch=progress.advance)
-        found[name] = Judged(
+            labels, logits = predictor(members, on_batch=progress.advance)
+        scored[name] = ScoredSplit(
             members,
             labels,
             model_file.uncalibrate(card, logits),
             card["calibration"],
         )
-    return found
+    return scored, card["output_weights"]
 
 
 def run() -> None:

@@ -12,7 +12,7 @@ flags.DEFINE_string(
     "extra_data_dir",
     None,
     "Records of a second dataset to train on, such as sample_data's drawn "
-    "graphemes; all of its splits, never judged.",
+    "graphemes; all of its splits, never evaluated.",
 )
 flags.DEFINE_float(
     "extra_fraction",

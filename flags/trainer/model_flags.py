@@ -5,8 +5,8 @@ from absl import flags
 flags.DEFINE_integer(
     "validation_fold",
     0,
-    "Fold held out to judge each epoch; -1 trains on all folds and keeps the "
-    "last weights.",
+    "Fold held out to evaluate each epoch on; -1 trains on all folds and keeps "
+    "the last weights.",
     lower_bound=-1,
 )
 flags.DEFINE_string(

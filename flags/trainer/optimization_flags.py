@@ -58,8 +58,8 @@ flags.DEFINE_float(
     "logit_adjustment",
     1.0,
     "Power of a class's frequency that the loss makes allowance for: with 1 "
-    "the net learns to judge as if all classes were alike frequent, which is "
-    "what macro recall asks for; 0: it learns the frequencies, too.",
+    "the net learns to answer as if all classes were equally frequent, which "
+    "is what macro recall asks for; 0: it learns the frequencies, too.",
     lower_bound=0,
 )
 flags.DEFINE_float(

@@ -16,7 +16,7 @@ from tfrecord_builder.records import dataset_info
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.callback import BackupAndRestore
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
-from trainer.evaluation.split_predictor import Judge
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import preprocessing
 from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits
@@ -124,7 +124,7 @@ class Leg:
             ),
             state=tiny.state,
             evaluation=EpochEvaluation(
-                Judge(
+                SplitPredictor(
                     tiny.step.strategy,
                     tiny.step.ema_core,
                     preprocess=preprocessing.Preprocessing(12, 16, crop=True),

@@ -3,8 +3,8 @@
 Macro recall weighs every class alike, a net trained on uneven classes does
 not: dividing p(c) by prior(c)^a moves decisions towards rare classes (Menon et
 al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one number
-an output, chosen on held-out examples. What it gains is judged by
-cross-fitting: each part of the examples is judged with the exponent that the
+an output, chosen on held-out examples. What it gains is measured by
+cross-fitting: each part of the examples is scored with the exponent that the
 other parts chose. Where that is no gain, the output is left as it is. A
 negative exponent takes back what the loss has adjusted too far. Where there
 are unseen graphemes, they have a say as great as the validation fold's.
@@ -18,16 +18,16 @@ import numpy as np
 EXPONENTS = np.arange(-10, 31) / 20
 _PLAIN = EXPONENTS.tolist().index(0.0)
 _PARTS = 5
-Judged = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+Predictions = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
 
 
 def fit(
-    judged: Sequence[Judged], counts: Mapping[str, Sequence[int]]
+    predictions: Sequence[Predictions], counts: Mapping[str, Sequence[int]]
 ) -> tuple[dict[str, list[float]], dict]:
     """Chooses each output's exponent on held-out examples.
 
     Args:
-        judged: Labels and logits of each held-out split (by output, [N]
+        predictions: Labels and logits of each held-out split (by output, [N]
             integers and [N, C] floats). Splits weigh alike, however many
             examples they have.
         counts: By output, training examples of each class.
@@ -39,9 +39,9 @@ def fit(
         without}}.
     """
     biases, found = {}, {}
-    for name in judged[0][1]:
+    for name in predictions[0][1]:
         biases[name], found[name] = _fit_output(
-            [(labels[name], logits[name]) for labels, logits in judged],
+            [(labels[name], logits[name]) for labels, logits in predictions],
             np.asarray(counts[name]),
         )
     report = {
@@ -52,7 +52,7 @@ def fit(
 
 
 def _fit_output(
-    judged: Sequence[tuple[np.ndarray, np.ndarray]], counts: np.ndarray
+    predictions: Sequence[tuple[np.ndarray, np.ndarray]], counts: np.ndarray
 ) -> tuple[list[float], dict[str, float]]:
     direction, classes = _direction(counts), len(counts)
     splits = [
@@ -66,7 +66,7 @@ def _fit_output(
                 ]
             ),
         )
-        for labels, logits in judged
+        for labels, logits in predictions
     ]
     crossed = [np.zeros(len(split.labels), bool) for split in splits]
     for held_out in range(_PARTS):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from trainer.evaluation import metrics
-from trainer.evaluation.split_predictor import Judge
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.runtime import legs, run_state
 from trainer.runtime.run_state import RunState
 
@@ -33,7 +33,7 @@ class EpochEvaluation:
         predictions: Of the last evaluation: by name, labels and logits.
     """
 
-    predictor: Judge
+    predictor: SplitPredictor
     splits: Mapping[str, tuple[str, ...]]
     output_weights: Mapping[str, float]
     epochs: int
@@ -132,7 +132,7 @@ class EpochEvaluation:
         """Returns scores and recalls, those of "validation" by bare names."""
         figures = {}
         for name, (labels, logits) in self.predictions.items():
-            scores = metrics.judge(labels, logits, self.output_weights)
+            scores = metrics.evaluate(labels, logits, self.output_weights)
             prefix = "" if name == "validation" else f"{name}_"
             figures[f"{prefix}score"] = scores["score"]
             for output, recall in scores["recall"].items():

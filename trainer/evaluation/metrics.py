@@ -35,7 +35,7 @@ def score(
 ) -> float | None:
     """Returns the weighted mean of the outputs' macro recalls, in [0, 1].
 
-    None where there is nothing to judge.
+    None where there is nothing to score.
     """
     pairs = [
         (output_weights[name], recall)
@@ -48,7 +48,7 @@ def score(
     return sum(weight * recall for weight, recall in pairs) / total
 
 
-def judge(
+def evaluate(
     labels: Mapping[str, np.ndarray],
     logits: Mapping[str, np.ndarray],
     output_weights: Mapping[str, float],
@@ -78,7 +78,7 @@ def judge(
     }
 
 
-def judge_calibrated(
+def evaluate_calibrated(
     labels: Mapping[str, np.ndarray],
     logits: Mapping[str, np.ndarray],
     calibration: Mapping[str, Sequence[float]],
@@ -93,19 +93,19 @@ def judge_calibrated(
         output_weights: By output, its weight in the score.
 
     Returns:
-        What judge() returns with the calibration, and "score_uncalibrated"
+        What evaluate() returns with the calibration, and "score_uncalibrated"
         and "images".
     """
     shifted = {
         name: value + np.asarray(calibration[name], np.float32)
         for name, value in logits.items()
     }
-    judged = judge(labels, shifted, output_weights)
-    plain = judge(labels, logits, output_weights)
+    scores = evaluate(labels, shifted, output_weights)
+    plain = evaluate(labels, logits, output_weights)
     return {
         "images": len(next(iter(labels.values()))),
-        "score": judged["score"],
+        "score": scores["score"],
         "score_uncalibrated": plain["score"],
-        "recall": judged["recall"],
-        "recall_per_class": judged["recall_per_class"],
+        "recall": scores["recall"],
+        "recall_per_class": scores["recall_per_class"],
     }

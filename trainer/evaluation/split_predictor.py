@@ -15,7 +15,7 @@ from trainer.stream import input_pipeline
 Results = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
 
 
-class Judge:
+class SplitPredictor:
     """Runs a model over splits.
 
     Args:

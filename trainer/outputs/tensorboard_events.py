@@ -40,14 +40,14 @@ class Events:
     def show(
         self,
         state: RunState,
-        judged: Mapping[str, tuple[dict, dict]],
+        predictions: Mapping[str, tuple[dict, dict]],
     ) -> None:
         """Adds the steps, epochs and legs since the last call.
 
         Args:
             state: The run.
-            judged: By name ("validation", …), labels and logits by output of
-                the last epoch's evaluation.
+            predictions: Of the last epoch's evaluation: by name
+                ("validation", …), labels and logits by output.
         """
         new_epoch = len(state.history) > self._epochs
         # The last row grows until its epoch is evaluated.
@@ -68,7 +68,7 @@ class Events:
             for epoch in range(self._epochs, len(state.history)):
                 _show_epoch(state.history[epoch], state.speed[epoch])
             if new_epoch:
-                _show_confusions(judged, state.step)
+                _show_confusions(predictions, state.step)
         self._writer.flush()
         self._rows = max(self._rows, rows)
         self._legs, self._epochs = legs, len(state.history)
@@ -84,9 +84,9 @@ def _show_epoch(
 
 
 def _show_confusions(
-    judged: Mapping[str, tuple[dict, dict]], step: int
+    predictions: Mapping[str, tuple[dict, dict]], step: int
 ) -> None:
-    for name, (labels, logits) in judged.items():
+    for name, (labels, logits) in predictions.items():
         prefix = "" if name == "validation" else f"{name}_"
         for output, values in logits.items():
             counts = metrics.confusion(

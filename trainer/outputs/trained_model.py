@@ -2,15 +2,16 @@
 
 from absl import logging
 
+from console.progress import Progress
 from trainer.evaluation import calibrate, metrics
-from trainer.evaluation.split_predictor import Judge
+from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import model_file, network
 from trainer.outputs.report import page
-from trainer.outputs.report.run_files import Judged
+from trainer.outputs.report.run_files import ScoredSplit
 from trainer.outputs.workdir import Workdir
 
 
-def write(workdir: Workdir, predictor: Judge, *, report: bool) -> None:
+def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
     """Writes model.keras, summary.json and report.html of a run at its end.
 
     Args:
@@ -22,7 +23,11 @@ def write(workdir: Workdir, predictor: Judge, *, report: bool) -> None:
     evaluation, info = workdir.evaluation, predictor.info
     splits = evaluation.splits
     output_weights = dict(evaluation.output_weights)
-    predictions = {name: predictor(names) for name, names in splits.items()}
+    with Progress("evaluating", total=evaluation.images) as progress:
+        predictions = {
+            name: predictor(names, on_batch=progress.advance)
+            for name, names in splits.items()
+        }
     calibration = {o.name: [0.0] * len(o.classes) for o in info.outputs}
     fitted = None
     if "validation" in predictions:
@@ -33,7 +38,7 @@ def write(workdir: Workdir, predictor: Judge, *, report: bool) -> None:
         )
         fitted["score"] = metrics.score(fitted["recall"], output_weights)
     scores = {
-        name: metrics.judge_calibrated(
+        name: metrics.evaluate_calibrated(
             labels, logits, calibration, output_weights
         )
         for name, (labels, logits) in predictions.items()
@@ -62,11 +67,11 @@ def write(workdir: Workdir, predictor: Judge, *, report: bool) -> None:
         _log_score(name, figures)
     logging.info("Wrote %s, and summary.json beside it", path)
     if report:
-        judged = {
-            name: Judged(splits[name], labels, logits, calibration)
+        scored = {
+            name: ScoredSplit(splits[name], labels, logits, calibration)
             for name, (labels, logits) in predictions.items()
         }
-        _write_report(workdir, predictor, judged)
+        _write_report(workdir, predictor, scored)
 
 
 def _log_score(name: str, figures: dict) -> None:
@@ -86,12 +91,12 @@ def _log_score(name: str, figures: dict) -> None:
 
 
 def _write_report(
-    workdir: Workdir, predictor: Judge, judged: dict[str, Judged]
+    workdir: Workdir, predictor: SplitPredictor, scored: dict[str, ScoredSplit]
 ) -> None:
     try:
         path = page.write(
             workdir.path,
-            judged=judged,
+            scored=scored,
             output_weights=dict(workdir.evaluation.output_weights),
             info=predictor.info,
             data_dir=predictor.data_dir,

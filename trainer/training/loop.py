@@ -218,7 +218,9 @@ class TrainingLoop:
         return good == count
 
     def _evaluate(self) -> None:
-        with Progress("evaluating", total=self.evaluation.images) as progress:
+        with Progress(
+            "evaluating", total=self.evaluation.images, at_once=False
+        ) as progress:
 
             def on_batch(images: int) -> None:
                 progress.advance(images)

@@ -24,11 +24,13 @@ def test_finds_the_exponent_that_undoes_the_prior(exponent):
     )
     assert report["exponent"]["a"] == pytest.approx(exponent, abs=0.2)
     assert report["recall"]["a"] > report["recall_uncalibrated"]["a"] + 0.02
-    judged = metrics.judge_calibrated(
+    predictions = metrics.evaluate_calibrated(
         {"a": labels}, {"a": logits}, biases, {"a": 1.0}
     )
-    assert judged["score"] == pytest.approx(report["recall"]["a"], abs=0.01)
-    assert judged["score_uncalibrated"] == pytest.approx(
+    assert predictions["score"] == pytest.approx(
+        report["recall"]["a"], abs=0.01
+    )
+    assert predictions["score_uncalibrated"] == pytest.approx(
         report["recall_uncalibrated"]["a"]
     )
 
@@ -60,20 +62,20 @@ def test_gain_is_judged_on_examples_that_did_not_choose():
 
 def test_splits_weigh_alike():
     """What a large split wants is met half-way for the sake of a small one."""
-    judged, alone = [], []
+    predictions, alone = [], []
     for exponent, examples in ((1.0, 6000), (0.0, 1500)):
         labels, logits, counts = shifted_logits(
             exponent, examples=examples, seed=examples
         )
-        judged.append(({"a": labels}, {"a": logits}))
-        found = calibrate.fit(judged[-1:], {"a": counts})[1]
+        predictions.append(({"a": labels}, {"a": logits}))
+        found = calibrate.fit(predictions[-1:], {"a": counts})[1]
         alone.append(found["exponent"]["a"])
-    _, report = calibrate.fit(judged, {"a": counts})
+    _, report = calibrate.fit(predictions, {"a": counts})
     assert alone[0] == pytest.approx(1.0, abs=0.2)
     assert alone[1] == pytest.approx(0.0, abs=0.2)
     assert report["exponent"]["a"] == pytest.approx(0.5, abs=0.2)
-    labels, logits = judged[0]
-    plain = metrics.judge(labels, logits, {"a": 1.0})
+    labels, logits = predictions[0]
+    plain = metrics.evaluate(labels, logits, {"a": 1.0})
     assert report["recall_uncalibrated"]["a"] == pytest.approx(plain["score"])
 
 

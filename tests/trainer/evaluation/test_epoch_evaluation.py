@@ -23,15 +23,15 @@ def keep(scores, average_epochs):
         weight.assign([float(epoch)])
         labels = {"a": np.zeros(10, int)}
         logits = {"a": np.eye(2)[(np.arange(10) >= right).astype(int)]}
-        judged = EpochEvaluation(
-            lambda splits, on_batch, judged=(labels, logits): judged,
+        evaluation = EpochEvaluation(
+            lambda splits, on_batch, found=(labels, logits): found,
             splits={"validation": ("fold0",)},
             output_weights={"a": 1.0},
             epochs=len(scores),
             average_epochs=average_epochs,
         )
-        assert judged.kept_epochs([]) == []
-        judged.add_epoch(
+        assert evaluation.kept_epochs([]) == []
+        evaluation.add_epoch(
             state,
             ema_core=types.SimpleNamespace(weights=[weight]),
             memory_mb=lambda: None,
@@ -39,7 +39,7 @@ def keep(scores, average_epochs):
         )
         (best,) = state.best.values()
         kept.append(float(best[0]))
-        assert np.mean(judged.kept_epochs(state.history)) == kept[-1]
+        assert np.mean(evaluation.kept_epochs(state.history)) == kept[-1]
     assert [row["score"] for row in state.history] == [s / 10 for s in scores]
     return kept
 

@@ -20,7 +20,7 @@ from trainer.outputs.report import (
     run_views,
 )
 from trainer.outputs.report.mistakes import Confusion, Mistake
-from trainer.outputs.report.run_files import Judged
+from trainer.outputs.report.run_files import ScoredSplit
 
 BENGALI = {
     "grapheme_root": ("ক্ষ", "ক", "ত্র", "<b>"),
@@ -105,7 +105,7 @@ def test_a_sign_gets_a_circle_and_a_name_is_escaped():
 def test_a_folder_of_no_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"neither summary\.json nor"):
         page.write(
-            tmp_path, judged={}, output_weights={}, info=None, data_dir=""
+            tmp_path, scored={}, output_weights={}, info=None, data_dir=""
         )
 
 
@@ -176,7 +176,7 @@ def report(run, tiny_records):
     zeros = {n: np.zeros(len(c)) for n, c in BENGALI.items()}
     return page.write(
         run,
-        judged={"validation": Judged(("fold0",), labels, logits, zeros)},
+        scored={"validation": ScoredSplit(("fold0",), labels, logits, zeros)},
         output_weights=WEIGHTS,
         info=info,
         data_dir=str(tiny_records),
@@ -187,7 +187,7 @@ def test_the_curves_alone_where_there_is_no_model(run, tmp_path):
     for name in ("metrics.csv", "flags.txt"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     path = page.write(
-        tmp_path, judged={}, output_weights={}, info=None, data_dir=""
+        tmp_path, scored={}, output_weights={}, info=None, data_dir=""
     )
     text = path.read_text("utf-8")
     assert re.findall("<h2>(.*?)</h2>", text) == ["Learning", "This run"]

@@ -12,7 +12,7 @@ from PIL import Image
 from trainer.evaluation import metrics
 from trainer.outputs.report import mistakes
 from trainer.outputs.report.mistakes import Example, Mistake
-from trainer.outputs.report.run_files import Judged
+from trainer.outputs.report.run_files import ScoredSplit
 
 _BARS = 36  # More classes than that are folded away.
 _CONFUSIONS = 12
@@ -22,18 +22,18 @@ _PICTURES = 3  # of a confusion
 Classes = Mapping[str, Sequence[str]]  # By output, the names of its classes.
 
 
-def choose(judged: Judged) -> tuple[dict, list]:
+def choose(split: ScoredSplit) -> tuple[dict, list]:
     """Returns each output's confusions, and the surest mistakes."""
-    probabilities = {name: judged.probabilities(name) for name in judged.labels}
+    probabilities = {name: split.probabilities(name) for name in split.labels}
     confusions = {
         name: mistakes.find_confusions(
-            judged.labels[name],
+            split.labels[name],
             p,
-            limit=max(3, _CONFUSIONS // len(judged.labels)),
+            limit=max(3, _CONFUSIONS // len(split.labels)),
         )
         for name, p in probabilities.items()
     }
-    surest = mistakes.find_surest(judged.labels, probabilities, limit=_MISTAKES)
+    surest = mistakes.find_surest(split.labels, probabilities, limit=_MISTAKES)
     return confusions, surest
 
 
@@ -45,16 +45,16 @@ def places(confusions: dict, mistakes: list) -> set[int]:
     return found
 
 
-def recalls(judged: Judged, classes: Classes) -> str:
+def recalls(split: ScoredSplit, classes: Classes) -> str:
     """Returns a bar a class, the worst first, for each output."""
     parts = []
     for output, names in classes.items():
-        labels = judged.labels[output]
+        labels = split.labels[output]
         after, before = (
             metrics.recall_per_class(
                 metrics.confusion(labels, values.argmax(axis=1), len(names))
             )
-            for values in (judged.probabilities(output), judged.logits[output])
+            for values in (split.probabilities(output), split.logits[output])
         )
         counts = np.bincount(labels, minlength=len(names))
         order = sorted(

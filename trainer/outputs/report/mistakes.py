@@ -126,7 +126,7 @@ def read_examples(
     splits: tuple[str, ...],
     places: Collection[int],
 ) -> dict[int, Example]:
-    """Reads the records at `places` of `splits`, in the judge's order."""
+    """Reads records of splits, in the order of the predictions."""
     wanted = tf.constant(sorted(places), tf.int64)
     paths = input_pipeline.shard_paths(info, data_dir, splits)
     records = (

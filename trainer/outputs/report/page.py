@@ -17,7 +17,7 @@ from trainer.outputs.report import (
     run_files,
     run_views,
 )
-from trainer.outputs.report.run_files import Judged, Run
+from trainer.outputs.report.run_files import Run, ScoredSplit
 
 NAME = "report.html"
 _FOLDER = pathlib.Path(__file__).parent
@@ -27,7 +27,7 @@ _WEIGHTS = (400, 600)  # Of the letters.
 def write(
     workdir: str | os.PathLike,
     *,
-    judged: Mapping[str, Judged],
+    scored: Mapping[str, ScoredSplit],
     output_weights: Mapping[str, float],
     info: DatasetInfo | None,
     data_dir: str,
@@ -36,10 +36,10 @@ def write(
 
     Args:
         workdir: What the run left.
-        judged: By name ("validation", "unseen"), what its model says; empty
+        scored: By name ("validation", "unseen"), what its model says; empty
             where there is no model yet.
         output_weights: By output, its weight in the score.
-        info: The dataset; None only where nothing is judged.
+        info: The dataset; None only where nothing is scored.
         data_dir: Folder of its shards, for the pictures.
 
     Raises:
@@ -47,8 +47,8 @@ def write(
     """
     run = run_files.read(workdir)
     sections = [("Learning", run_views.curves(run))] if run.metrics else []
-    if judged:
-        sections += _model_sections(run, judged, output_weights, info, data_dir)
+    if scored:
+        sections += _model_sections(run, scored, output_weights, info, data_dir)
     if run.legs:
         sections.append(("Where the time went", run_views.times(run)))
     sections.append(("This run", _particulars(run)))
@@ -62,13 +62,13 @@ def write(
 
 def _model_sections(
     run: Run,
-    judged: Mapping[str, Judged],
+    scored: Mapping[str, ScoredSplit],
     output_weights: Mapping[str, float],
     info: DatasetInfo,
     data_dir: str,
 ) -> list[tuple[str, str]]:
     classes = {output.name: output.classes for output in info.outputs}
-    name, split = next(iter(judged.items()))
+    name, split = next(iter(scored.items()))
     confusions, surest = class_views.choose(split)
     examples = mistakes.read_examples(
         info,
@@ -80,7 +80,7 @@ def _model_sections(
     return [
         (
             "Before and after calibration",
-            run_views.calibration(judged, run, output_weights),
+            run_views.calibration(scored, run, output_weights),
         ),
         (
             "Recall of each class",

@@ -22,7 +22,7 @@ class Run:
 
     Attributes:
         metrics: A row an epoch: loss, score and recalls by name; None where
-            there was nothing to judge.
+            there was nothing to evaluate.
         speed: A row an epoch of timings.
         summary: summary.json; {} if there is none.
         flags: By name, the values in flags.txt.
@@ -54,11 +54,11 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class ScoredSplit:
     """What the model says of a split's images.
 
     Attributes:
-        splits: Names of the dataset's splits, whose records are judged in
+        splits: Names of the dataset's splits, whose records are scored in
             their order.
         labels: By output, [N] integers.
         logits: By output, [N, C] floats, before the calibration.

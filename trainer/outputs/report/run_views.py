@@ -9,7 +9,7 @@ from console import progress
 from trainer.evaluation import metrics
 from trainer.outputs.report import charts, class_views
 from trainer.outputs.report.charts import Mark, Series
-from trainer.outputs.report.run_files import Judged, Run
+from trainer.outputs.report.run_files import Run, ScoredSplit
 
 _STYLES = ("c1", "c2", "c3", "c4", "c5", "c6")
 # Where time goes: (name, CSS class).
@@ -24,9 +24,9 @@ _TIMES = {
 
 def tiles(run: Run, weights: Mapping[str, float]) -> str:
     """Returns the score in large figures."""
-    judged = run.summary.get("judged", {})
+    scored = run.summary.get("judged", {})
     shown = []
-    for name, figures in judged.items():
+    for name, figures in scored.items():
         if figures["score"] is None:
             continue
         before = figures["score_uncalibrated"]
@@ -129,17 +129,17 @@ def _model_marks(run: Run) -> list[Mark]:
 
 
 def calibration(
-    judged: Mapping[str, Judged],
+    scored: Mapping[str, ScoredSplit],
     run: Run,
     weights: Mapping[str, float],
 ) -> str:
     """Returns before and after calibration as a line of two points each."""
     rows = []
-    for name, split in judged.items():
-        after = metrics.judge_calibrated(
+    for name, split in scored.items():
+        after = metrics.evaluate_calibrated(
             split.labels, split.logits, split.calibration, weights
         )
-        before = metrics.judge(split.labels, split.logits, weights)
+        before = metrics.evaluate(split.labels, split.logits, weights)
         pairs = {"Score": (before["score"], after["score"])}
         pairs |= {
             class_views.title(output): (before["recall"][output], recall)
@@ -160,7 +160,7 @@ def calibration(
     if fitted:
         note = (
             "<p>The calibration was chosen on the held-out fold. Cross-fitted, "
-            "each part of it judged with what the other parts chose, the score "
+            "each part of it scored with what the other parts chose, the score "
             f"is <em>{fitted['score']:.4f}</em>: what to expect of new "
             "images.</p>"
         )
