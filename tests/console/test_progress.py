@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -208,9 +209,23 @@ def test_a_real_terminal(columns):
     assert " MB/s, ETA " in text
     assert "█" in text
     lines = [line.rpartition("\r")[2] for line in text.split("\n")]
-    assert lines[0].endswith("] a line of the log")
+    assert re.fullmatch(r"I\d{4} [^|]*\] a line of the log", lines[0])
     assert lines[1].startswith("drawing  75%|██")
     assert lines[1].endswith("loss 0.25")
     assert "30/40 images, " in lines[1]
     assert lines[2].startswith("Traceback")
     assert "RuntimeError: a bug" in lines[-2]
+
+
+def test_an_import_that_fails_on_a_terminal():
+    """The traceback has a line of its own; the display is gone."""
+    text = run_on_a_terminal(
+        "from console.importing import Importing\n"
+        "Importing('what is slow')\n"
+        "import no_such_package",
+        columns=90,
+    )
+    assert "\rimporting what is slow\r" in text
+    lines = [line.rpartition("\r")[2] for line in text.split("\n")]
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2] == "ModuleNotFoundError: No module named 'no_such_package'"
