@@ -90,12 +90,19 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
         before, start = memory("VmRSS"), time.monotonic()
         with contextlib.suppress(PlannedError):
             run.run(
-                str(place),
-                f"{place}/out",
-                Recipe(137, 236, "raw", 5, 0.1, 100, 0),
+                recipe=Recipe(137, 236, "raw", 5, 0.1, 100, 0),
+                input_dir=str(place),
+                output_dir=f"{place}/out",
+                input_glob="train_image_data_*.parquet",
+                labels_csv="train.csv",
                 label_columns=["root", "vowel", "consonant"],
                 source_height=1,
                 source_width=1,
+                num_workers=0,
+                spool_dir=None,
+                spool="auto",
+                overwrite=False,
+                beam_options=None,
             )
     seconds = time.monotonic() - start
     return seconds, memory("VmHWM") - before, held[1] - before

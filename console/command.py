@@ -22,13 +22,14 @@ line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
 """
 
 import argparse
+import inspect
 import logging as std_logging
 import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from absl import app, flags, logging
 
@@ -43,6 +44,7 @@ _MISSING = re.compile(
 # So that --help shows what is adopted here as flags of the calling script.
 flags.disclaim_key_flags()
 
+_T = TypeVar("_T")
 _importing: Importing | None = None  # From begin() to run().
 
 
@@ -100,6 +102,21 @@ def run(
             return errors.fail(errors.INTERRUPTED)
 
     app.run(guarded, flags_parser=parse)
+
+
+def with_flags(function: Callable[..., _T], **given: object) -> _T:
+    """Calls a function or class: parameters not given are the flags' values.
+
+    This is how a flag reaches its use: a parameter or a field has its name.
+
+    Args:
+        function: Its parameters that have the name of a flag get its value.
+        **given: Its other parameters.
+    """
+    values = flags.FLAGS
+    names = inspect.signature(function).parameters.keys() - given.keys()
+    found = {name: values[name].value for name in names if name in values}
+    return function(**found, **given)
 
 
 def flagfiles(argv: list[str]) -> list[str]:

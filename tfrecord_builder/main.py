@@ -17,7 +17,7 @@ if __name__ == "__main__":
     command.begin(builder_flags, importing="pyarrow", takes_rest=True)
 
 from storage import UserError
-from tfrecord_builder import run as building
+from tfrecord_builder import run as build
 from tfrecord_builder import verify
 from tfrecord_builder.planning.plan import Recipe
 
@@ -43,31 +43,12 @@ def main(rest: list[str]) -> None:
             "--input_dir: missing; the folder with train_image_data_*.parquet "
             "and train.csv"
         )
-    recipe = Recipe(
-        image_height=FLAGS.image_height,
-        image_width=FLAGS.image_width,
-        image_encoding=FLAGS.image_encoding,
-        num_folds=FLAGS.num_folds,
-        unseen_graphemes=FLAGS.unseen_graphemes,
-        shard_mb=FLAGS.shard_mb,
-        seed=FLAGS.seed,
-    )
-    info = building.run(
-        FLAGS.input_dir,
-        FLAGS.output_dir,
-        recipe,
-        input_glob=FLAGS.input_glob,
-        labels_csv=FLAGS.labels_csv,
-        label_columns=FLAGS.label_columns,
-        source_height=FLAGS.source_height,
-        source_width=FLAGS.source_width,
-        num_workers=FLAGS.num_workers,
-        spool_dir=FLAGS.spool_dir,
-        always_spool=FLAGS.spool == "always",
-        overwrite=FLAGS.overwrite,
+    info = command.with_flags(
+        build.run,
+        recipe=command.with_flags(Recipe),
         beam_options=beam_options,
     )
-    building.tell(info, FLAGS.output_dir)
+    build.print_summary(info, FLAGS.output_dir)
 
 
 def run() -> None:

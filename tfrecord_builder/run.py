@@ -1,9 +1,9 @@
 """A build from start to end, in an order that a kill at any moment allows.
 
 1. Say so and stop if the dataset is there already.
-2. Lock the place of the build. Read labels and ids; plan every record's place.
+2. Lock the folder of the build. Read labels and ids; plan every record.
 3. Write records, range by range; then check and finish the shards.
-4. Bring the shards to their place, dataset_info.json last; remove the rest.
+4. Publish the shards, dataset_info.json last; remove the rest.
 """
 
 import contextlib
@@ -13,9 +13,7 @@ import hashlib
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
-
-import numpy as np
-from absl import logging
+from types import ModuleType
 
 import storage
 from storage import Folder, UserError
@@ -23,16 +21,13 @@ from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.building.local_engine import LocalEngine
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_files
-from tfrecord_builder.parquet.parquet_reader import Source
 from tfrecord_builder.planning import (
     csv_files,
-    image_ids,
+    image_labels,
     labels,
     plan,
     summary,
 )
-from tfrecord_builder.planning.image_ids import Ids
-from tfrecord_builder.planning.labels import Labels
 from tfrecord_builder.planning.plan import Recipe
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
@@ -41,27 +36,35 @@ _COMPETITION_SIZE = (137, 236)
 
 
 def run(
+    *,
+    recipe: Recipe,
     input_dir: str,
     output_dir: str,
-    recipe: Recipe,
-    *,
-    input_glob: str = "train_image_data_*.parquet",
-    labels_csv: str = "train.csv",
-    label_columns: Sequence[str] | None = None,
-    source_height: int = 0,
-    source_width: int = 0,
-    num_workers: int = 0,
-    spool_dir: str | None = None,
-    always_spool: bool = False,
-    overwrite: bool = False,
-    beam_options: Sequence[str] | None = None,
+    input_glob: str,
+    labels_csv: str,
+    label_columns: Sequence[str] | None,
+    source_height: int,
+    source_width: int,
+    num_workers: int,
+    spool_dir: str | None,
+    spool: str,
+    overwrite: bool,
+    beam_options: Sequence[str] | None,
 ) -> DatasetInfo:
-    """Builds a dataset; see flags/builder_flags.py for what the values mean.
+    """Builds a dataset.
 
-    A height or width of 0 in `recipe` stands for the source's. With
-    `beam_options`, a list of Beam's own flags, Apache Beam does the work.
+    Args:
+        recipe: How; a height or width of 0 is the source's.
+        beam_options: Beam's own flags: Apache Beam does the work. None builds
+            on this machine alone.
+
+    The other arguments are flags, see flags/builder_flags.py.
+
+    Raises:
+        UserError: A mistake of the user or of the data.
     """
     started = time.monotonic()
+    always_spool = spool == "always"
     flags = {
         **dataclasses.asdict(recipe),
         "label_columns": label_columns,
@@ -119,7 +122,7 @@ def run(
             f"{recipe.image_encoding}, {recipe.num_folds} folds",
             flush=True,
         )
-        images = _label_images(source, table, recipe.seed)
+        images = image_labels.find(source, table, recipe.seed)
         graphemes = table.graphemes
         del table  # It is as large as the plan, and needed no more.
         planned = plan.plan_records(*images, graphemes, recipe)
@@ -132,7 +135,7 @@ def run(
             "engine": engine.name,  # One cannot go on where another stood.
         }
         with (
-            _disk_full_told(destination.work),
+            _explain_full_disk(destination.work),
             destination.lease(identity, overwrite=overwrite),
         ):
             build.begin(
@@ -147,7 +150,7 @@ def run(
     return info
 
 
-def tell(info: DatasetInfo, output_dir: str) -> None:
+def print_summary(info: DatasetInfo, output_dir: str) -> None:
     """Prints what a dataset holds and what to run next."""
     print(summary.fold_table(info))
     print(
@@ -156,7 +159,7 @@ def tell(info: DatasetInfo, output_dir: str) -> None:
     )
 
 
-def _import_beam_engine():
+def _import_beam_engine() -> ModuleType:
     """Imports Apache Beam, which needs an environment of its own."""
     try:
         from tfrecord_builder.beam_engine import engine
@@ -169,14 +172,14 @@ def _import_beam_engine():
 
 
 @contextlib.contextmanager
-def _disk_full_told(place: pathlib.Path) -> Iterator[None]:
+def _explain_full_disk(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{error.filename or place}: the disk is full; make space and run "
+            f"{error.filename or folder}: the disk is full; make space and run "
             "the same command again: it goes on from where it stood"
         ) from None
 
@@ -190,43 +193,3 @@ def _fingerprint(folder: Folder, names: Sequence[str], labels_csv: str) -> dict:
         for name in texts
     }
     return {**{name: sizes[name] for name in names}, **digests}
-
-
-def _label_images(
-    source: Source, table: Labels, seed: int
-) -> tuple[Ids, np.ndarray]:
-    """Returns all images, each of which must be new and have labels.
-
-    Returns:
-        Their ids; [N] int32, place of each image's grapheme.
-    """
-    ids = image_ids.sort(source.read_ids(), seed)
-    ends = np.cumsum([sum(file.groups) for file in source.files])
-
-    def file_of(image: int) -> str:
-        return source.files[np.searchsorted(ends, image, "right")].name
-
-    if doubled := ids.doubled():
-        first, again, *_ = min(doubled, key=lambda places: places[1])
-        raise UserError(
-            f"{source.url}/{file_of(again)}: image {ids.texts[again]} is there "
-            f"twice, also in {file_of(first)}; an image has one id"
-        )
-    if not len(ids):
-        raise UserError(f"{source.url}: its parquet files hold no image")
-    rows = table.ids.find(ids)
-    unlabelled = np.flatnonzero(rows < 0)
-    if len(unlabelled):
-        raise UserError(
-            f"{source.url}: {len(unlabelled)} of {len(ids)} images have no "
-            f"labels, the first is {ids.texts[unlabelled[0]]} in "
-            f"{file_of(unlabelled[0])}; give each a row in the label csv"
-        )
-    if len(ids) < len(table.ids):
-        logging.warning(
-            "%d of %d rows of the label csv have no image in %s",
-            len(table.ids) - len(ids),
-            len(table.ids),
-            source.url,
-        )
-    return ids, table.codes[rows]

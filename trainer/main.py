@@ -17,11 +17,9 @@ if __name__ == "__main__":
 
 import contextlib
 import functools
-import inspect
 import pathlib
 import sys
 from collections.abc import Callable
-from typing import TypeVar
 
 from absl import logging
 
@@ -51,37 +49,38 @@ from trainer.training.recipe import Recipe
 from trainer.training.train_step import TrainStep
 
 FLAGS = flags.FLAGS
-_T = TypeVar("_T")
 
 
 def main() -> int:
     """Trains a run, or continues it; returns the exit code."""
-    data = with_flags(training_data.read)
+    data = command.with_flags(training_data.read)
     path = workdir.local_path(FLAGS.workdir, chief=workers.is_chief())
     folder = open_backup(data, path)
     if is_finished(folder, path):
         return 0
     used = choose_devices()
     cache = None if FLAGS.dry_run else data.make_cache(FLAGS.cache_dir)
-    stream = with_flags(data.make_stream, cache=cache)
-    recipe = with_flags(
+    stream = command.with_flags(data.make_stream, cache=cache)
+    recipe = command.with_flags(
         Recipe,
-        augmentation=with_flags(Augmentation),
+        augmentation=command.with_flags(Augmentation),
         output_weights=weigh_outputs(data),
     )
     step, state = recipe.make_step(stream, data, devices=used)
     predictor = make_predictor(step, data, cache)
     evaluation = make_evaluation(predictor, step, recipe, data)
-    loop = with_flags(
+    loop = command.with_flags(
         TrainingLoop,
         stream=stream,
         step=step,
         state=state,
         evaluation=evaluation,
         backup=make_backup(folder, state),
-        profiler=with_flags(Profiler, state=state, folder=path / "profile"),
+        profiler=command.with_flags(
+            Profiler, state=state, folder=path / "profile"
+        ),
         devices=used,
-        limits=with_flags(Limits),
+        limits=command.with_flags(Limits),
     )
     if FLAGS.dry_run:
         return describe(loop)
@@ -95,20 +94,6 @@ def main() -> int:
                 return 0
         files.write_summary()
         return loop.leave()
-
-
-def with_flags(function: Callable[..., _T], **given: object) -> _T:
-    """Calls a function or class: parameters not given are the flags' values.
-
-    This is the one way in which a flag reaches its use.
-
-    Args:
-        function: Its parameters that have the name of a flag get its value.
-        **given: Its other parameters.
-    """
-    names = inspect.signature(function).parameters.keys() - given.keys()
-    values = {name: FLAGS[name].value for name in names if name in FLAGS}
-    return function(**values, **given)
 
 
 def key_flags() -> list[flags.Flag]:
@@ -155,9 +140,9 @@ def is_finished(folder: BackupFolder, path: pathlib.Path) -> bool:
 
 def choose_devices() -> Devices:
     """Returns what the run computes on, which can share a batch."""
-    chosen = with_flags(devices.choose)
+    chosen = command.with_flags(devices.choose)
     logging.info("Devices: %s", chosen.description)
-    with_flags(chosen.check_batch)
+    command.with_flags(chosen.check_batch)
     return chosen
 
 
@@ -190,7 +175,7 @@ def make_evaluation(
     data: TrainingData,
 ) -> EpochEvaluation:
     """Returns the evaluation of the weights' moving average."""
-    return with_flags(
+    return command.with_flags(
         EpochEvaluation,
         predictor=predictor(network.decode(step.ema_core, step.graphemes)),
         splits=data.evaluated,
@@ -200,7 +185,7 @@ def make_evaluation(
 
 def make_backup(folder: BackupFolder, state: RunState) -> BackupAndRestore:
     """Returns the callback that backs the run up."""
-    return with_flags(
+    return command.with_flags(
         BackupAndRestore,
         folder=folder,
         state=state,

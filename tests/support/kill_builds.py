@@ -22,7 +22,8 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tfrecord_builder import run  # noqa: E402
+import tiny_data  # noqa: E402
+
 from tfrecord_builder.building.staging import Staging  # noqa: E402
 from tfrecord_builder.planning.plan import Recipe  # noqa: E402
 
@@ -82,7 +83,7 @@ def build(options: dict) -> int:
     sys.stdout = sys.stderr = io.StringIO()
     recipe = Recipe(**options.pop("recipe"))
     try:
-        run.run(recipe=recipe, **options)
+        tiny_data.build(recipe=recipe, **options)
     except (ValueError, OSError):
         return 1
     return 0

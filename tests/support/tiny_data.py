@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tfrecord_builder import run
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
 
@@ -152,3 +154,26 @@ def build_records(folder, records, *flags) -> pathlib.Path:
     if done.returncode:
         raise RuntimeError(done.stderr)
     return pathlib.Path(records)
+
+
+def build(input_dir, output_dir, recipe, **options):
+    """Builds in this process; options that are not given are the command's."""
+    options = {
+        "input_glob": "train_image_data_*.parquet",
+        "labels_csv": "train.csv",
+        "label_columns": None,
+        "source_height": 0,
+        "source_width": 0,
+        "num_workers": 0,
+        "spool_dir": None,
+        "spool": "auto",
+        "overwrite": False,
+        "beam_options": None,
+        **options,
+    }
+    return run.run(
+        recipe=recipe,
+        input_dir=str(input_dir),
+        output_dir=str(output_dir),
+        **options,
+    )

@@ -20,7 +20,6 @@ import tiny_data
 from hypothesis import given, settings
 
 from storage import UserError
-from tfrecord_builder import run
 from tfrecord_builder.beam_engine import exchange
 from tfrecord_builder.beam_engine.exchange import Exchange
 from tfrecord_builder.records import dataset_info
@@ -49,7 +48,7 @@ def test_bytes_of_the_local_engine(command, dataset, way):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         drawn_datasets.write_source(folder / "in", *dataset[:-1], way)
-        run.run(
+        tiny_data.build(
             str(folder / "in"),
             str(folder / "local"),
             recipe,

@@ -12,7 +12,6 @@ import pytest
 import tiny_data
 
 from storage import UserError
-from tfrecord_builder import run
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.planning.plan import Recipe
@@ -36,7 +35,7 @@ def folder(tiny_source, tmp_path):
 
 
 def build(folder, output, recipe=RECIPE, **options):
-    return run.run(str(folder), str(output), recipe, **options)
+    return tiny_data.build(str(folder), str(output), recipe, **options)
 
 
 @pytest.mark.parametrize(

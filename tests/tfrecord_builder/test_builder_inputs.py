@@ -13,7 +13,7 @@ import tiny_data
 
 import storage
 from storage import UserError
-from tfrecord_builder import run, verify
+from tfrecord_builder import verify
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.planning.plan import Recipe
 from tfrecord_builder.records import dataset_info
@@ -51,7 +51,7 @@ def expected(tiny_records):
 
 
 def build(folder, output, **options) -> dict[str, bytes]:
-    run.run(str(folder), str(output), RECIPE, **options)
+    tiny_data.build(str(folder), str(output), RECIPE, **options)
     return read_dataset(output)
 
 
@@ -200,7 +200,7 @@ def test_other_outputs_and_size(tmp_path):
         tmp_path / "in", height=7, width=5, outputs=outputs, class_map=False
     )
     recipe = Recipe(7, 5, "raw", 3, 0.0, 100, 0)
-    info = run.run(
+    info = tiny_data.build(
         str(tmp_path / "in"),
         str(tmp_path / "out"),
         recipe,
@@ -218,7 +218,7 @@ def test_other_outputs_and_size(tmp_path):
 def test_resized(source, tmp_path):
     """Stored at half the size; the source's is recorded."""
     recipe = Recipe(6, 8, "raw", 3, 0.0, 100, 0)
-    info = run.run(
+    info = tiny_data.build(
         str(source[0]),
         str(tmp_path / "out"),
         recipe,
@@ -246,7 +246,7 @@ def test_through_a_spool(source, tmp_path, expected):
     """As on a mount: copied in, built on local disk, copied out."""
     spool = tmp_path / "spool"
     found = build(
-        source[0], tmp_path / "out", always_spool=True, spool_dir=str(spool)
+        source[0], tmp_path / "out", spool="always", spool_dir=str(spool)
     )
     assert found == expected
     assert list(spool.iterdir()) == []
@@ -272,7 +272,7 @@ def test_gs(source, tmp_path, expected, monkeypatch, server):
         there.upload_many({p.name: p for p in source[0].iterdir()})
         output = f"{bucket}/records"
         options = {"spool_dir": str(tmp_path / "spool")}
-        run.run(f"{bucket}/competition", output, RECIPE, **options)
+        tiny_data.build(f"{bucket}/competition", output, RECIPE, **options)
         folder = storage.open_folder(output)
         found = {n: folder.read_bytes(n) for n in folder.list()}
         assert {k: v for k, v in found.items() if k not in WHOLE} == expected
@@ -280,7 +280,7 @@ def test_gs(source, tmp_path, expected, monkeypatch, server):
         assert storage.open_folder(f"{output}/lease").list() == {}
 
         verify.verify(output)
-        run.run(f"{bucket}/competition", output, RECIPE, **options)
+        tiny_data.build(f"{bucket}/competition", output, RECIPE, **options)
         assert not list((tmp_path / "spool").iterdir())
         folder.delete("fold1-00001-of-00002.tfrecord")
         with pytest.raises(UserError, match="1 of 6 shards"):

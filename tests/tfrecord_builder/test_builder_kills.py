@@ -13,7 +13,6 @@ import tiny_data
 
 from storage import UserError
 from storage.local_folder import LocalFolder
-from tfrecord_builder import run as building
 from tfrecord_builder import verify
 from tfrecord_builder.building import builder, staging
 from tfrecord_builder.planning.plan import Recipe
@@ -189,9 +188,9 @@ def test_overwriting_is_whole_or_nothing(source, tmp_path):
 def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
     """After a reset local disk is empty, the output has some of its shards."""
     output, spool = tmp_path / "out", tmp_path / "spool"
-    options = {"always_spool": True, "spool_dir": str(spool)}
+    options = {"spool": "always", "spool_dir": str(spool)}
     size = {"source_height": 12, "source_width": 16}
-    building.run(str(source), str(output), RECIPE, **options, **size)
+    tiny_data.build(str(source), str(output), RECIPE, **options, **size)
     expected = read_files(output)
     assert list(spool.iterdir()) == []
     shards = sorted(path.name for path in output.glob("*.tfrecord"))
@@ -206,7 +205,7 @@ def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
         upload(self, path, name)
 
     monkeypatch.setattr(LocalFolder, "upload", record)
-    building.run(str(source), str(output), RECIPE, **options, **size)
+    tiny_data.build(str(source), str(output), RECIPE, **options, **size)
     assert uploaded == shards[:2]
     assert len(shards) == 4
     assert read_files(output) == expected
@@ -218,7 +217,7 @@ def test_copies_are_not_made_again(source, tmp_path, monkeypatch):
 @pytest.mark.parametrize("recipe", [RECIPE, PNG], ids=["raw", "png"])
 def test_killed_while_copying(source, tmp_path, recipe, count):
     """The same, through a spool: kills in the copies, too."""
-    options = {"always_spool": True, "spool_dir": str(tmp_path / "spool")}
+    options = {"spool": "always", "spool_dir": str(tmp_path / "spool")}
     survived = kill_everywhere(
         source, tmp_path, recipe, count, watch=tmp_path, **options
     )
@@ -252,13 +251,13 @@ def test_records_lost_in_a_crash_of_the_machine(
     """The journal reached the disk, what it tells of did not."""
     output, expected = tmp_path / "out", tmp_path / "expected"
     size = {"source_height": 12, "source_width": 16}
-    building.run(str(source), str(expected), RECIPE, **size)
+    tiny_data.build(str(source), str(expected), RECIPE, **size)
     with monkeypatch.context() as patch:
         # Stops when all ranges are in the journal, and no shard is.
         lost = types.SimpleNamespace(file_digest={}.__getitem__)
         patch.setattr(builder, "storage", lost)
         with pytest.raises(KeyError):
-            building.run(str(source), str(output), RECIPE, **size)
+            tiny_data.build(str(source), str(output), RECIPE, **size)
     first, second = sorted((output / staging.NAME).glob("*.tfrecord"))[:2]
     if damage == "zeros":
         first.write_bytes(bytes(first.stat().st_size))
@@ -267,7 +266,7 @@ def test_records_lost_in_a_crash_of_the_machine(
         first.write_bytes(second.read_bytes())
         second.write_bytes(data)
     with pytest.raises(UserError, match="was damaged after it was written"):
-        building.run(str(source), str(output), RECIPE, **size)
+        tiny_data.build(str(source), str(output), RECIPE, **size)
     assert not (output / dataset_info.NAME).exists()
-    building.run(str(source), str(output), RECIPE, **size)
+    tiny_data.build(str(source), str(output), RECIPE, **size)
     assert read_files(output) == read_files(expected)

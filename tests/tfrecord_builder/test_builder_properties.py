@@ -6,9 +6,9 @@ import tempfile
 import drawn_datasets
 import numpy as np
 import tensorflow as tf
+import tiny_data
 from hypothesis import given, settings
 
-from tfrecord_builder import run
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.planning import folds
 from tfrecord_builder.records import dataset_info
@@ -33,12 +33,12 @@ def build(folder, output, recipe, way) -> dict[str, bytes]:
 
         Staging._add = add_and_stop
         try:
-            run.run(str(folder), str(output), recipe, **options)
+            tiny_data.build(str(folder), str(output), recipe, **options)
         except StopError:
             pass
         finally:
             Staging._add = add
-    run.run(str(folder), str(output), recipe, **options)
+    tiny_data.build(str(folder), str(output), recipe, **options)
     return {
         path.name: path.read_bytes()
         for path in pathlib.Path(output).iterdir()

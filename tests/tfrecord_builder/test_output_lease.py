@@ -4,9 +4,9 @@ import dataclasses
 import json
 
 import pytest
+import tiny_data
 
 from storage import UserError, lease, processes
-from tfrecord_builder import run
 from tfrecord_builder.building.local_engine import LocalEngine
 from tfrecord_builder.planning.plan import Recipe
 
@@ -32,13 +32,13 @@ def _short_watch(monkeypatch):
 def build(tiny_source, tmp_path):
     """Builds into a folder as if that were a mount."""
 
-    def build(recipe=RECIPE, *, spool="spool", **options):
-        run.run(
+    def build(recipe=RECIPE, *, folder="spool", **options):
+        tiny_data.build(
             str(tiny_source),
             str(tmp_path / "out"),
             recipe,
-            always_spool=True,
-            spool_dir=str(tmp_path / spool),
+            spool="always",
+            spool_dir=str(tmp_path / folder),
             **options,
         )
         return names(tmp_path / "out")
@@ -94,8 +94,8 @@ def test_an_unfinished_build_of_other_flags_is_refused(
     assert names(tmp_path / "out") == ["lease"]
     # On another machine, with another spool.
     with pytest.raises(UserError, match="unfinished build of other flags"):
-        build(OTHER, spool="other")
-    assert build(spool="other") == FINISHED
+        build(OTHER, folder="other")
+    assert build(folder="other") == FINISHED
 
 
 def test_overwrite_throws_it_away(build, tmp_path):

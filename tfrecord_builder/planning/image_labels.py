@@ -1,0 +1,57 @@
+"""The images of the parquet files, joined with the labels of the csv."""
+
+import numpy as np
+from absl import logging
+
+from storage import UserError
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.planning import image_ids
+from tfrecord_builder.planning.image_ids import Ids
+from tfrecord_builder.planning.labels import Labels
+
+
+def find(source: Source, table: Labels, seed: int) -> tuple[Ids, np.ndarray]:
+    """Returns all images of the parquet files, with their graphemes.
+
+    Args:
+        source: The parquet files.
+        table: The labels.
+        seed: Seed of the order of the ids.
+
+    Returns:
+        The ids of N images; [N] int32, index of each image's grapheme.
+
+    Raises:
+        UserError: There is no image, or one has no labels, or no id of its
+            own.
+    """
+    ids = image_ids.sort(source.read_ids(), seed)
+    ends = np.cumsum([sum(file.groups) for file in source.files])
+
+    def file_of(image: int) -> str:
+        return source.files[np.searchsorted(ends, image, "right")].name
+
+    if doubled := ids.doubled():
+        first, again, *_ = min(doubled, key=lambda indices: indices[1])
+        raise UserError(
+            f"{source.url}/{file_of(again)}: image {ids.texts[again]} is there "
+            f"twice, also in {file_of(first)}; an image has one id"
+        )
+    if not len(ids):
+        raise UserError(f"{source.url}: its parquet files hold no image")
+    rows = table.ids.find(ids)
+    unlabelled = np.flatnonzero(rows < 0)
+    if len(unlabelled):
+        raise UserError(
+            f"{source.url}: {len(unlabelled)} of {len(ids)} images have no "
+            f"labels, the first is {ids.texts[unlabelled[0]]} in "
+            f"{file_of(unlabelled[0])}; give each a row in the label csv"
+        )
+    if len(ids) < len(table.ids):
+        logging.warning(
+            "%d of %d rows of the label csv have no image in %s",
+            len(table.ids) - len(ids),
+            len(table.ids),
+            source.url,
+        )
+    return ids, table.codes[rows]
