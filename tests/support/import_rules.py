@@ -163,8 +163,8 @@ def import_fault(
 
 def name_faults(path: str, tree: ast.Module) -> Iterator[str]:
     """Yields uses of FLAGS, and imports at module level, that may not be."""
-    # console/command.py parses the flags for the commands.
-    if not is_command(path) and path != "console/command.py":
+    # console/ parses the flags for the commands.
+    if not is_command(path) and not path.startswith("console/"):
         for node in ast.walk(tree):
             names = getattr(node, "attr", ""), getattr(node, "id", "")
             if "FLAGS" in names:
