@@ -32,7 +32,6 @@ RECIPE = [
     "--epochs=12",
     "--global_batch_size=16",
     "--early_stopping_epochs=8",
-    "--plateau_epochs=2",
     "--accelerator=cpu",
 ]
 # By kind of moment, how often it is drawn.

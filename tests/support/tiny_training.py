@@ -13,7 +13,7 @@ from trainer.runtime.run_state import RunState
 from trainer.stream import input_pipeline
 from trainer.stream.input_pipeline import TrainStream
 from trainer.stream.order import Order
-from trainer.training import loss_scale, optimizers
+from trainer.training import compiled_loop, loss_scale, optimizers
 from trainer.training.losses import Loss
 from trainer.training.schedule import WarmupCosine
 from trainer.training.train_step import TrainStep
@@ -116,7 +116,7 @@ def take(tiny: Tiny, counts, *, first_step=0, change=None):
         return change(found) if change else found
 
     iterator = iter(strategy.distribute_datasets_from_function(dataset))
-    loop = tiny.step.make_loop()
+    loop = compiled_loop.make(tiny.step)
     losses, finite, at = [], [], first_step
     for count in counts:
         new_losses, new_finite, _ = loop(

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import sys
 import time
+from types import FrameType
 
 from storage import UserError
 
@@ -35,15 +36,15 @@ class Limits:
     def __init__(self, *, max_minutes: float):
         self.seconds = 60.0 * max_minutes or float("inf")
         self.began = time.monotonic() - _process_age()
-        self.signal = None
+        self.signal: int | None = None
         self._at_once = False
         self._before = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "Limits":
         self._before = {s: signal.signal(s, self._on_signal) for s in _SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     @property
@@ -92,7 +93,7 @@ class Limits:
         )
         return 128 + self.signal if self.signal else 0
 
-    def _on_signal(self, number, frame):
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.signal = number
         self._restore()
@@ -102,13 +103,13 @@ class Limits:
             # Not print(): this may interrupt another one.
             os.write(2, _STOPPING)
 
-    def _restore(self):
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
 
-def _process_age():
+def _process_age() -> float:
     """Returns the seconds since this process started."""
     try:
         stat = pathlib.Path("/proc/self/stat").read_text()

@@ -32,16 +32,16 @@ class Profiler(keras.callbacks.Callback):
         self._folder = pathlib.Path(folder)
         self._is_on = False
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._switch()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._switch()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self._stop()
 
-    def _switch(self):
+    def _switch(self) -> None:
         wanted = bool(self.cuts) and (
             self.cuts[0] <= self._state.step < self.cuts[1]
         )
@@ -51,7 +51,7 @@ class Profiler(keras.callbacks.Callback):
         elif not wanted:
             self._stop()
 
-    def _stop(self):
+    def _stop(self) -> None:
         if self._is_on:
             tf.profiler.experimental.stop()
             self._is_on = False
@@ -62,7 +62,7 @@ class Profiler(keras.callbacks.Callback):
             )
 
 
-def _parse(steps):
+def _parse(steps: list[str]) -> tuple[int, ...]:
     if not steps:
         return ()
     try:

@@ -55,11 +55,11 @@ class Workers:
         return float(self._sum(tf.constant(float(flag)))) > 0
 
     @functools.cached_property
-    def _sum(self):
+    def _sum(self) -> Callable[[tf.Tensor], tf.Tensor]:
         strategy = self.strategy
 
         @tf.function
-        def summed(value):
+        def summed(value: tf.Tensor) -> tf.Tensor:
             values = strategy.run(tf.identity, args=(value,))
             return strategy.reduce(
                 tf.distribute.ReduceOp.SUM, values, axis=None
@@ -97,7 +97,7 @@ def distribute(
             and `num_pipelines`, see TrainStream.dataset().
     """
 
-    def make_part(context):
+    def make_part(context: tf.distribute.InputContext) -> tf.data.Dataset:
         return make(
             replicas=context.num_replicas_in_sync,
             pipeline=context.input_pipeline_id,

@@ -6,6 +6,7 @@ import time
 import tensorflow as tf
 
 from console import progress
+from trainer.training import compiled_loop
 from trainer.training.loop import TrainingLoop
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
@@ -55,7 +56,7 @@ def show(
 
 def _time_steps(training: TrainingLoop) -> tuple[float, float]:
     """Returns seconds of the first step, and of each one after it."""
-    loop = training.step.make_loop()
+    loop = compiled_loop.make(training.step)
     iterator = iter(training.distributed_stream())
     step = 0
 

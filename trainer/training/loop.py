@@ -28,7 +28,7 @@ from trainer.runtime.profiler import Profiler
 from trainer.runtime.run_state import RunState
 from trainer.runtime.workers import Workers
 from trainer.stream.input_pipeline import TrainStream
-from trainer.training import bad_steps, early_stopping, log_lines
+from trainer.training import bad_steps, compiled_loop, early_stopping, log_lines
 from trainer.training.bad_steps import BadStepError
 from trainer.training.loop_length import LoopLength
 from trainer.training.train_step import TrainStep
@@ -88,7 +88,7 @@ class TrainingLoop:
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
         )
         callbacks.on_epoch_begin(self.state.epoch)
-        loop = self.step.make_loop()
+        loop = compiled_loop.make(self.step)
         try:
             with self._workers.missed():
                 while not self._run(loop, callbacks):

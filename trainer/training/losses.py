@@ -61,7 +61,9 @@ class Loss:
         )
         return loss if self.hardest == 1.0 else self._keep_hardest(loss)
 
-    def _output_loss(self, name, target, logits):
+    def _output_loss(
+        self, name: str, target: tf.Tensor, logits: tf.Tensor
+    ) -> tf.Tensor:
         present = tf.reduce_sum(target, axis=-1, keepdims=True)
         smooth = self.label_smoothing
         target = target * (1.0 - smooth) + present * smooth / target.shape[-1]
@@ -74,7 +76,7 @@ class Loss:
             target *= (1.0 - tf.exp(log_p)) ** self.focal_gamma
         return -tf.reduce_sum(target * log_p, axis=-1)
 
-    def _keep_hardest(self, loss):
+    def _keep_hardest(self, loss: tf.Tensor) -> tf.Tensor:
         """Returns the loss, 0 where it is small, with the same mean scale."""
         groups = tf.reshape(loss, [-1, self.group])
         kept = max(1, round(self.hardest * self.group))

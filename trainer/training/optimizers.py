@@ -1,6 +1,7 @@
 """The optimizers that --optimizer names."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -20,7 +21,12 @@ class Muon(keras.optimizers.AdamW):
     leaves out everything that is not a matrix already, kernels included.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: keras.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
         if not _is_kernel(variable):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -37,7 +43,7 @@ class Muon(keras.optimizers.AdamW):
         self.assign_sub(variable, ops.multiply(update, rate))
 
 
-def orthogonalize(matrix):
+def orthogonalize(matrix: tf.Tensor) -> tf.Tensor:
     """Returns about U V^T of a matrix U S V^T, [M, N] float32.
 
     The iteration x <- (a + b x x^T + c (x x^T)^2) x is taken on x x^T, whose
@@ -60,7 +66,7 @@ def orthogonalize(matrix):
     return ops.transpose(x) if tall else x
 
 
-def _is_kernel(variable):
+def _is_kernel(variable: keras.Variable) -> bool:
     """Whether it is a convolution kernel that mixes channels, no stem's."""
     return len(variable.shape) == 4 and min(variable.shape[2:]) > 4
 

@@ -9,6 +9,7 @@ import functools
 
 import keras
 
+from console.progress import Progress
 from trainer.augmentation.augment import Augmentation
 from trainer.models import heads, initial_weights, network
 from trainer.models.preprocessing import Preprocessing
@@ -119,7 +120,7 @@ class Recipe:
         """
         core_args = self.core_args(data)
         spe = stream.order.steps_per_epoch
-        with devices.strategy.scope():
+        with Progress("building the model"), devices.strategy.scope():
             core, ema_core = (
                 network.build_core(
                     **core_args, policy=devices.precision, fused=True
@@ -160,7 +161,7 @@ class Recipe:
     ) -> keras.Model:
         """Builds the net, in float32, with the best weights of the run."""
         core_args = self.core_args(data)
-        with devices.strategy.scope():
+        with Progress("building the best model"), devices.strategy.scope():
             core = network.build_core(**core_args, policy="float32")
             named = run_state.name_variables("ema", core.weights)
             for name, variable in named.items():

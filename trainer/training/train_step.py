@@ -5,8 +5,8 @@
 
 The first half touches no variable, so that XLA can compile it under any
 strategy and so that a step whose loss or gradients are not finite leaves no
-trace: the loop runs the second half only if every replica's first half was
-finite.
+trace: compiled_loop.py runs the second half only if every replica's first half
+was finite.
 """
 
 import dataclasses
@@ -23,7 +23,6 @@ from trainer.runtime import run_state
 from trainer.training.loss_scale import LossScale
 from trainer.training.losses import Loss
 
-_SUM = tf.distribute.ReduceOp.SUM
 _MEAN = tf.distribute.ReduceOp.MEAN
 
 
@@ -78,87 +77,14 @@ class TrainStep:
             named["loss_scale"] = self.loss_scale.variable
         return named
 
-    def make_loop(self) -> Callable:
-        """Returns loop(iterator, first_step, count), a tf.function.
-
-        It takes `count` steps and returns their losses, [count] float32,
-        whether each was finite, [count] bool, and the seconds for which the
-        loop has waited for examples, float64. At the first step that is not,
-        or whose loss is too great, it stops before it changes anything; what
-        follows is 0 and False.
-        """
-        gradients = tf.function(
-            self.gradients, jit_compile=self.xla or None, autograph=False
-        )
-
-        size = self.batch_size // self.strategy.num_replicas_in_sync
-
-        def replica_gradients(features, step, scale):
-            # Iterators of several workers forget the size of a batch.
-            features = {
-                name: tf.ensure_shape(value, [size, *value.shape[1:]])
-                for name, value in features.items()
-            }
-            weights = [
-                [tf.convert_to_tensor(v.value) for v in variables]
-                for variables in (
-                    self.core.trainable_variables,
-                    self.core.non_trainable_variables,
-                )
-            ]
-            return gradients(*weights, features, step, scale)
-
-        # AutoGraph would rewrite whatever the loop calls: seconds of the
-        # start, for a loop that alone branches on tensors.
-        @tf.function(reduce_retracing=True, autograph=False)
-        def loop(iterator, first_step, count):
-            def take_step(index, ok, losses, finite, waited):
-                del ok
-                scale = (
-                    1.0 if self.loss_scale is None else self.loss_scale.value
-                )
-                features, seconds = _timed_next(iterator)
-                step = first_step + tf.cast(index, tf.int64)
-                grads, state, loss, bad = self.strategy.run(
-                    replica_gradients, args=(features, step, scale)
-                )
-                loss = self.strategy.reduce(_SUM, loss, axis=None)
-                bad = self.strategy.reduce(_SUM, bad, axis=None)
-                fine = tf.math.is_finite(loss) & (loss <= self.max_loss)
-                updated = fine & (bad == 0)
-                tf.cond(
-                    updated,
-                    lambda: self._update_all(grads, state, step),
-                    lambda: None,
-                )
-                ok = updated
-                if self.loss_scale is not None:
-                    ok = self.loss_scale.adapt(updated, fine)
-                return (
-                    index + 1,
-                    ok,
-                    losses.write(index, loss),
-                    finite.write(index, ok),
-                    waited + seconds,
-                )
-
-            _, _, losses, finite, waited = tf.while_loop(
-                lambda index, ok, *_: ok & (index < count),
-                take_step,
-                (
-                    tf.constant(0),
-                    tf.constant(True),
-                    tf.TensorArray(tf.float32, size=count),
-                    tf.TensorArray(tf.bool, size=count),
-                    tf.constant(0.0, tf.float64),
-                ),
-                parallel_iterations=1,
-            )
-            return losses.stack(), finite.stack(), waited
-
-        return loop
-
-    def gradients(self, trainable, state, features, step, scale):
+    def gradients(
+        self,
+        trainable: list[tf.Tensor],
+        state: list[tf.Tensor],
+        features: dict[str, tf.Tensor],
+        step: tf.Tensor,
+        scale: tf.Tensor | float,
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """Computes one replica's share of the step; touches no variable.
 
         Args:
@@ -178,11 +104,23 @@ class TrainStep:
         bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
         return grads, state, loss, bad
 
-    def _in_parts(self, trainable, state, features, step, scale):
+    def _in_parts(
+        self,
+        trainable: list[tf.Tensor],
+        state: list[tf.Tensor],
+        features: dict[str, tf.Tensor],
+        step: tf.Tensor,
+        scale: tf.Tensor | float,
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
         """Sums the gradients of one part after another."""
         size = features["image"].shape[0] // self.parts
 
-        def add(index, sums, state, loss):
+        def add(
+            index: tf.Tensor,
+            sums: list[tf.Tensor],
+            state: list[tf.Tensor],
+            loss: tf.Tensor,
+        ) -> tuple:
             part = {
                 name: tf.slice(
                     value,
@@ -202,7 +140,14 @@ class TrainStep:
             parallel_iterations=1,
         )[1:]
 
-    def _part(self, trainable, state, features, step, scale):
+    def _part(
+        self,
+        trainable: list[tf.Tensor],
+        state: list[tf.Tensor],
+        features: dict[str, tf.Tensor],
+        step: tf.Tensor,
+        scale: tf.Tensor | float,
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
         """Returns the gradients, the new state and the loss of examples."""
         images = self.preprocess(features["image"])
         if self.graphemes:
@@ -225,14 +170,14 @@ class TrainStep:
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         return grads, new_state, loss
 
-    def _update_all(
+    def update_all(
         self, grads: list[tf.Tensor], state: list[tf.Tensor], step: tf.Tensor
     ) -> None:
         """Changes the variables of every replica."""
         self.optimizer.learning_rate = self.schedule(step)
         self.strategy.run(self.update, args=(grads, state))
 
-    def update(self, grads, state):
+    def update(self, grads: list[tf.Tensor], state: list[tf.Tensor]) -> None:
         """Changes the variables, on every replica.
 
         Args:
@@ -254,11 +199,15 @@ class TrainStep:
             self._assign_state, self.strategy, state
         )
 
-    def _assign_state(self, strategy, state):
-        def assign(variable, value):
+    def _assign_state(
+        self, strategy: tf.distribute.Strategy, state: list[tf.Tensor]
+    ) -> None:
+        def assign(variable: tf.Variable, value: tf.Tensor) -> None:
             variable.assign(value)
 
-        def blend(average, value, rate):
+        def blend(
+            average: tf.Variable, value: tf.Tensor, rate: tf.Tensor
+        ) -> None:
             average.assign_sub(rate * (average - value))
 
         update = strategy.extended.update
@@ -275,16 +224,6 @@ class TrainStep:
         ):
             args = (variable.value, rate)
             update(average.value, blend, args=args, group=False)
-
-
-def _timed_next(iterator):
-    """Returns the next element, and the seconds until it was there."""
-    began = tf.timestamp()
-    with tf.control_dependencies([began]):
-        features = next(iterator)
-    parts = tf.nest.flatten(features, expand_composites=True)
-    with tf.control_dependencies(parts):
-        return features, tf.timestamp() - began
 
 
 def count_parts(batch: int, *, limit: int, mix_group: int) -> int:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny_training
 
 from trainer.models import backbones
+from trainer.training import compiled_loop
 
 _DYNAMIC = re.compile(r"\[[^]]*<=")  # A dimension in HLO that has a bound.
 
@@ -75,7 +76,7 @@ def test_the_replica_step_compiles(tiny_records, name):
     assert not _DYNAMIC.search(lower(tiny.step.update, *weights))
 
     loop, arguments = (
-        tiny.step.make_loop(),
+        compiled_loop.make(tiny.step),
         (iter(dataset), step, tf.constant(1)),
     )
     ops = op_types(loop, *arguments)
