@@ -21,6 +21,7 @@ from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.building.local_engine import LocalEngine
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_files
+from tfrecord_builder.parquet.parquet_reader import Source
 from tfrecord_builder.planning import (
     csv_files,
     image_labels,
@@ -89,17 +90,14 @@ def run(
             return whole
 
     with Staging(destination.work, output_dir) as build:
-        if beam_options is None:
-            engine = LocalEngine(
-                build, num_workers=num_workers, always_spool=always_spool
-            )
-        else:
-            engine = _import_beam_engine().BeamEngine(
-                output_dir,
-                options=beam_options,
-                spool_dir=spool_dir,
-                always_spool=always_spool,
-            )
+        engine = _make_engine(
+            build,
+            output_dir,
+            num_workers=num_workers,
+            spool_dir=spool_dir,
+            always_spool=always_spool,
+            beam_options=beam_options,
+        )
         source = engine.open_source(
             input_dir,
             input_glob,
@@ -115,13 +113,7 @@ def run(
             image_height=recipe.image_height or source.height,
             image_width=recipe.image_width or source.width,
         )
-        print(
-            f"building {source.num_images} images of {source.height} x "
-            f"{source.width} in {len(source.files)} files of {input_dir} into "
-            f"{output_dir}: {recipe.image_height} x {recipe.image_width} "
-            f"{recipe.image_encoding}, {recipe.num_folds} folds",
-            flush=True,
-        )
+        _print_start(source, recipe, output_dir)
         images = image_labels.find(source, table, recipe.seed)
         graphemes = table.graphemes
         del table  # It is as large as the plan, and needed no more.
@@ -156,6 +148,39 @@ def print_summary(info: DatasetInfo, output_dir: str) -> None:
     print(
         f"next: python trainer/main.py --data_dir={output_dir} "
         "--workdir=WORKDIR --backup_dir=BACKUP"
+    )
+
+
+def _make_engine(
+    build: Staging,
+    output_dir: str,
+    *,
+    num_workers: int,
+    spool_dir: str | None,
+    always_spool: bool,
+    beam_options: Sequence[str] | None,
+) -> LocalEngine:
+    """Returns the engine, of either kind, that builds into `build`."""
+    if beam_options is None:
+        return LocalEngine(
+            build, num_workers=num_workers, always_spool=always_spool
+        )
+    return _import_beam_engine().BeamEngine(
+        output_dir,
+        options=beam_options,
+        spool_dir=spool_dir,
+        always_spool=always_spool,
+    )
+
+
+def _print_start(source: Source, recipe: Recipe, output_dir: str) -> None:
+    """Prints what is built of what."""
+    print(
+        f"building {source.num_images} images of {source.height} x "
+        f"{source.width} in {len(source.files)} files of {source.url} into "
+        f"{output_dir}: {recipe.image_height} x {recipe.image_width} "
+        f"{recipe.image_encoding}, {recipe.num_folds} folds",
+        flush=True,
     )
 
 
