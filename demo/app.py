@@ -10,11 +10,13 @@ from absl import flags
 
 from console import command
 from flags import demo_flags
-from flags.trainer import ensemble_flags
+from flags.trainer import accelerator_flags, ensemble_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
-    command.begin(ensemble_flags, demo_flags, importing="TensorFlow")
+    command.begin(
+        ensemble_flags, demo_flags, accelerator_flags, importing="TensorFlow"
+    )
 
 import http.server
 import io
@@ -34,6 +36,7 @@ from sample_data import combinations, graphemes
 from storage import UserError
 from trainer.inference import ensemble
 from trainer.inference.ensemble import Predict
+from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 PAGE = pathlib.Path(__file__).with_name("page.html")
@@ -53,6 +56,7 @@ _HEADERS = {
 
 
 def main() -> None:
+    devices.prepare(FLAGS.accelerator)
     members = ensemble.read(FLAGS.model)
     predict = ensemble.make_predict(members, batch_size=1, num_views=FLAGS.tta)
     with Progress("compiling"):
@@ -237,7 +241,13 @@ def spell(best: Mapping[str, int], classes: Mapping[str, Sequence[str]]) -> str:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, ensemble_flags, demo_flags, user_errors=(UserError,))
+    command.run(
+        main,
+        ensemble_flags,
+        demo_flags,
+        accelerator_flags,
+        user_errors=(UserError,),
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ trainer/runtime: console storage
 trainer/augmentation: console storage
 trainer/models: console storage records
 trainer/stream: console storage records augmentation
-trainer/evaluation: console storage records runtime stream
+trainer/evaluation: console storage records runtime models stream
 trainer/backup: console storage records runtime stream
 trainer/training: console storage records runtime augmentation models stream
     evaluation backup

@@ -10,11 +10,11 @@ JSON and left out of the mean.
 from absl import flags
 
 from console import command
-from flags.trainer import evaluate_flags
+from flags.trainer import accelerator_flags, evaluate_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
-    command.begin(evaluate_flags, importing="TensorFlow")
+    command.begin(evaluate_flags, accelerator_flags, importing="TensorFlow")
 
 import json
 import pathlib
@@ -26,10 +26,8 @@ from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
-from trainer.evaluation import metrics
-from trainer.evaluation.split_predictor import SplitPredictor
+from trainer.evaluation import metrics, saved_model
 from trainer.models import model_file
-from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 
@@ -37,18 +35,12 @@ FLAGS = flags.FLAGS
 def main() -> None:
     info = dataset_info.read(FLAGS.data_dir)
     splits = choose_splits(info, FLAGS.split)
-    model, card = model_file.read(FLAGS.model)
-    model_file.check_fits(card, info, FLAGS.data_dir)
+    predictor, card = command.with_flags(
+        saved_model.load, path=FLAGS.model, info=info
+    )
     images = sum(info.splits[split].records for split in splits)
     logging.info(
         "%d images of %s in %s", images, ", ".join(splits), FLAGS.data_dir
-    )
-    predictor = SplitPredictor(
-        devices.choose(precision="float32").strategy,
-        model,
-        info=info,
-        data_dir=FLAGS.data_dir,
-        batch_size=FLAGS.batch_size,
     )
     with Progress("evaluating", total=images) as progress:
         labels, logits = predictor(splits, on_batch=progress.advance)
@@ -89,7 +81,9 @@ def write(path: str, scores: dict) -> None:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, evaluate_flags, user_errors=(UserError,))
+    command.run(
+        main, evaluate_flags, accelerator_flags, user_errors=(UserError,)
+    )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from console.progress import Progress
 from storage import UserError
 from trainer.inference import export_formats
 from trainer.models import model_file
+from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 
@@ -39,6 +40,7 @@ def main() -> None:
     path, format_ = pathlib.Path(FLAGS.model), FLAGS.format
     check_packages(format_)
     output = make_output(FLAGS.output, path, format_)
+    devices.prepare("cpu")
     model, card = model_file.read(path)
     exported = export_formats.make_exported(model, card)
     with tempfile.TemporaryDirectory(

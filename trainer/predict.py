@@ -13,11 +13,16 @@ OUTPUT.parts holds the probabilities of the others until OUTPUT is written.
 from absl import flags
 
 from console import command
-from flags.trainer import ensemble_flags, predict_flags
+from flags.trainer import accelerator_flags, ensemble_flags, predict_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
-    command.begin(ensemble_flags, predict_flags, importing="TensorFlow")
+    command.begin(
+        ensemble_flags,
+        predict_flags,
+        accelerator_flags,
+        importing="TensorFlow",
+    )
 
 import pathlib
 import time
@@ -33,6 +38,7 @@ from trainer.inference import ensemble, file_predictions, submission
 from trainer.inference.ensemble import Member
 from trainer.inference.probabilities import Parts
 from trainer.inference.submission import Predictions
+from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
 
@@ -41,6 +47,7 @@ def main() -> None:
     """Checks the input whole, predicts what is missing, then writes."""
     output = make_output(FLAGS.output)
     table = make_output(FLAGS.probabilities) if FLAGS.probabilities else None
+    devices.prepare(FLAGS.accelerator)
     members = ensemble.read(FLAGS.model)
     classes = members[0].classes
     source = parquet_reader.open_source(
@@ -135,7 +142,13 @@ def make_output(path: str) -> pathlib.Path:
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, ensemble_flags, predict_flags, user_errors=(UserError,))
+    command.run(
+        main,
+        ensemble_flags,
+        predict_flags,
+        accelerator_flags,
+        user_errors=(UserError,),
+    )
 
 
 if __name__ == "__main__":

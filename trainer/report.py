@@ -9,11 +9,11 @@ one that is not finished: without a model.keras it shows the curves alone.
 from absl import flags
 
 from console import command
-from flags.trainer import report_flags
+from flags.trainer import accelerator_flags, report_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
-    command.begin(report_flags, importing="TensorFlow")
+    command.begin(report_flags, accelerator_flags, importing="TensorFlow")
 
 import pathlib
 
@@ -23,11 +23,10 @@ from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
-from trainer.evaluation.split_predictor import SplitPredictor
+from trainer.evaluation import saved_model
 from trainer.models import model_file
 from trainer.outputs.report import page, run_files
 from trainer.outputs.report.run_files import ScoredSplit
-from trainer.runtime import devices
 from trainer.stream import training_data
 
 FLAGS = flags.FLAGS
@@ -73,14 +72,11 @@ def score_splits(
     Returns:
         By name, what the model says of a split; the weights of the outputs.
     """
-    model, card = model_file.read(pathlib.Path(FLAGS.workdir, MODEL))
-    model_file.check_fits(card, info, data_dir)
-    predictor = SplitPredictor(
-        devices.choose(precision="float32").strategy,
-        model,
+    predictor, card = command.with_flags(
+        saved_model.load,
+        path=pathlib.Path(FLAGS.workdir, MODEL),
         info=info,
         data_dir=data_dir,
-        batch_size=FLAGS.batch_size,
     )
     splits = training_data.evaluated_splits(
         info, validation_fold=validation_fold
@@ -101,7 +97,7 @@ def score_splits(
 
 def run() -> None:
     """Runs the command; never returns."""
-    command.run(main, report_flags, user_errors=(UserError,))
+    command.run(main, report_flags, accelerator_flags, user_errors=(UserError,))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,7 @@
 
 from absl import flags
 
-# What it runs on.
-flags.DEFINE_enum(
-    "accelerator",
-    "auto",
-    ["auto", "cpu", "gpu", "tpu"],
-    "auto takes a TPU, else the GPUs, else the CPU.",
-)
+# What it runs on; --accelerator is in accelerator_flags.py.
 flags.DEFINE_integer(
     "virtual_devices",
     0,

@@ -8,6 +8,7 @@ is older than a flag counts as one with its default, or with what BEFORE says.
 from absl import flags
 
 from flags.trainer import (
+    accelerator_flags,
     augmentation_flags,
     data_flags,
     machine_flags,
@@ -63,6 +64,7 @@ for module in (
     model_flags,
     optimization_flags,
     augmentation_flags,
+    accelerator_flags,
     machine_flags,
 ):
     flags.adopt_module_key_flags(module)

@@ -48,7 +48,7 @@ def test_the_trainer_has_the_flags_of_all_its_groups():
         flag.name
         for module, found in values.flags_by_module_dict().items()
         if re.fullmatch(
-            r"flags\.trainer\.(data|model|optimization|augmentation|machine)_flags",
+            r"flags\.trainer\.(data|model|optimization|augmentation|accelerator|machine)_flags",
             module,
         )
         for flag in found

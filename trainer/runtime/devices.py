@@ -1,4 +1,9 @@
-"""Which devices a run uses, how work is spread over them, in what precision."""
+"""Which devices a command uses, how work is spread over them, how precisely.
+
+Every command that computes chooses its devices before any other call of
+TensorFlow, since memory growth and visible devices can be set only then, and
+builds and loads its models inside `devices.strategy.scope()`.
+"""
 
 import contextlib
 import dataclasses
@@ -10,6 +15,17 @@ import tensorflow as tf
 from storage import UserError
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
+_DEVICE_NODES = pathlib.Path("/dev")
+# By kind, the files that a driver makes, and what TensorFlow needs beside it.
+_NODES = {
+    "gpu": ("nvidiactl", "nvidia[0-9]*"),
+    "tpu": ("accel[0-9]*", "vfio/[0-9]*"),
+}
+_INSTALLS = {
+    "gpu": "pip install 'tensorflow[and-cuda]', and look at its messages above",
+    "tpu": "pip install -r requirements-tpu.txt in an environment without "
+    "tensorflow; or another process holds it, such as a notebook's kernel",
+}
 # Without one of them bfloat16 is emulated, at less than half float32's speed.
 _BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})
 
@@ -88,17 +104,16 @@ def choose(
     Raises:
         UserError: The accelerator that was asked for is not there.
     """
-    tf.get_logger().setLevel("WARNING")  # It tells of every attempt.
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    gpus = prepare(accelerator)
     if virtual_devices > 1:
         _cut_cpu(accelerator, virtual_devices)
     if "TF_CONFIG" in os.environ:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        kind = "gpu" if gpus and accelerator != "cpu" else "cpu"
+        kind = "gpu" if gpus else "cpu"
     else:
         kind, strategy = _single_machine(accelerator, gpus)
+    if kind == "cpu" and accelerator == "auto" and virtual_devices <= 1:
+        _refuse_idle_accelerator()
     if precision in ("auto", "fast"):
         precision = _precision(kind, gpus, fast=precision == "fast")
     spread = type(strategy).__name__
@@ -115,6 +130,27 @@ def choose(
     )
 
 
+def prepare(accelerator: str) -> list[tf.config.PhysicalDevice]:
+    """Sets up TensorFlow; call it before anything else touches TensorFlow.
+
+    Args:
+        accelerator: "cpu" hides the GPUs.
+
+    Returns:
+        The GPUs that TensorFlow sees.
+    """
+    tf.get_logger().setLevel("WARNING")  # It reports every attempt.
+    # Else float32 products are rounded to TensorFloat-32 on new GPUs and to
+    # bfloat16 on TPUs: heads, crop, scores and Muon need all of their digits.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if accelerator == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    gpus = tf.config.get_visible_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return gpus
+
+
 def _cut_cpu(accelerator: str, virtual_devices: int) -> None:
     if accelerator not in ("auto", "cpu"):
         raise UserError(
@@ -127,20 +163,39 @@ def _cut_cpu(accelerator: str, virtual_devices: int) -> None:
     )
 
 
+def _refuse_idle_accelerator() -> None:
+    """Refuses to compute on the CPU of a machine with an accelerator.
+
+    Raises:
+        UserError: Names the accelerator, and what is missing.
+    """
+    for kind, patterns in _NODES.items():
+        for pattern in patterns:
+            for node in sorted(_DEVICE_NODES.glob(pattern)):
+                raise UserError(
+                    f"this machine has a {kind.upper()} ({node}), but "
+                    f"TensorFlow {tf.__version__} cannot use it: "
+                    f"{_INSTALLS[kind]}. To compute on the CPU all the same, "
+                    "give --accelerator=cpu"
+                )
+
+
 def _single_machine(
     accelerator: str, gpus: list
 ) -> tuple[str, tf.distribute.Strategy]:
     """Returns the kind of accelerator, and the strategy for it."""
     if accelerator in ("auto", "tpu"):
-        strategy = _tpu()
-        if strategy is not None:
-            return "tpu", strategy
-        if accelerator == "tpu":
-            raise UserError(
-                "--accelerator=tpu, but this machine has no TPU that "
-                "TensorFlow can use: choose a TPU runtime, or "
-                "--accelerator=auto"
-            )
+        try:
+            return "tpu", _tpu()
+        except (ValueError, tf.errors.OpError) as error:
+            if accelerator == "tpu":
+                lines = str(error).strip().splitlines() or [repr(error)]
+                raise UserError(
+                    "--accelerator=tpu, but TensorFlow finds no TPU that it "
+                    f"can use ({lines[0]}): choose a TPU runtime and pip "
+                    "install -r requirements-tpu.txt; if another process "
+                    "holds the TPU, such as a notebook's kernel, restart it"
+                ) from None
     cpus = tf.config.list_logical_devices("CPU")
     if accelerator == "gpu" and not gpus:
         raise UserError(
@@ -156,14 +211,17 @@ def _single_machine(
     return "cpu", tf.distribute.get_strategy()
 
 
-def _tpu() -> tf.distribute.Strategy | None:
-    """Returns a TPUStrategy, None where there is no TPU."""
-    try:
-        # Without a TPU the resolver constructs; initialising it fails.
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, tf.errors.NotFoundError):
-        return None
+def _tpu() -> tf.distribute.Strategy:
+    """Returns a TPUStrategy.
+
+    Raises:
+        ValueError: There is no TPU.
+        tf.errors.OpError: There is none, or another process holds it.
+            TensorFlow raises NotFoundError, tensorflow-tpu InternalError.
+    """
+    # Without a TPU the resolver constructs; initialising it fails.
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
+    tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -3,6 +3,7 @@
 import types
 
 import pytest
+import tensorflow as tf
 
 from storage import UserError
 from trainer.runtime import devices
@@ -48,3 +49,53 @@ def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
         four.check_batch(global_batch_size=70, mix_group=8)
     with pytest.raises(UserError, match="use 32$"):
         four.check_batch(global_batch_size=8, mix_group=8)
+
+
+@pytest.fixture
+def nodes(tmp_path, monkeypatch):
+    """A /dev without any accelerator."""
+    monkeypatch.setattr(devices, "_DEVICE_NODES", tmp_path)
+    (tmp_path / "vfio").mkdir()
+    (tmp_path / "vfio" / "vfio").touch()  # The driver alone is no device.
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("nvidiactl", r"has a GPU .*tensorflow\[and-cuda\].*accelerator=cpu"),
+        ("accel0", r"has a TPU .*requirements-tpu.txt.*accelerator=cpu"),
+        ("vfio/0", r"has a TPU .*requirements-tpu.txt.*accelerator=cpu"),
+    ],
+)
+def test_an_accelerator_does_not_stand_idle(nodes, node, message):
+    assert devices.choose().kind == "cpu"
+    (nodes / node).touch()
+    with pytest.raises(UserError, match=message):
+        devices.choose()
+    assert devices.choose(accelerator="cpu").kind == "cpu"
+
+
+def test_a_tpu_that_another_process_holds_is_one_line(nodes, monkeypatch):
+    def fail():
+        raise tf.errors.InternalError(None, None, "RET_CHECK\nfailure")
+
+    monkeypatch.setattr(devices, "_tpu", fail)
+    assert devices.choose().kind == "cpu"
+    with pytest.raises(UserError, match=r"\(RET_CHECK\).*holds the TPU"):
+        devices.choose(accelerator="tpu")
+
+
+def test_float32_products_keep_all_of_their_digits():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    devices.choose(accelerator="cpu")
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+def test_the_cpu_is_asked_for_on_a_machine_with_gpus(monkeypatch):
+    hidden = []
+    monkeypatch.setattr(
+        tf.config, "set_visible_devices", lambda *args: hidden.append(args)
+    )
+    devices.choose(accelerator="cpu")
+    assert hidden == [([], "GPU")]

@@ -1,0 +1,50 @@
+"""A model.keras that predicts splits of a dataset, on the devices there are."""
+
+import os
+
+from absl import logging
+
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.evaluation.split_predictor import SplitPredictor
+from trainer.models import model_file
+from trainer.runtime import devices
+
+
+def load(
+    path: str | os.PathLike,
+    *,
+    info: DatasetInfo,
+    data_dir: str,
+    accelerator: str,
+    batch_size: int,
+) -> tuple[SplitPredictor, dict]:
+    """Loads a model; call it before anything else touches TensorFlow.
+
+    Args:
+        path: The model.keras.
+        info: The dataset.
+        data_dir: Folder of its shards.
+        accelerator: See flags/trainer/accelerator_flags.py.
+        batch_size: Images that the model is given at a time, about: all
+            replicas get equally many.
+
+    Returns:
+        The predictor; the model's card.
+
+    Raises:
+        UserError: The model cannot be read, or does not fit the dataset.
+    """
+    used = devices.choose(accelerator=accelerator, precision="float32")
+    logging.info("Devices: %s", used.description)
+    # A model that is loaded elsewhere is not on the devices of the strategy.
+    with used.strategy.scope():
+        model, card = model_file.read(path)
+    model_file.check_fits(card, info, data_dir)
+    predictor = SplitPredictor(
+        used.strategy,
+        model,
+        info=info,
+        data_dir=data_dir,
+        batch_size=-(-batch_size // used.replicas) * used.replicas,
+    )
+    return predictor, card
