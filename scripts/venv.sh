@@ -70,7 +70,8 @@ _make_venv() {
     "$base" -m venv --clear "$venv" || fail "$base could not make $venv"
   fi
 
-  local lists=(requirements.txt) more=(constraints.txt pyproject.toml)
+  local lists=(requirements.txt)
+  local more=(requirements-common.txt constraints.txt pyproject.toml)
   local with_dev
   with_dev=$(_digest requirements.txt requirements-dev.txt "${more[@]}")
   if [[ $kind == dev ]]; then

@@ -1,1 +1,7 @@
-"""Flags of the commands in trainer/, a module for each group or command."""
+"""Flags of the commands in trainer/.
+
+main_flags          all of main.py; which of them may change within a run
+data, model, optimization, augmentation, machine   its groups
+accelerator         every command that computes
+evaluate, predict, ensemble, report, export        the other commands
+"""

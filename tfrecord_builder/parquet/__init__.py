@@ -1,1 +1,7 @@
-"""Parquet files of one column a pixel, read in bounded memory."""
+"""Parquet files of one column a pixel, read in bounded memory.
+
+parquet_files   finds and opens the files
+parquet_reader  the images of all files, range by range
+pixels          checks pixel columns, and turns columns into rows
+row_spool       the rows of a row group in a scratch file, for predict.py
+"""
