@@ -1,1 +1,8 @@
-"""What a run leaves in its workdir."""
+"""What a run leaves in its workdir.
+
+workdir             metrics.csv, speed.csv, flags.txt, as the run goes
+summary             summary.json
+tensorboard_events  tensorboard/; contact_sheet: its augmented images
+trained_model       model.keras at the end: calibrated, scored, written
+report/             report.html
+"""

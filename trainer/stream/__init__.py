@@ -1,1 +1,9 @@
-"""Records to batches: a pure function of (seed, step)."""
+"""Records to batches: a pure function of (seed, step).
+
+training_data   which datasets and splits a run reads, and for what
+order           the order of the examples
+window_reader   reads windows of shards in that order
+input_pipeline  batches for training and for evaluation
+extra_data      a second dataset in the batches
+shard_cache     copies of slow folders on this machine's disk
+"""
