@@ -1,8 +1,9 @@
-"""The end of a run: model.keras, its scores, and the report."""
+"""The end of a run: model.keras, calibrated and scored, and the report."""
 
 from absl import logging
 
 from console.progress import Progress
+from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.evaluation import calibrate, metrics
 from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import model_file, network
@@ -20,22 +21,17 @@ def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
         predictor: Predicts with the net that has these weights, in float32.
         report: Whether to write the report.
     """
-    evaluation, info = workdir.evaluation, predictor.info
-    splits = evaluation.splits
-    output_weights = dict(evaluation.output_weights)
-    with Progress("evaluating", total=evaluation.images) as progress:
+    info, splits = predictor.info, workdir.evaluation.splits
+    output_weights = dict(workdir.evaluation.output_weights)
+    with Progress("evaluating", total=workdir.evaluation.images) as progress:
         predictions = {
             name: predictor(names, on_batch=progress.advance)
             for name, names in splits.items()
         }
-    calibration = {o.name: [0.0] * len(o.classes) for o in info.outputs}
-    fitted = None
-    if "validation" in predictions:
-        calibration, fitted = calibrate.fit(
-            # The validation fold, and where there are any unseen graphemes.
-            list(predictions.values()),
-            info.class_counts(set(info.folds) - set(splits["validation"])),
-        )
+    calibration, fitted = _calibrate(
+        predictions, info, held_out=splits.get("validation", ())
+    )
+    if fitted:
         fitted["score"] = metrics.score(fitted["recall"], output_weights)
     scores = {
         name: metrics.evaluate_calibrated(
@@ -43,17 +39,7 @@ def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
         )
         for name, (labels, logits) in predictions.items()
     }
-    served = network.build_served(
-        predictor.net,
-        preprocess=predictor.preprocess,
-        image_shape=(info.image.height, info.image.width),
-        calibration=calibration,
-    )
-    card = model_file.make_card(
-        info, output_weights=output_weights, calibration=calibration
-    )
-    path = workdir.path / "model.keras"
-    model_file.write(path, served, card)
+    _write_model(workdir, predictor, calibration, output_weights)
     workdir.write_summary(
         **{
             "finished": True,
@@ -65,13 +51,60 @@ def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
     )
     for name, figures in scores.items():
         _log_score(name, figures)
-    logging.info("Wrote %s, and summary.json beside it", path)
     if report:
         scored = {
             name: ScoredSplit(splits[name], labels, logits, calibration)
             for name, (labels, logits) in predictions.items()
         }
         _write_report(workdir, predictor, scored)
+
+
+def _calibrate(
+    predictions: dict[str, tuple[dict, dict]],
+    info: DatasetInfo,
+    *,
+    held_out: tuple[str, ...],
+) -> tuple[dict[str, list[float]], dict | None]:
+    """Fits the calibration on what was held out.
+
+    Args:
+        predictions: By name ("validation", "unseen"), labels and logits.
+        info: The dataset.
+        held_out: The folds that were not trained on.
+
+    Returns:
+        By output, what is added to its logits, 0 where nothing was held out;
+        what calibrate.fit says of it, None where nothing was held out.
+    """
+    if not held_out:
+        return {o.name: [0.0] * len(o.classes) for o in info.outputs}, None
+    return calibrate.fit(
+        # The validation fold, and where there are any unseen graphemes.
+        list(predictions.values()),
+        info.class_counts(set(info.folds) - set(held_out)),
+    )
+
+
+def _write_model(
+    workdir: Workdir,
+    predictor: SplitPredictor,
+    calibration: dict[str, list[float]],
+    output_weights: dict[str, float],
+) -> None:
+    """Writes model.keras: preprocessing, net, calibration, and its card."""
+    info = predictor.info
+    served = network.build_served(
+        predictor.net,
+        preprocess=predictor.preprocess,
+        image_shape=(info.image.height, info.image.width),
+        calibration=calibration,
+    )
+    card = model_file.make_card(
+        info, output_weights=output_weights, calibration=calibration
+    )
+    path = workdir.path / "model.keras"
+    model_file.write(path, served, card)
+    logging.info("Wrote %s", path)
 
 
 def _log_score(name: str, figures: dict) -> None:
