@@ -40,14 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data_dir", help="records, to time real starts")
     args = parser.parse_args()
-    found = {"parameters": PARAMETERS, "cpus": os.cpu_count()}
+    results = {"parameters": PARAMETERS, "cpus": os.cpu_count()}
     with tempfile.TemporaryDirectory() as folder:
-        found |= cost_of_a_save(pathlib.Path(folder))
+        results |= cost_of_a_save(pathlib.Path(folder))
         if args.data_dir:
-            found |= cost_of_a_start(
+            results |= cost_of_a_start(
                 os.path.abspath(args.data_dir), pathlib.Path(folder)
             )
-    print(json.dumps(found, indent=1))
+    print(json.dumps(results, indent=1))
 
 
 def cost_of_a_save(folder: pathlib.Path) -> dict:

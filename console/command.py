@@ -115,8 +115,8 @@ def with_flags(function: Callable[..., _T], **given: object) -> _T:
     """
     values = flags.FLAGS
     names = inspect.signature(function).parameters.keys() - given.keys()
-    found = {name: values[name].value for name in names if name in values}
-    return function(**found, **given)
+    flag_values = {name: values[name].value for name in names if name in values}
+    return function(**flag_values, **given)
 
 
 def flagfiles(argv: list[str]) -> list[str]:

@@ -110,8 +110,8 @@ class Work:
             if self._megabytes:
                 parts.append(f"{units * self._megabytes:.1f} MB/s")
             if self.total is not None and self.done < self.total:
-                left = (self.total - self.done) / rate
-                parts.append(f"ETA {minutes(left)}")
+                remaining = (self.total - self.done) / rate
+                parts.append(f"ETA {minutes(remaining)}")
         if self.text:
             parts.append(self.text)
         now = self._now()

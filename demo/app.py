@@ -44,7 +44,7 @@ FONT = "Hind Siliguri"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_BYTES = 4 << 20  # 4 MiB of an upload.
 MAX_PIXELS = 16 << 20
-TOP = 5  # Answers shown of each output.
+TOP = 5  # Classes listed for each output.
 _SECONDS = 30.0  # For a client to send what it announced.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; "
@@ -213,11 +213,11 @@ def make_answer(
                 "class": classes[name][i],
                 "probability": round(float(probabilities[name][0, i]), 6),
             }
-            for i in places
+            for i in indices
         ]
-        for name, places in order.items()
+        for name, indices in order.items()
     }
-    best = {name: places[0] for name, places in order.items()}
+    best = {name: indices[0] for name, indices in order.items()}
     probability = np.prod([top[0]["probability"] for top in outputs.values()])
     return {
         "grapheme": {

@@ -76,14 +76,14 @@ def all_graphemes(
     """
     classes = read_classes()
     taken = {grapheme.text for grapheme in table}
-    found = {}
+    texts = {}
     for labels in itertools.product(*(range(len(c)) for c in classes)):
         text = spell(labels, classes)
         if can_be_written(labels, classes) and text not in taken:
-            found[labels] = text
+            texts[labels] = text
     for grapheme in sorted(table, key=lambda grapheme: grapheme.count):
-        found[grapheme.labels] = grapheme.text
-    return [Grapheme(text, labels, 1) for labels, text in sorted(found.items())]
+        texts[grapheme.labels] = grapheme.text
+    return [Grapheme(text, labels, 1) for labels, text in sorted(texts.items())]
 
 
 def spell(labels: Sequence[int], classes: Sequence[Sequence[str]]) -> str:

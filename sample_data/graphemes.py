@@ -54,12 +54,12 @@ def deal(
     """Deals `num_images` images to graphemes, by frequency, and shuffles them.
 
     Returns:
-        [num_images] int64, a place in `graphemes` for each image.
+        [num_images] int64, an index into `graphemes` for each image.
     """
-    places = np.repeat(
+    indices = np.repeat(
         np.arange(len(graphemes)), count_images(graphemes, num_images)
     )
-    return np.random.default_rng((seed, _TRAIN_STREAM)).permutation(places)
+    return np.random.default_rng((seed, _TRAIN_STREAM)).permutation(indices)
 
 
 def draw_test(
@@ -85,22 +85,22 @@ def count_images(graphemes: Sequence[Grapheme], num_images: int) -> np.ndarray:
     quotas = num_images * frequencies / frequencies.sum()
     first = np.zeros(len(graphemes), np.int64)
     first[covering_graphemes(graphemes)[:num_images]] = 1
-    left = num_images - int(first.sum())
-    if not left:
+    remaining = num_images - int(first.sum())
+    if not remaining:
         return first
     wanted = np.maximum(quotas - first, 0)
-    wanted *= left / wanted.sum()
+    wanted *= remaining / wanted.sum()
     counts = np.floor(wanted + 1e-9).astype(np.int64)
     by_remainder = np.argsort(counts - wanted, kind="stable")
-    counts[by_remainder[: left - int(counts.sum())]] += 1
+    counts[by_remainder[: remaining - int(counts.sum())]] += 1
     return first + counts
 
 
 def covering_graphemes(graphemes: Sequence[Grapheme]) -> list[int]:
-    """Picks graphemes that together show every class, the most telling first.
+    """Picks graphemes that together show every class, the most useful first.
 
     Returns:
-        Places in `graphemes`; each adds as many classes not seen before as
+        Indices into `graphemes`; each adds as many classes not seen before as
         any other could (the most frequent of several).
     """
     labels = np.array([grapheme.labels for grapheme in graphemes])

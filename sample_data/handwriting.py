@@ -15,7 +15,7 @@ from sample_data import fonts, noise, paper, placement, writers
 from sample_data.fonts import Field, Fields
 from sample_data.noise import Noise
 from sample_data.paper import Sheets
-from sample_data.placement import Place
+from sample_data.placement import Pose
 from sample_data.writers import Writer
 
 _STREAM = 1  # Never the numbers of the writers.
@@ -45,16 +45,16 @@ class Desk:
             )
         writer = self._writers[number]
         field = self._fields.get(writer.font, text)
-        place = placement.choose_place(field, writer, rng)
-        distance = _lay_path(field, place, writer, self._noise, rng)
+        pose = placement.choose_pose(field, writer, rng)
+        distance = _lay_path(field, pose, writer, self._noise, rng)
         ink = _ink(distance, writer, self._noise, rng)
         fibres = noise.cut(self._noise.grain, paper.HEIGHT, paper.WIDTH, rng)
-        return self._sheets.scan(ink, place.window, number, fibres, rng)
+        return self._sheets.scan(ink, pose.window, number, fibres, rng)
 
 
 def _lay_path(
     field: Field,
-    place: Place,
+    pose: Pose,
     writer: Writer,
     tiles: Noise,
     rng: np.random.Generator,
@@ -64,28 +64,28 @@ def _lay_path(
     Returns:
         [rows, columns] float32 of the window, pixels from the path.
     """
-    rows, columns = place.window
+    rows, columns = pose.window
     size = (rows.stop - rows.start, columns.stop - columns.start)
     wobble = np.float32(writer.wobble)
     x = noise.cut(tiles.bend, *size, rng) * wobble
     x += np.arange(columns.start, columns.stop, dtype=np.float32)
-    x -= np.float32(place.across)
+    x -= np.float32(pose.across)
     y = noise.cut(tiles.bend, *size, rng) * wobble
     y += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-    y -= np.float32(place.headline)
-    y -= np.float32(place.tilt) * x
-    x += np.float32(place.slant) * y
+    y -= np.float32(pose.headline)
+    y -= np.float32(pose.tilt) * x
+    x += np.float32(pose.slant) * y
 
     # Now to pixels of the field, from its middle and its headline.
-    x *= np.float32(1 / place.scale_x)
-    y *= np.float32(1 / place.scale_y)
+    x *= np.float32(1 / pose.scale_x)
+    y *= np.float32(1 / pose.scale_y)
     upper = None
     if field.top < field.baseline - fonts.BODY:
         upper = np.minimum(y, 0)
-        y += upper * np.float32(1 / place.above - 1)
+        y += upper * np.float32(1 / pose.above - 1)
     if field.bottom > field.baseline:
         under = np.maximum(y - np.float32(fonts.BODY), 0)
-        y += under * np.float32(1 / place.below - 1)
+        y += under * np.float32(1 / pose.below - 1)
     half = (field.right - field.left) / 2
     distance = _sample(
         field.distance,
@@ -93,7 +93,7 @@ def _lay_path(
         x + np.float32(field.left + half),
     )
     if field.headline:
-        left, right = (half + over / place.scale_x for over in place.overhang)
+        left, right = (half + over / pose.scale_x for over in pose.overhang)
         beyond = np.maximum(x - np.float32(right), np.float32(-left) - x)
         np.maximum(beyond, 0, out=beyond)
         beyond *= beyond
@@ -101,10 +101,10 @@ def _lay_path(
         y *= y
         y += beyond
         np.minimum(distance, np.sqrt(y, out=y), out=distance)
-    distance *= np.float32((place.scale_x + place.scale_y) / 2)
+    distance *= np.float32((pose.scale_x + pose.scale_y) / 2)
     # A stretch upward would broaden the strokes that run across.
     if upper is not None:
-        broad = np.float32((place.above - 1) / 2)
+        broad = np.float32((pose.above - 1) / 2)
         distance += distance * (upper < 0) * broad
     return distance
 
@@ -153,7 +153,7 @@ def _sample(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Args:
         field: [h, w] uint8, 16 steps a pixel; its rim is far.
-        y, x: [rows, columns] float32 places in the field; overwritten.
+        y, x: [rows, columns] float32 coordinates in the field; overwritten.
 
     Returns:
         [rows, columns] float32, in pixels of the field.

@@ -55,13 +55,13 @@ def image_id(split: str, index: int) -> str:
     return f"{split.capitalize()}_{index}"
 
 
-def train_csv(table: Sequence[Grapheme], places: np.ndarray) -> bytes:
-    """Makes train.csv; places[i] is image i's place in the table."""
+def train_csv(table: Sequence[Grapheme], rows: np.ndarray) -> bytes:
+    """Makes train.csv; rows[i] is image i's row of the table."""
     return _csv_bytes(
         ("image_id", *graphemes.OUTPUTS, "grapheme"),
         (
-            (image_id("train", index), *table[place].labels, table[place].text)
-            for index, place in enumerate(places)
+            (image_id("train", index), *table[row].labels, table[row].text)
+            for index, row in enumerate(rows)
         ),
     )
 
@@ -123,7 +123,7 @@ def write_bytes(path: pathlib.Path, data: bytes) -> None:
 
 
 def remove_partial(folder: pathlib.Path) -> None:
-    """Removes what a killed run left half-written."""
+    """Removes the unfinished files of a killed run."""
     whole_file.remove_unfinished(folder)
 
 

@@ -58,7 +58,7 @@ def main() -> int:
     missing = _missing(folder, plan)
     if missing is None:
         print(f"{folder} already holds these {FLAGS.num_images:,} images.")
-        return _say_next(folder)
+        return _print_next(folder)
 
     num_workers = FLAGS.num_workers or workers.count_cores()
     print(
@@ -68,9 +68,9 @@ def main() -> int:
         f"fonts into {folder} (processes: {num_workers})",
         flush=True,
     )
-    there = len(plan.image_files) - len(missing)
-    if there:
-        print(f"Going on: {there} files are there already.", flush=True)
+    num_drawn = len(plan.image_files) - len(missing)
+    if num_drawn:
+        print(f"Going on: {num_drawn} files are there already.", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     layout.remove_partial(folder)
     for name, data in plan.small_files.items():
@@ -81,7 +81,7 @@ def main() -> int:
         _draw_files(folder, missing, plan, pool)
     layout.write_bytes(folder / layout.TRAIN_CSV, plan.train_csv)
     print(f"Wrote {FLAGS.num_images:,} images to {folder}.")
-    return _say_next(folder)
+    return _print_next(folder)
 
 
 def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
@@ -92,7 +92,7 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
             f"--num_images={FLAGS.num_images}: a file would stay empty"
         )
     table = combinations.choose(FLAGS.graphemes, graphemes.read_graphemes())
-    places = {
+    rows = {
         "train": graphemes.deal(
             table, num_images=FLAGS.num_images, seed=FLAGS.seed
         ),
@@ -110,14 +110,14 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
     }
     return _Plan(
         texts={
-            split: [table[place].text for place in dealt]
-            for split, dealt in places.items()
+            split: [table[row].text for row in dealt]
+            for split, dealt in rows.items()
         },
         image_files=list(
             layout.image_files(FLAGS.num_images, FLAGS.num_train_files)
         ),
         small_files=layout.small_files(),
-        train_csv=layout.train_csv(table, places["train"]),
+        train_csv=layout.train_csv(table, rows["train"]),
         recipe=json.dumps(recipe),
     )
 
@@ -137,14 +137,14 @@ def _folder(url: str) -> pathlib.Path:
 def _missing(
     folder: pathlib.Path, plan: _Plan
 ) -> list[tuple[str, str, range]] | None:
-    """Lists the image files yet to draw; None: the dataset is whole.
+    """Lists the image files yet to draw; None if the dataset is complete.
 
     Raises:
         storage.UserError: The folder holds files of another dataset.
     """
-    there = layout.dataset_files(folder)
+    existing = layout.dataset_files(folder)
     texts = {**plan.small_files, layout.TRAIN_CSV: plan.train_csv}
-    for name in there:
+    for name in existing:
         if name in texts:
             ours = (folder / name).read_bytes() == texts[name]
         else:
@@ -155,8 +155,8 @@ def _missing(
                 "these flags give); choose another --output_dir, or remove "
                 "that one first"
             )
-    missing = [file for file in plan.image_files if file[0] not in there]
-    return missing if missing or set(texts) - set(there) else None
+    missing = [file for file in plan.image_files if file[0] not in existing]
+    return missing if missing or set(texts) - set(existing) else None
 
 
 def _draw_files(
@@ -200,8 +200,8 @@ def _transpose(rows: np.ndarray, columns: np.ndarray) -> None:
         columns[start : start + 512] = rows[:, start : start + 512].T
 
 
-def _say_next(folder: pathlib.Path) -> int:
-    """Prints the command that takes it from here; returns exit code 0."""
+def _print_next(folder: pathlib.Path) -> int:
+    """Prints the command to run next; returns exit code 0."""
     print(
         f"Next: python tfrecord_builder/main.py --input_dir={folder} "
         "--output_dir=RECORDS"

@@ -8,7 +8,7 @@ _TILE = 512  # pixels, height and width
 
 
 class Noise:
-    """Tiles of noise of one seed; cuts of them differ by place and mirroring.
+    """Tiles of noise of one seed; cuts differ by position and mirroring.
 
     Attributes:
         bend: How strokes stray: waves of about 40 pixels, and small ones of

@@ -12,7 +12,7 @@ _MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Pose:
     """How one grapheme lies on its sheet; lengths in pixels of the image."""
 
     across: float  # column of its middle
@@ -27,11 +27,11 @@ class Place:
     window: tuple[slice, slice]  # rows and columns that ink can reach
 
 
-def choose_place(
+def choose_pose(
     field: Field,
     writer: Writer,
     rng: np.random.Generator,
-) -> Place:
+) -> Pose:
     """Chooses how one grapheme lies on its sheet."""
     jitter = np.exp(rng.normal(0, (0.08, 0.08, 0.1, 0.1))).tolist()
     scale_y = writer.body / fonts.BODY * jitter[0]
@@ -59,7 +59,7 @@ def choose_place(
     margin = 3 * writer.wobble + 5
     lean = abs(slant) * max(bottom, -top) + margin
     drop = abs(tilt) * max(left, right) + margin
-    return Place(
+    return Pose(
         across=across,
         headline=headline,
         scale_x=scale_x,

@@ -75,7 +75,8 @@ class Workers:
 
         Args:
             files: The images of one file, of the next, and so on.
-            on_drawn: Told from other threads how many more were drawn.
+            on_drawn: Called from other threads with the number of images just
+                drawn.
 
         Yields:
             [n, 137, 236] uint8, n <= BATCH for each worker, consecutive
@@ -86,8 +87,8 @@ class Workers:
         for images in files:
             for start in range(0, len(images), size):
                 pending.append(self._deal(images[start : start + size]))
-                for places, drawn in pending[-1]:
-                    count = len(places)
+                for indices, drawn in pending[-1]:
+                    count = len(indices)
                     drawn.add_done_callback(lambda _, n=count: on_drawn(n))
                 if len(pending) * size >= AHEAD:
                     yield _gather(pending.popleft())
@@ -100,13 +101,14 @@ class Workers:
         """Deals images by their text, so that each is shaped in one worker.
 
         Returns:
-            For each worker the places of its images, and their pixels to be.
+            For each worker the indices of its images and a future with their
+            pixels.
         """
         hands = [[] for _ in self.processes]
-        for place, (_, _, text) in enumerate(images):
-            hands[zlib.crc32(text.encode()) % len(hands)].append(place)
+        for index, (_, _, text) in enumerate(images):
+            hands[zlib.crc32(text.encode()) % len(hands)].append(index)
         return [
-            (hand, thread.submit(_ask, pipe, [images[place] for place in hand]))
+            (hand, thread.submit(_ask, pipe, [images[index] for index in hand]))
             for hand, thread, pipe in zip(
                 hands, self._threads, self._pipes, strict=True
             )
@@ -119,12 +121,12 @@ def _gather(
 ) -> np.ndarray:
     """Puts the images of _deal in their order."""
     pixels = np.empty(
-        (sum(len(places) for places, _ in hands),)
+        (sum(len(indices) for indices, _ in hands),)
         + (paper.HEIGHT, paper.WIDTH),
         np.uint8,
     )
-    for places, drawn in hands:
-        pixels[places] = drawn.result()
+    for indices, drawn in hands:
+        pixels[indices] = drawn.result()
     return pixels
 
 

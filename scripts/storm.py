@@ -58,9 +58,9 @@ def main() -> int:
     rng = random.Random(args.seed)
     kills, resets, rounds, wrong = [], 0, 0, 0
     while len(kills) < args.kills:
-        place = folder / f"round{rounds}"
-        with drive_mount.DriveMount(place, write_back=1.0) as drive:
-            run = Run(args, place / "work", drive.path / "backup")
+        round_dir = folder / f"round{rounds}"
+        with drive_mount.DriveMount(round_dir, write_back=1.0) as drive:
+            run = Run(args, round_dir / "work", drive.path / "backup")
             while len(kills) < args.kills or not run.finished:
                 if run.finished and rng.random() < 0.5:
                     break
@@ -156,7 +156,7 @@ class Run:
 
 
 def draw_moment(rng, run, seconds):
-    """Returns the name of a moment to kill at, and what tells that it came."""
+    """Returns the name of a moment to kill at, and a check that it came."""
     names, weights = zip(*MOMENTS.items(), strict=True)
     name = rng.choices(names, weights)[0]
     if run.finished:

@@ -69,10 +69,10 @@ def retry(
                 return work()
             except Exception as error:
                 hopeless = isinstance(error, GaveUpError) or not handles(error)
-                left_to_outer = any(
+                outer_retries = any(
                     outer_handles(error) for outer_handles in outer
                 )
-                if hopeless or left_to_outer or attempt == attempts:
+                if hopeless or outer_retries or attempt == attempts:
                     raise
                 wait = _FIRST_WAIT * 2 ** (attempt - 1)
                 logging.warning(

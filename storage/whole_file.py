@@ -42,8 +42,8 @@ def whole_file(
             yield sink
             sink.flush()
             os.fsync(sink.fileno())
-            if sha256 and (found := digests.file_digest(temporary)) != sha256:
-                raise DigestError(f"expected sha256 {sha256}, got {found}")
+            if sha256 and (digest := digests.file_digest(temporary)) != sha256:
+                raise DigestError(f"expected sha256 {sha256}, got {digest}")
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -63,17 +63,17 @@ def url(tmp_path_factory):
         source_image=size,
         resize=None,
     )
-    with open(path.with_name("stderr.txt"), "w+", encoding="utf-8") as said:
-        with browser.serve_demo(path, stderr=said) as address:
+    with open(path.with_name("stderr.txt"), "w+", encoding="utf-8") as errors:
+        with browser.serve_demo(path, stderr=errors) as address:
             yield address
-        said.seek(0)
-        assert "Traceback" not in said.read()
+        errors.seek(0)
+        assert "Traceback" not in errors.read()
 
 
-def shows(page, text: str, place: str = "#grapheme") -> None:
+def shows(page, text: str, selector: str = "#grapheme") -> None:
     """Waits until the page shows `text`."""
     expect = pytest.importorskip("playwright.sync_api").expect
-    expect(page.locator(place)).to_have_text(text, timeout=30_000)
+    expect(page.locator(selector)).to_have_text(text, timeout=30_000)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

@@ -126,13 +126,13 @@ def workdir(records, tmp_path_factory):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        said = ""
+        log = ""
         for line in process.stderr:
-            said += line
+            log += line
             if "Epoch 4/10" in line:
                 break
         process.kill()
-    assert "Epoch 4/10" in said, said
+    assert "Epoch 4/10" in log, log
     assert "RESUMED at step" in run(*command)
     return folder / "workdir"
 
@@ -201,8 +201,8 @@ def draw_sheet(rows: dict[str, np.ndarray], *, zoom: int) -> Image.Image:
         for column, image in enumerate(images):
             pixels = 255 - np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
             pixels = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
-            place = (LABEL + column * step, row * step)
-            sheet.paste(Image.fromarray(pixels), place)
+            corner = (LABEL + column * step, row * step)
+            sheet.paste(Image.fromarray(pixels), corner)
     return sheet
 
 

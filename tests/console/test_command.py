@@ -46,12 +46,12 @@ def test_the_trainer_has_the_flags_of_all_its_groups():
     values = flags.FLAGS
     defined = {
         flag.name
-        for module, found in values.flags_by_module_dict().items()
+        for module, module_flags in values.flags_by_module_dict().items()
         if re.fullmatch(
             r"flags\.trainer\.(data|model|optimization|augmentation|accelerator|machine)_flags",
             module,
         )
-        for flag in found
+        for flag in module_flags
     }
     keys = {f.name for f in values.get_key_flags_for_module(main_flags)}
     assert keys == defined

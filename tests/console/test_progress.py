@@ -60,12 +60,12 @@ def test_lines_are_a_while_apart(caplog):
     caplog.set_level(logging.INFO)
     clock = Clock()
     work = Work("building", total=100, clock=clock)
-    shown = LogLines(work)
+    log_lines = LogLines(work)
     for advance in (10, 10, 0, 0, 0, 10, 0, 5):
-        clock.seconds += shown.seconds
+        clock.seconds += log_lines.seconds
         if advance:
             work.advance(advance)
-        shown.show()
+        log_lines.show()
     assert messages(caplog) == [
         "building 0 %, 0/100 images",
         "building 10 %, 10/100 images",
@@ -82,12 +82,12 @@ def test_lines_of_unknown_length_and_a_new_text(caplog):
     caplog.set_level(logging.INFO)
     clock = Clock()
     work = Work("compiling", clock=clock)
-    shown = LogLines(work)
+    log_lines = LogLines(work)
     for tick in range(1, 6):
-        clock.seconds += shown.seconds
+        clock.seconds += log_lines.seconds
         if tick == 5:
             work.text = "the evaluation"
-        shown.show()
+        log_lines.show()
     assert messages(caplog) == [
         "compiling",
         "still compiling, 20 s",
@@ -99,14 +99,14 @@ def test_lines_of_unknown_length_and_a_new_text(caplog):
 def test_no_line_in_a_pause(caplog):
     caplog.set_level(logging.INFO)
     work = Work("training", total=10)
-    shown = LogLines(work)
+    log_lines = LogLines(work)
     work.pause()
     for _ in range(5):
-        shown.show()
+        log_lines.show()
     assert messages(caplog) == ["training 0 %, 0/10 images"]
 
 
-def test_threads_count_together_and_none_is_left(caplog, monkeypatch):
+def test_threads_count_together_and_all_end(caplog, monkeypatch):
     """The thread shows lines while nothing advances, none after the end."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(LogLines, "seconds", 0.001)
@@ -121,12 +121,12 @@ def test_threads_count_together_and_none_is_left(caplog, monkeypatch):
     )
     texts: list[str] = []
     before = threading.active_count()
-    with Progress("waiting", total=4000) as shown:
+    with Progress("waiting", total=4000) as bar:
         assert texts[0] == "waiting 0 %, 0/4,000 images"
         assert logged.wait(30)
         threads = [
             threading.Thread(
-                target=lambda: [shown.advance(0.5) for _ in range(2000)]
+                target=lambda: [bar.advance(0.5) for _ in range(2000)]
             )
             for _ in range(4)
         ]
@@ -134,12 +134,12 @@ def test_threads_count_together_and_none_is_left(caplog, monkeypatch):
             thread.start()
         for thread in threads:
             thread.join()
-        assert shown._work.done == 4000
+        assert bar._work.done == 4000
     assert threading.active_count() == before
     count = len(texts)
     assert not threading.Event().wait(0.05)
     assert len(texts) == count
-    shown.close()  # A second time does nothing.
+    bar.close()  # A second time does nothing.
 
 
 def test_a_bar(monkeypatch):

@@ -13,23 +13,23 @@ TABLE = graphemes.read_graphemes()
 SPELT_OTHERWISE = {"র্ত্রী", "র্ত্রে", "র্দ্র", "র্যো"}
 
 
-def place(root, vowel=0, mark=0):
+def labels_of(root, vowel=0, mark=0):
     return CLASSES[0].index(root), vowel, mark
 
 
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        (place("ক"), "ক"),
-        (place("ক", 2), "কি"),
-        (place("ক", 1, 1), "কাঁ"),
-        (place("ক", 0, 2), "র্ক"),
-        (place("ক", 7, 3), "র্ক্যে"),
-        (place("ক্ট", 9, 4), "ক্ট্যো"),
-        (place("ত", 3, 5), "ত্রী"),
-        (place("ট", 1, 6), "ট্র্যা"),
-        (place("র", 1, 4), "র\u200d্যা"),
-        (place("অ", 1, 4), "অ্যা"),
+        (labels_of("ক"), "ক"),
+        (labels_of("ক", 2), "কি"),
+        (labels_of("ক", 1, 1), "কাঁ"),
+        (labels_of("ক", 0, 2), "র্ক"),
+        (labels_of("ক", 7, 3), "র্ক্যে"),
+        (labels_of("ক্ট", 9, 4), "ক্ট্যো"),
+        (labels_of("ত", 3, 5), "ত্রী"),
+        (labels_of("ট", 1, 6), "ট্র্যা"),
+        (labels_of("র", 1, 4), "র\u200d্যা"),
+        (labels_of("অ", 1, 4), "অ্যা"),
     ],
 )
 def test_spelling(labels, text):
@@ -40,13 +40,13 @@ def test_spelling(labels, text):
 @pytest.mark.parametrize(
     "labels",
     [
-        place("ং", 1),
-        place("ৎ", 0, 1),
-        place("আ", 2),
-        place("ই", 0, 4),
-        place("র", 0, 2),
-        place("র", 0, 5),
-        place("য", 0, 5),
+        labels_of("ং", 1),
+        labels_of("ৎ", 0, 1),
+        labels_of("আ", 2),
+        labels_of("ই", 0, 4),
+        labels_of("র", 0, 2),
+        labels_of("র", 0, 5),
+        labels_of("য", 0, 5),
     ],
 )
 def test_what_cannot_be_written(labels):
@@ -61,12 +61,12 @@ def test_the_rules_give_what_was_written():
 
 
 def test_all_holds_each_combination_once():
-    found = combinations.choose("all", TABLE)
-    labels = [grapheme.labels for grapheme in found]
-    assert len(labels) == len(set(labels)) == len({g.text for g in found})
+    chosen = combinations.choose("all", TABLE)
+    labels = [grapheme.labels for grapheme in chosen]
+    assert len(labels) == len(set(labels)) == len({g.text for g in chosen})
     assert {g.labels for g in TABLE} < set(labels)
-    assert {g.count for g in found} == {1}
-    assert len(found) == 11_686
+    assert {g.count for g in chosen} == {1}
+    assert len(chosen) == 11_686
 
 
 def test_rare_has_a_class_of_few_images():
@@ -87,8 +87,8 @@ def test_unseen_is_what_the_folds_lack(tmp_path):
     ]
     info = {"graphemes": rows}
     (tmp_path / "dataset_info.json").write_text(json.dumps(info))
-    found = combinations.choose(f"unseen-of:{tmp_path}", TABLE)
-    assert found == everything[1:]
+    chosen = combinations.choose(f"unseen-of:{tmp_path}", TABLE)
+    assert chosen == everything[1:]
 
 
 def test_the_default_is_the_competitions():

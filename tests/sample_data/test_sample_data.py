@@ -169,7 +169,7 @@ def test_a_killed_run_goes_on_where_it_was(dataset, tmp_path):
         assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
 
 
-def test_a_whole_dataset_is_left_alone(dataset):
+def test_a_complete_dataset_stays_unchanged(dataset):
     folder, _ = dataset
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     again = run_main(folder)
@@ -273,7 +273,7 @@ def test_conjuncts_are_shaped(font_paths):
 
 
 @pytest.mark.parametrize("feature", ["raqm", "fribidi"])
-def test_missing_shaping_is_said(monkeypatch, feature):
+def test_missing_shaping_is_reported(monkeypatch, feature):
     monkeypatch.setattr(features, "check", lambda name: name != feature)
     with pytest.raises(UserError, match=f"finds no {feature}"):
         fonts.find_fonts(None)
@@ -349,7 +349,7 @@ def test_workers_keep_the_order(font_paths, monkeypatch):
     assert (np.concatenate(batches) == expected).all()
 
 
-def test_a_dead_worker_is_told(font_paths):
+def test_a_dead_worker_is_reported(font_paths):
     with Workers(num_workers=1, font_paths=font_paths, seed=5) as pool:
         pool.processes[0].kill()
         pool.processes[0].join()

@@ -50,7 +50,7 @@ def open_page(url: str, *, width: int = 1280, dark: bool = False):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
-            lambda said: said.type == "error" and errors.append(said.text),
+            lambda line: line.type == "error" and errors.append(line.text),
         )
         page.goto(url)
         page.evaluate("document.fonts.ready")
@@ -74,17 +74,17 @@ def serve_demo(model: pathlib.Path, *, stderr=None):
             process.terminate()
 
 
-def draw(page, *places) -> None:
+def draw(page, *fractions) -> None:
     """Draws a stroke on demo/app.py's page.
 
     Args:
         page: Playwright's page.
-        *places: Points (x, y), as shares of the paper's width and height.
+        *fractions: Points (x, y), as fractions of the paper's width and height.
     """
     box = page.locator("#pad").bounding_box()
     points = [
         (box["x"] + x * box["width"], box["y"] + y * box["height"])
-        for x, y in places
+        for x, y in fractions
     ]
     page.mouse.move(*points[0])
     page.mouse.down()
