@@ -23,18 +23,21 @@ class Importing:
             what: The slowest package of the imports.
         """
         self._progress = Progress(f"importing {what}")
-        self._signal_handler = signal.signal(signal.SIGINT, self._interrupt)
-        sys.excepthook = self._fail
+        self._excepthook, sys.excepthook = sys.excepthook, self._fail
+        self._signal_handler = signal.getsignal(signal.SIGINT)
+        if self._signal_handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
 
     def close(self) -> None:
         """Takes the display away; from here on Ctrl-C is as it was."""
         signal.signal(signal.SIGINT, self._signal_handler)
-        sys.excepthook = sys.__excepthook__
+        sys.excepthook = self._excepthook
         self._progress.close()
 
     def _interrupt(self, *_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # For a second Ctrl-C.
-        self._progress.close()
+        # Not close(): the display's thread may wait for a lock that the
+        # interrupted code holds.
         # An exception would be caught, or told as an ImportError, by packages
         # that try imports.
         os._exit(errors.fail(errors.INTERRUPTED))
@@ -46,4 +49,4 @@ class Importing:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.close()  # The traceback starts on a line of its own.
-        sys.__excepthook__(kind, error, traceback)
+        self._excepthook(kind, error, traceback)

@@ -151,12 +151,10 @@ class GcsFolder:
                 "by google.colab.auth.authenticate_user(), else by gcloud auth "
                 "application-default login"
             ) from None
-        except (
-            api.GoogleAPIError,
-            transfer.DataCorruption,
-            transfer.InvalidResponse,
-            requests.RequestException,
-        ) as error:
+        except (transfer.DataCorruption, transfer.InvalidResponse) as error:
+            raise OSError(errno.EIO, _first_line(error), where) from error
+        except (api.GoogleAPIError, requests.RequestException) as error:
+            # The library has tried it again for two minutes.
             raise GaveUpError(errno.EIO, _first_line(error), where) from error
 
 

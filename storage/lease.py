@@ -154,6 +154,10 @@ class Lease:
             (self.folder.path / name).write_bytes(data)
         self._beat += 1
 
+    def exists(self) -> bool:
+        """Returns whether any beat is there; another owner may remove all."""
+        return self._newest() is not None
+
     def release(self) -> None:
         """Says that this process no longer owns the folder."""
         self.renew(released=True)

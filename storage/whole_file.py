@@ -4,7 +4,8 @@
 
 A writer locks its temporary file, and the system drops the lock when the
 writer ends, however it ends. So what a killed one has left is recognized and
-removed by the next that writes the same file.
+removed by the next that writes the same file. On a mount locks of another
+machine may not be seen: there nothing is removed.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from storage import digests
+from storage import digests, mounts
 from storage.errors import DigestError
 
 
@@ -34,7 +35,9 @@ def whole_file(
         DigestError: The digest is another one; `path` is as it was.
     """
     path = pathlib.Path(path)
-    remove_unfinished(path.parent, glob.escape(path.name))
+    on_mount = mounts.is_mount(path.parent)
+    if not on_mount:
+        remove_unfinished(path.parent, glob.escape(path.name))
     sink = _open_temporary(path)
     temporary = pathlib.Path(sink.name)
     try:
@@ -44,6 +47,8 @@ def whole_file(
             os.fsync(sink.fileno())
             if sha256 and (digest := digests.file_digest(temporary)) != sha256:
                 raise DigestError(f"expected sha256 {sha256}, got {digest}")
+            if on_mount:
+                sink.close()  # It may fail, or rename no open file.
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -78,7 +83,7 @@ def _open_temporary(path: pathlib.Path) -> BinaryIO:
         with contextlib.suppress(OSError):  # A mount may know no locks.
             fcntl.flock(sink, fcntl.LOCK_EX)
         # Another writer may have removed it before it was locked.
-        if os.path.exists(sink.name):
+        if os.fstat(sink.fileno()).st_nlink:
             return sink
         sink.close()
 

@@ -56,7 +56,7 @@ def main() -> int:
     data = command.with_flags(training_data.read)
     path = workdir.local_path(FLAGS.workdir, chief=workers.is_chief())
     folder = open_backup(data, path)
-    if is_finished(folder, path):
+    if is_finished(folder):
         return 0
     used = choose_devices()
     cache = None if FLAGS.dry_run else data.make_cache(FLAGS.cache_dir)
@@ -119,7 +119,7 @@ def open_backup(data: TrainingData, path: pathlib.Path) -> BackupFolder:
     )
 
 
-def is_finished(folder: BackupFolder, path: pathlib.Path) -> bool:
+def is_finished(folder: BackupFolder) -> bool:
     """Returns whether there is nothing to train; then fills up the workdir.
 
     Raises:
@@ -127,13 +127,17 @@ def is_finished(folder: BackupFolder, path: pathlib.Path) -> bool:
     """
     if FLAGS.dry_run:
         return False
+    chief = workers.is_chief()
     if not FLAGS.restart:
         folder.refuse_other_run()
         if finished_run.restore_finished(
-            folder.url, path, identity=folder.identity, defaults=folder.defaults
+            folder.url,
+            pathlib.Path(FLAGS.workdir) if chief else None,
+            identity=folder.identity,
+            defaults=folder.defaults,
         ):
             return True
-    if workers.is_chief():
+    if chief:
         folder.lease.refuse_if_held_here()
     return False
 

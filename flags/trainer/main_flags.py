@@ -14,6 +14,7 @@ from flags.trainer import (
     machine_flags,
     model_flags,
     optimization_flags,
+    removed_flags,
 )
 
 FREE = frozenset(
@@ -46,8 +47,7 @@ FREE = frozenset(
 # What a run did before there was the flag, where that is not its default.
 BEFORE = {"logit_adjustment": 0.0}
 
-# Flags of earlier versions, and the only value that this one can repeat.
-REMOVED = {"plateau_epochs": 0, "plateau_factor": 0.5}
+REMOVED = removed_flags.VALUES
 
 # For --helpshort: the first flag of each group, in the order of the help.
 GROUPS = {

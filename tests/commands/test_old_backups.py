@@ -85,3 +85,16 @@ def test_a_flag_that_is_gone_counts_as_what_it_was(train, tiny_records, backup):
     done = run(train, tiny_records, backup)
     assert done.returncode == 1
     assert "--plateau_epochs (was 4, now 0)" in done.error
+
+
+def test_the_flagfile_of_an_earlier_version_is_understood(train, tmp_path):
+    flags = tmp_path / "flags.txt"
+    flags.write_text("--plateau_epochs=0\n--plateau_factor=0.5\n")
+    line = [
+        f"--flagfile={flags}",
+        "--data_dir=nowhere",
+        f"--workdir={tmp_path}",
+    ]
+    assert "nowhere: no such folder" in train(*line).error
+    flags.write_text("--plateau_epochs=3\n")
+    assert "--plateau_epochs=3" in train(*line).error

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 import tiny_data
@@ -134,3 +135,18 @@ def test_who_lost_the_output_does_not_touch_it(build, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="taken over by process 1 on other"):
         build()
     assert names(tmp_path / "out") == ["lease"]
+
+
+def test_who_lost_it_to_one_that_has_ended_does_not_touch_it(
+    build, tmp_path, monkeypatch
+):
+    write_shards = LocalEngine.write_shards
+
+    def lose(*args):
+        shutil.rmtree(tmp_path / "out" / "lease")  # As a finished build does.
+        return write_shards(*args)
+
+    monkeypatch.setattr(LocalEngine, "write_shards", lose)
+    with pytest.raises(UserError, match="another builder, which has ended"):
+        build()
+    assert names(tmp_path / "out") == []

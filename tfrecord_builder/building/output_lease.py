@@ -26,6 +26,7 @@ class OutputLease:
     def __init__(self, folder: Folder):
         self._folder = folder
         self._lease: Lease | None = None
+        self._heartbeat: Heartbeat | None = None
 
     @contextlib.contextmanager
     def hold(self, identity: dict, *, overwrite: bool) -> Iterator[None]:
@@ -52,14 +53,14 @@ class OutputLease:
         self._folder.make()
         lease = Lease(self._folder, _OWNER, extra={"build": build})
         lease.acquire(check)
-        heartbeat = Heartbeat(lease)
-        heartbeat.start()
-        self._lease = lease
+        self._lease, self._heartbeat = lease, Heartbeat(lease)
+        self.refuse_if_lost()  # Two may have started in the same moment.
+        self._heartbeat.start()
         try:
             yield
         finally:
-            self._lease = None
-            heartbeat.stop()
+            self._heartbeat.stop()
+            self._lease = self._heartbeat = None
         lease.remove()
 
     def refuse_if_lost(self) -> None:
@@ -68,7 +69,11 @@ class OutputLease:
         Raises:
             UserError: Names it.
         """
-        other = self._lease and self._lease.lost_to()
+        if self._lease is None or self._heartbeat is None:
+            return
+        other = self._heartbeat.lost_to or self._lease.lost_to()
+        if not other and not self._lease.exists():
+            other = "another builder, which has ended since"
         if other:
             raise UserError(
                 f"{self._folder.url} was taken over by {other}: this builder "

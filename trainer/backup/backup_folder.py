@@ -21,6 +21,7 @@ from trainer.backup import identity as identity_lib
 from trainer.backup.generations import Found, Generation, Generations
 from trainer.runtime.run_state import RunState
 
+_ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
 _OWNER = Owner("trainer", "training", "--backup_dir")
 
 
@@ -227,7 +228,12 @@ class BackupFolder:
                 self._discard(generation)
                 raise
 
-        retry.retry(write, f"Backup at step {step}", handles=retry.is_os_error)
+        retry.retry(
+            write,
+            f"Backup at step {step}",
+            handles=retry.is_os_error,
+            attempts=_ATTEMPTS,
+        )
 
     def _discard(self, generation: Generation) -> None:
         try:

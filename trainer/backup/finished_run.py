@@ -63,7 +63,7 @@ def save(
 
 def restore_finished(
     backup_dir: str,
-    workdir: pathlib.Path,
+    workdir: pathlib.Path | None,
     *,
     identity: dict,
     defaults: Mapping[str, Any] | None = None,
@@ -72,7 +72,7 @@ def restore_finished(
 
     Args:
         backup_dir: Its backup folder.
-        workdir: Its workdir.
+        workdir: Its workdir; None restores nothing.
         identity: What makes it this run.
         defaults: What an older identity is completed by.
     """
@@ -86,6 +86,9 @@ def restore_finished(
     newest = max((g.leg for g in found.listing()), default=0)
     if newest > manifest["leg"]:  # It was started over since.
         return False
+    if workdir is None:
+        logging.info("This run is finished")
+        return True
     try:
         restored = _restore(folder, manifest, workdir)
     except (FileNotFoundError, ValueError) as error:

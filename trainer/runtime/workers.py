@@ -29,13 +29,10 @@ def is_chief() -> bool:
     """
     config = json.loads(os.environ.get("TF_CONFIG", "{}"))
     task = config.get("task", {})
-    if not task:
-        return True
-    return task["type"] == "chief" or (
-        task["type"] == "worker"
-        and int(task["index"]) == 0
-        and "chief" not in config.get("cluster", {})
-    )
+    kind, index = task.get("type"), int(task.get("index", 0))
+    if kind == "worker" and "chief" not in config.get("cluster", {}):
+        return index == 0
+    return kind in (None, "chief")
 
 
 class Workers:

@@ -210,7 +210,6 @@ def _copy_shard(copy: _Copy) -> int:
     shard, path = copy.shard, copy.path
     if copy.has_size() and storage.file_digest(path) == shard.sha256:
         return 0
-    path.unlink(missing_ok=True)
     url = f"{copy.source.url}/{shard.name}"
     try:
         retry.retry(

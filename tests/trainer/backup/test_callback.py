@@ -235,10 +235,10 @@ def test_a_failed_save_is_told_and_training_goes_on(
     run = tiny_run.begin(*places)
     tiny_run.step(run)
     assert tiny_run.save(run)
-    failed = fail_uploads(monkeypatch, errno.ENOSPC, 6)
+    failed = fail_uploads(monkeypatch, errno.ENOSPC, 7)
     tiny_run.step(run)
     assert not tiny_run.save(run)
-    assert len(failed) == 6
+    assert len(failed) == 7
     assert run.callback.failures == 1
     assert not run.callback.is_saved
     assert "BACKUP FAILED at step 2: OSError: [Errno 28]" in caplog.text
