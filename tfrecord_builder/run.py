@@ -1,6 +1,6 @@
 """A build from start to end, in an order that a kill at any moment allows.
 
-1. Say so and stop if the dataset is there already.
+1. Report it and stop if the dataset exists already.
 2. Lock the folder of the build. Read labels and ids; plan every record.
 3. Write records, range by range; then check and finish the shards.
 4. Publish the shards, dataset_info.json last; remove the rest.
@@ -137,7 +137,7 @@ def run(
             destination.folder.make()
             log["engine"] = engine.name
             log["seconds"] = round(time.monotonic() - started, 1)
-            info = destination.commit(info, digests, log, engine.bring)
+            info = destination.commit(info, digests, log, engine.move_shards)
         build.remove()
     return info
 
@@ -210,7 +210,7 @@ def _explain_full_disk(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _fingerprint(folder: Folder, names: Sequence[str], labels_csv: str) -> dict:
-    """Returns what tells one source from another without opening its files."""
+    """Returns what identifies a source without opening its files."""
     sizes = folder.list()
     texts = [n for n in (labels_csv, csv_files.CLASS_MAP) if n in sizes]
     digests = {

@@ -1,4 +1,4 @@
-"""Re-reads a whole dataset and tells every difference to dataset_info.json.
+"""Re-reads a dataset and reports every difference from dataset_info.json.
 
 fold0-00000-of-00004.tfrecord  500 records  whole
 fold0-00001-of-00004.tfrecord  500 records  sha256 is 5e…, expected 77…
@@ -17,11 +17,11 @@ from tfrecord_builder.planning import folds, plan
 from tfrecord_builder.records import dataset_info, example, framing
 from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 
-_MOST_PROBLEMS = 3  # Told of one shard.
+_MOST_PROBLEMS = 3  # Printed for one shard.
 
 
 @dataclasses.dataclass
-class Found:
+class ShardContents:
     """What one shard holds."""
 
     problems: list[str]
@@ -41,10 +41,10 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
     shards = [(n, s) for n, p in info.splits.items() for s in p.shards]
     print(f"verifying {len(shards)} shards of {output_dir}", flush=True)
 
-    def check(entry: tuple[str, Shard]) -> Found:
+    def check(entry: tuple[str, Shard]) -> ShardContents:
         split, shard = entry
         if shard.name not in files:
-            return Found(["it is missing"], [], [], [])
+            return ShardContents(["it is missing"], [], [], [])
         path = spool.local_path(shard.name)
         try:
             return check_shard(path, split, shard, info)
@@ -52,17 +52,19 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
             if spool.copies:
                 path.unlink()
 
-    bad, all_found = 0, collections.defaultdict(list)
+    bad, by_split = 0, collections.defaultdict(list)
     workers = num_workers or os.cpu_count() or 1
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for (split, shard), found in zip(
+        for (split, shard), contents in zip(
             shards, pool.map(check, shards), strict=True
         ):
-            bad += bool(found.problems)
-            all_found[split].append(found)
-            told = "; ".join(found.problems[:_MOST_PROBLEMS]) or "whole"
-            print(f"{shard.name}  {len(found.ids)} records  {told}", flush=True)
-    problems = [] if bad else check_whole(all_found, info)
+            bad += bool(contents.problems)
+            by_split[split].append(contents)
+            text = "; ".join(contents.problems[:_MOST_PROBLEMS]) or "whole"
+            print(
+                f"{shard.name}  {len(contents.ids)} records  {text}", flush=True
+            )
+    problems = [] if bad else check_whole(by_split, info)
     strangers = [
         name
         for name in files
@@ -84,35 +86,37 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
 
 def check_shard(
     path: pathlib.Path, split: str, shard: Shard, info: DatasetInfo
-) -> Found:
-    """Reads one shard whole and compares it with the information."""
-    found = Found([], [], [], [])
+) -> ShardContents:
+    """Reads all of one shard and compares it with the information."""
+    contents = ShardContents([], [], [], [])
     size = path.stat().st_size
     if size != shard.bytes:
-        found.problems.append(f"{size} bytes, expected {shard.bytes}")
+        contents.problems.append(f"{size} bytes, expected {shard.bytes}")
     for number, record in enumerate(framing.read_records(path)):
-        problem = _check_record(record, found, info)
+        problem = _check_record(record, contents, info)
         if problem:
-            found.problems.append(f"record {number}: {problem}")
+            contents.problems.append(f"record {number}: {problem}")
             if record is None:
                 break
-    if len(found.ids) != shard.records:
-        found.problems.append(
-            f"{len(found.ids)} records, expected {shard.records}"
+    if len(contents.ids) != shard.records:
+        contents.problems.append(
+            f"{len(contents.ids)} records, expected {shard.records}"
         )
     sha256 = storage.file_digest(path)
     if sha256 != shard.sha256:
-        found.problems.append(f"sha256 is {sha256}, expected {shard.sha256}")
-    return found
+        contents.problems.append(f"sha256 is {sha256}, expected {shard.sha256}")
+    return contents
 
 
-def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
+def check_whole(
+    by_split: dict[str, list[ShardContents]], info: DatasetInfo
+) -> list[str]:
     """Returns what is wrong although every shard is what it should be."""
     problems = []
     seen = collections.Counter()
     source = {}
     for name, split in info.splits.items():
-        parts = found[name]
+        parts = by_split[name]
         ids = [i for part in parts for i in part.ids]
         rows = [row for part in parts for row in part.labels]
         texts = [text for part in parts for text in part.graphemes]
@@ -127,7 +131,7 @@ def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
             expected = split.counts[output.name]
             if [counts[c] for c in range(len(expected))] != list(expected):
                 problems.append(f"{name}: other counts of {output.name}")
-        hashes = folds.places(info.build["seed"], ids).tolist()
+        hashes = folds.text_hashes(info.build["seed"], ids).tolist()
         order = list(zip(hashes, ids, strict=True))
         if order != sorted(order):
             problems.append(f"{name}: its records are in another order")
@@ -143,9 +147,9 @@ def check_whole(found: dict[str, list[Found]], info: DatasetInfo) -> list[str]:
 
 
 def _check_record(
-    record: bytes | None, found: Found, info: DatasetInfo
+    record: bytes | None, contents: ShardContents, info: DatasetInfo
 ) -> str | None:
-    """Adds a record to `found`; returns what is wrong with it."""
+    """Adds a record to `contents`; returns what is wrong with it."""
     if record is None:
         return "its checksum is wrong, or the file ends in it"
     try:
@@ -156,9 +160,9 @@ def _check_record(
         image = features["image"]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         return f"no example of this dataset ({error!r})"
-    found.ids.append(image_id)
-    found.labels.append(labels)
-    found.graphemes.append(grapheme)
+    contents.ids.append(image_id)
+    contents.labels.append(labels)
+    contents.graphemes.append(grapheme)
     for output, label in zip(info.outputs, labels, strict=True):
         if not 0 <= label < len(output.classes):
             return f"{output.name} is {label} of {len(output.classes)} classes"

@@ -113,7 +113,7 @@ def test_errors_of_the_local_engine(command, tiny_source, tmp_path, break_it):
 
 
 @pytest.mark.long
-def test_the_first_mistake_is_told(command, tiny_source, tmp_path):
+def test_the_first_mistake_is_reported(command, tiny_source, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     for path in tiny_source.iterdir():
@@ -159,11 +159,11 @@ def test_without_beam(tiny_source, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_mistakes_are_told_in_the_order_of_the_source(tmp_path):
+def test_mistakes_are_reported_in_the_order_of_the_source(tmp_path):
     ours = Exchange(str(tmp_path), "run")
     other = Exchange(str(tmp_path), "other")
     for order in ((2, 10, 0), (2, 9, 70), (2, 9, 500)):
-        with ours.tell(*order):
+        with ours.report_errors(*order):
             raise UserError(f"mistake {order}")
     assert not ours.failed_before(2, 9, 70)
     assert ours.failed_before(2, 9, 71)

@@ -130,8 +130,8 @@ def test_gs(python, tiny_source, tmp_path, monkeypatch, server):
 
         gcs_folder._clients.__dict__.clear()
         bucket = f"gs://{gcs_emulators.BUCKET}"
-        there = storage.open_folder(f"{bucket}/competition")
-        there.upload_many({p.name: p for p in tiny_source.iterdir()})
+        bucket_folder = storage.open_folder(f"{bucket}/competition")
+        bucket_folder.upload_many({p.name: p for p in tiny_source.iterdir()})
         build(
             python,
             f"{bucket}/competition",
@@ -140,14 +140,14 @@ def test_gs(python, tiny_source, tmp_path, monkeypatch, server):
             *beam_builds.IN_PROCESS,
         )
         folder = storage.open_folder(f"{bucket}/records")
-        found = {
+        files = {
             n: folder.read_bytes(n)
             for n in folder.list()
             if n != beam_builds.TIMED
         }
-        assert found == expected
-        left = storage.open_folder(f"{bucket}/records/{exchange.NAME}")
-        assert left.list() == {}
+        assert files == expected
+        leftovers = storage.open_folder(f"{bucket}/records/{exchange.NAME}")
+        assert leftovers.list() == {}
 
 
 def test_two_processes(python, source, expected, tmp_path):

@@ -35,9 +35,9 @@ def check_records(records, dataset, outputs=None) -> None:
     ids, images, labels, graphemes = dataset
     outputs = list(outputs or tiny_data.OUTPUTS)
     index = {i.encode(): k for k, i in enumerate(ids)}
-    found = [r for s in read_plainly(records, outputs).values() for r in s]
-    assert sorted(r["image_id"] for r in found) == sorted(index)
-    for record in found:
+    built = [r for s in read_plainly(records, outputs).values() for r in s]
+    assert sorted(r["image_id"] for r in built) == sorted(index)
+    for record in built:
         k = index[record["image_id"]]
         image = record["image"]
         if image.startswith(b"\x89PNG"):

@@ -50,7 +50,7 @@ def test_bad_input(folder, tmp_path, break_it, message):
     assert not (tmp_path / "out" / dataset_info.NAME).exists()
 
 
-def test_a_mistake_found_early_leaves_nothing(folder, tmp_path):
+def test_an_early_mistake_leaves_no_files(folder, tmp_path):
     bad_inputs.no_pixel_column(folder)
     with pytest.raises(UserError):
         build(folder, tmp_path / "out")
@@ -190,7 +190,7 @@ def command(*args) -> subprocess.CompletedProcess:
         (["--output_dir=OUT", "--verify"], "OUT: no such folder"),
     ],
 )
-def test_the_command_tells_it_in_one_line(tmp_path, args, message):
+def test_the_command_reports_it_in_one_line(tmp_path, args, message):
     output = str(tmp_path / "out")
     done = command(*[arg.replace("OUT", output) for arg in args])
     assert done.returncode == 1
@@ -202,11 +202,11 @@ def test_the_command_tells_it_in_one_line(tmp_path, args, message):
 
 
 FULL = """
-mount -t tmpfs -o size={small} none {place} || exit 77
+mount -t tmpfs -o size={small} none {disk} || exit 77
 {command}
 echo "exit $?"
-ls {place}/out
-mount -o remount,size=64m none {place}
+ls {disk}/out
+mount -o remount,size=64m none {disk}
 {command}
 echo "exit $?"
 {command} --verify
@@ -216,15 +216,15 @@ echo "exit $?"
 @pytest.mark.parametrize("encoding", ["raw", "png"])
 def test_disk_full(tmp_path, encoding):
     """On a tiny file system of its own; space is made, and it goes on."""
-    folder, place = tmp_path / "in", tmp_path / "place"
+    folder, disk = tmp_path / "in", tmp_path / "disk"
     tiny_data.write_dataset(folder, num_images=3000, num_files=3)
-    place.mkdir()
+    disk.mkdir()
     line = f"{sys.executable} {tiny_data.ROOT}/tfrecord_builder/main.py "
-    line += f"--input_dir={folder} --output_dir={place}/out --num_folds=2 "
+    line += f"--input_dir={folder} --output_dir={disk}/out --num_folds=2 "
     line += f"--source_height=12 --source_width=16 --image_encoding={encoding}"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c"]
-        + [FULL.format(small="300k", place=place, command=line)],
+        + [FULL.format(small="300k", disk=disk, command=line)],
         capture_output=True,
         text=True,
         check=False,

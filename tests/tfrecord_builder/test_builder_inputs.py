@@ -138,8 +138,10 @@ def test_other_files_of_the_same_rows(source, tmp_path, expected):
             images[part],
         )
     assert build(folder, tmp_path / "out") == expected
-    found = parquet_reader.open_source(folder, "*.parquet", height=12, width=16)
-    numbers = [file.name.split("_")[-1] for file in found.files]
+    opened = parquet_reader.open_source(
+        folder, "*.parquet", height=12, width=16
+    )
+    numbers = [file.name.split("_")[-1] for file in opened.files]
     assert numbers == [f"{k}.parquet" for k in (8, 9, 10, 11, 12)]
 
 
@@ -245,10 +247,10 @@ def test_zip(source, tmp_path, expected, method):
 def test_through_a_spool(source, tmp_path, expected):
     """As on a mount: copied in, built on local disk, copied out."""
     spool = tmp_path / "spool"
-    found = build(
+    files = build(
         source[0], tmp_path / "out", spool="always", spool_dir=str(spool)
     )
-    assert found == expected
+    assert files == expected
     assert list(spool.iterdir()) == []
 
 
@@ -268,14 +270,14 @@ def test_gs(source, tmp_path, expected, monkeypatch, server):
 
         gcs_folder._clients.__dict__.clear()
         bucket = f"gs://{gcs_emulators.BUCKET}"
-        there = storage.open_folder(f"{bucket}/competition")
-        there.upload_many({p.name: p for p in source[0].iterdir()})
+        bucket_folder = storage.open_folder(f"{bucket}/competition")
+        bucket_folder.upload_many({p.name: p for p in source[0].iterdir()})
         output = f"{bucket}/records"
         options = {"spool_dir": str(tmp_path / "spool")}
         tiny_data.build(f"{bucket}/competition", output, RECIPE, **options)
         folder = storage.open_folder(output)
-        found = {n: folder.read_bytes(n) for n in folder.list()}
-        assert {k: v for k, v in found.items() if k not in WHOLE} == expected
+        files = {n: folder.read_bytes(n) for n in folder.list()}
+        assert {k: v for k, v in files.items() if k not in WHOLE} == expected
         assert list((tmp_path / "spool").iterdir()) == []
         assert storage.open_folder(f"{output}/lease").list() == {}
 

@@ -126,13 +126,13 @@ def test_killed_once_at_every_moment(source, tmp_path, recipe):
 def test_killed_all_the_time(source, tmp_path, recipe):
     """Each start gets a little further, since finished ranges stay."""
     output = tmp_path / "out"
-    tell = tmp_path / "whole"
-    with Kills(source, tell, recipe) as kills:
+    uninterrupted = tmp_path / "whole"
+    with Kills(source, uninterrupted, recipe) as kills:
         assert kills.build()[0] == "0"
     with Kills(source, output, recipe) as kills:
         ends = [kills.build(40)[0] for _ in range(30)]
     assert ends.index("0") > 1
-    assert read_files(output) == read_files(tell)
+    assert read_files(output) == read_files(uninterrupted)
 
 
 def test_a_rerun_redoes_one_range_at_most(source, tmp_path):

@@ -77,19 +77,19 @@ def read_plainly(path, height, width) -> list[tuple]:
 @given(drawn_datasets.datasets(), drawn_datasets.WAYS, drawn_datasets.WAYS)
 def test_any_table(dataset, way, other_way):
     ids, images, labels, graphemes, recipe = dataset
-    with tempfile.TemporaryDirectory() as place:
-        place = pathlib.Path(place)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
         built = []
         for name, w in (("one", way), ("two", other_way)):
             drawn_datasets.write_source(
-                place / name, ids, images, labels, graphemes, w
+                folder / name, ids, images, labels, graphemes, w
             )
-            output = place / f"{name}-{recipe.image_encoding}"
-            built.append(build(place / name, output, recipe, w))
+            output = folder / f"{name}-{recipe.image_encoding}"
+            built.append(build(folder / name, output, recipe, w))
         assert built[0] == built[1]
 
         info = dataset_info.read(output)
-        found = []
+        all_rows = []
         for split in info.splits.values():
             rows = [
                 row
@@ -97,10 +97,10 @@ def test_any_table(dataset, way, other_way):
                 for row in read_plainly(output / shard.name, *images.shape[1:])
             ]
             assert len(rows) == split.records
-            order = [(folds.place(recipe.seed, r[0]), r[0]) for r in rows]
+            order = [(folds.text_hash(recipe.seed, r[0]), r[0]) for r in rows]
             assert order == sorted(order)
-            found += rows
+            all_rows += rows
         expected = zip(
             ids, images.tolist(), labels.tolist(), graphemes, strict=True
         )
-        assert sorted(found) == sorted(expected)
+        assert sorted(all_rows) == sorted(expected)

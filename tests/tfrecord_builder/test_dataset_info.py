@@ -42,7 +42,7 @@ def test_tiny_records(tiny_records):
     }
 
 
-def test_nothing_else_is_left(tiny_records):
+def test_nothing_else_is_in_the_folder(tiny_records):
     names = {p.name for p in tiny_records.iterdir()}
     info = dataset_info.read(tiny_records)
     shards = {s.name for split in info.splits.values() for s in split.shards}

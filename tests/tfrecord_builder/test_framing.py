@@ -55,9 +55,9 @@ def test_neighbours_share_a_system_call(tmp_path, monkeypatch):
     calls = []
     pwritev = os.pwritev
 
-    def record(descriptor, buffers, place):
-        calls.append((place, len(buffers)))
-        return pwritev(descriptor, buffers, place)
+    def record(descriptor, buffers, offset):
+        calls.append((offset, len(buffers)))
+        return pwritev(descriptor, buffers, offset)
 
     monkeypatch.setattr(os, "pwritev", record)
     monkeypatch.setattr(framing, "_MOST_BUFFERS", 4)
@@ -70,17 +70,17 @@ def test_neighbours_share_a_system_call(tmp_path, monkeypatch):
     assert calls == [(1, 3), (5, 2), (9, 2), (13, 1)]
 
 
-@pytest.mark.parametrize("place", range(0, 60, 3))
-def test_a_flipped_bit_is_found(tmp_path, place):
+@pytest.mark.parametrize("byte", range(0, 60, 3))
+def test_a_flipped_bit_is_noticed(tmp_path, byte):
     data = bytearray(b"".join(join(b"header", b"image") for _ in range(3)))
-    data[place] ^= 0x10
+    data[byte] ^= 0x10
     (tmp_path / "a").write_bytes(data)
     records = list(framing.read_records(tmp_path / "a"))
-    assert records == [b"headerimage"] * (place // 27) + [None]
+    assert records == [b"headerimage"] * (byte // 27) + [None]
 
 
 @pytest.mark.parametrize("length", range(55, 81, 2))
-def test_a_short_file_is_found(tmp_path, length):
+def test_a_short_file_is_noticed(tmp_path, length):
     data = b"".join(join(b"header", b"image") for _ in range(3))
     (tmp_path / "a").write_bytes(data[:length])
     records = list(framing.read_records(tmp_path / "a"))

@@ -18,14 +18,14 @@ HASHES = st.sampled_from([1, 3, 2**64])  # As many as there can be.
 @contextlib.contextmanager
 def poor(hashes: int):
     """Makes the hash so poor that texts share it, and blocks small."""
-    places = folds.places
+    text_hashes = folds.text_hashes
 
-    def poor_places(seed, texts):
-        found = [place % hashes for place in places(seed, texts).tolist()]
-        return np.array(found, np.uint64)
+    def poor_hashes(seed, texts):
+        values = [value % hashes for value in text_hashes(seed, texts).tolist()]
+        return np.array(values, np.uint64)
 
     with (
-        mock.patch.object(folds, "places", poor_places),
+        mock.patch.object(folds, "text_hashes", poor_hashes),
         mock.patch.object(image_ids, "BLOCK", 4),
     ):
         yield
@@ -40,7 +40,7 @@ def sort(texts) -> Ids:
 def test_order(texts, hashes):
     with poor(hashes):
         ids = sort(texts)
-        keys = [(folds.place(5, text), text) for text in texts]
+        keys = [(folds.text_hash(5, text), text) for text in texts]
     expected = sorted(range(len(texts)), key=lambda i: (*keys[i], i))
     assert ids.order.tolist() == expected
     assert ids.hashes.tolist() == [keys[i][0] for i in expected]
@@ -50,19 +50,19 @@ def test_order(texts, hashes):
 @given(TEXTS, HASHES)
 def test_doubled(texts, hashes):
     with poor(hashes):
-        found = sort(texts).doubled()
+        doubled = sort(texts).doubled()
     expected = {
         tuple(i for i, text in enumerate(texts) if text == wanted)
         for wanted in texts
         if texts.count(wanted) > 1
     }
-    assert sorted(map(tuple, found)) == sorted(expected)
+    assert sorted(map(tuple, doubled)) == sorted(expected)
 
 
 @settings(deadline=None)
 @given(TEXTS.map(lambda texts: [*dict.fromkeys(texts)]), TEXTS, HASHES)
 def test_find(table, texts, hashes):
     with poor(hashes):
-        found = sort(table).find(sort(texts))
+        indices = sort(table).find(sort(texts))
     expected = [table.index(t) if t in table else -1 for t in texts]
-    assert found.tolist() == expected
+    assert indices.tolist() == expected

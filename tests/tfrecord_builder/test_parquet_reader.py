@@ -62,10 +62,10 @@ def test_digest_is_of_the_bytes(tmp_path):
 def test_progress_adds_up(tmp_path):
     tiny_data.write_dataset(tmp_path, num_images=20, num_files=1)
     source, _ = read(tmp_path)
-    told = []
+    progress = []
     (rows,) = source.ranges(100)
-    source.read_pixels(rows, told.append)
-    assert sum(told) == pytest.approx(20)
+    source.read_pixels(rows, progress.append)
+    assert sum(progress) == pytest.approx(20)
 
 
 def test_size_is_guessed_by_the_number_of_columns(tmp_path):

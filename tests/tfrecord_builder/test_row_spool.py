@@ -57,7 +57,7 @@ def test_scratch_file_goes_with_the_group(tmp_path):
     assert scratch.closed
 
 
-def test_full_disk_is_told(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(tmp_path, monkeypatch):
     tiny_data.write_dataset(tmp_path, num_images=3, num_files=1)
     usage = collections.namedtuple("usage", "free")
     monkeypatch.setattr(

@@ -1,6 +1,6 @@
 """Builds on many machines with Apache Beam: the local engine's very bytes.
 
-    files  ─ ScanFile ─► ids        driver: folds, order, every record's place
+    files  ─ ScanFile ─► ids        driver: folds, order, every record's offset
     ranges ─ ReadRange ─► (shard, records) ─ group ─ WriteShard ─► digests
 
 The first pipeline reads what the plan needs, the second the pixels. The driver
@@ -8,17 +8,17 @@ makes the plan with the functions of the local engine and gives each worker the
 part for the file it reads, 10 bytes an image: as a side input the labels would
 lie whole in every worker, and a join in the pipeline would shuffle them once
 more. Input and output are folders that all machines see, or gs://; what goes
-between driver and workers is told in exchange.py.
+between driver and workers is described in exchange.py.
 
-A mistake of the data does not fail a bundle: it is told to the driver, ranges
-behind it and all shards are left out, and so the pipeline ends by itself, on
-any runner alike.
+A mistake of the data does not fail a bundle: it is reported to the driver;
+later ranges and all shards are skipped, and so the pipeline ends by itself, on
+any runner.
 
 What it costs, for N images of B bytes (raw 32,332; PNG about 9,000):
 
     input    read twice, for ids and for pixels, where it must be copied (gs://,
              a zip); a row group above `parquet_reader.RANGE_BYTES` once a range
-    shuffle  once B + 200 bytes an image: keys, framing, its place
+    shuffle  once B + 200 bytes an image: keys, framing, its offset
     worker   2.1 GB for a row group of 50,210 images, 40 bytes for each image of
              the file that it reads: its plan; 256 MiB for the shard that it
              writes, more goes to its disk; never a split
@@ -128,14 +128,14 @@ class BeamEngine:
                     | "read ids" >> beam.ParDo(scan)
                 )
             )
-            found = self._read_scans(len(names))
+            tables = self._read_scans(len(names))
         finally:
             self._exchange.clear(self._exchange.run)
         files: list[ParquetFile] = []
-        for name, table in zip(names, found, strict=True):
+        for name, table in zip(names, tables, strict=True):
             size, groups = json.loads(table.schema.metadata[b"file"])
             files.append(ParquetFile(name, size, tuple(groups)))
-        ids = pa.concat_tables(found)["image_id"].combine_chunks()
+        ids = pa.concat_tables(tables)["image_id"].combine_chunks()
         return ScannedSource(
             last.url, last.height, last.width, tuple(files), ids
         )
@@ -147,9 +147,9 @@ class BeamEngine:
         recipe: Recipe,
         destination: Destination,
     ) -> dict[str, str]:
-        """Returns name -> SHA-256 of all shards; `bring` brings them."""
+        """Returns name -> SHA-256 of all shards; `move_shards` moves them."""
         del destination  # Its `work` is seen by this machine alone.
-        self._exchange.clear()  # What killed runs left.
+        self._exchange.clear()  # The files of killed runs.
         image_bytes = max(source.height * source.width, recipe.image_bytes)
         elements = [
             (source.files[rows.file].name, rows)
@@ -180,7 +180,7 @@ class BeamEngine:
         self._sizes = {name: size for name, _, size, _ in shards}
         return {name: sha256 for name, _, _, sha256 in shards}
 
-    def bring(self, digests: dict[str, str]) -> dict[str, int]:
+    def move_shards(self, digests: dict[str, str]) -> dict[str, int]:
         """Moves the shards to the dataset's folder; returns their sizes."""
         folder, target = self._exchange.folder, self._exchange.output
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
@@ -216,7 +216,7 @@ class BeamEngine:
             raise UserError(str(error).replace(path, self._given)) from None
 
     def _read_scans(self, num_files: int) -> list[pa.Table]:
-        """Returns what `ScanFile` found in each file."""
+        """Returns the table that `ScanFile` wrote for each file."""
         names = [f"ids-{i:05d}" for i in range(num_files)]
         with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
             return list(pool.map(self._exchange.read_table, names))
@@ -231,11 +231,11 @@ def _absolute(url: str) -> str:
 def _check(shards: Sequence[tuple], plan: Plan) -> None:
     """Checks that every shard has all of its records."""
     wanted = {shard.name: len(shard.images) for shard in plan.shards}
-    found = {name: records for name, records, _, _ in shards}
+    written = {name: records for name, records, _, _ in shards}
     for name, records in wanted.items():
-        if found.get(name) != records:
+        if written.get(name) != records:
             raise UserError(
-                f"{name}: the pipeline wrote {found.get(name, 0)} records, "
+                f"{name}: the pipeline wrote {written.get(name, 0)} records, "
                 f"expected {records}: it lost some on the way; run the same "
                 "command again"
             )

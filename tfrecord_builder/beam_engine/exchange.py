@@ -31,7 +31,7 @@ class Exchange:
 
     Attributes:
         output_dir: The folder or gs:// prefix of the dataset.
-        run: What no other run is called.
+        run: A name that no other run has.
     """
 
     output_dir: str
@@ -83,10 +83,10 @@ class Exchange:
                 folder.upload(sink.name, self.name(what))
 
     @contextlib.contextmanager
-    def tell(self, *order: int) -> Iterator[None]:
-        """Tells a mistake of the data to the driver and goes on.
+    def report_errors(self, *order: int) -> Iterator[None]:
+        """Reports a mistake of the data to the driver and goes on.
 
-        A runner would try the bundle four times, and then tell a traceback.
+        A runner would try the bundle four times, and then log a traceback.
 
         Args:
             order: Of several mistakes the one of the lowest order is the one
@@ -98,11 +98,11 @@ class Exchange:
             self.write(_error_name(order), str(error).encode())
 
     def failed_before(self, *order: int) -> bool:
-        """Whether a mistake was told that makes work of `order` needless."""
+        """Whether a reported mistake makes work of `order` needless."""
         return any(name < _error_name(order) for name in self._errors())
 
     def raise_error(self) -> None:
-        """Raises the first mistake that workers told, if they did."""
+        """Raises the first mistake that workers reported, if any."""
         for error in self._errors()[:1]:
             raise UserError(self.read(error).decode())
 
@@ -113,7 +113,7 @@ class Exchange:
             if name.startswith(run):
                 folder.delete(name)
         if folder.path is not None:
-            with contextlib.suppress(OSError):  # Not there; or in use again.
+            with contextlib.suppress(OSError):  # Missing, or in use again.
                 folder.path.rmdir()
 
     def _errors(self) -> list[str]:

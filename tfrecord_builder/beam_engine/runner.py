@@ -14,7 +14,7 @@ from apache_beam.runners.runner import PipelineState
 from storage import UserError
 from tfrecord_builder.beam_engine.exchange import Exchange
 
-# Beam tells much of itself; what remains are errors, and Dataflow's progress.
+# Beam logs a lot; only errors and Dataflow's progress are kept.
 _LOGGED = {
     "apache_beam": std_logging.WARNING,
     "apache_beam.runners.dataflow": std_logging.INFO,
@@ -36,7 +36,7 @@ class Runner:
         try:
             self._options = PipelineOptions(list(options))
             self._options.get_all_options()  # Parses them.
-        except SystemExit:  # argparse has told its usage.
+        except SystemExit:  # argparse has printed its usage.
             raise UserError(
                 f"Beam does not take the options {' '.join(options)}"
             ) from None
@@ -48,8 +48,8 @@ class Runner:
         """Returns when the pipeline that `build` makes has ended.
 
         Raises:
-            UserError: A mistake of the data that a worker told, or else what
-                the runner failed at, its traceback logged.
+            UserError: A mistake of the data that a worker reported; else the
+                failure of the runner, with its traceback in the log.
         """
         try:
             pipeline = beam.Pipeline(options=self._options)

@@ -32,7 +32,7 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class ScannedSource:
-    """What the workers found in the files; the driver opens one only.
+    """What the workers read in the files; the driver opens one only.
 
     Attributes and methods are those of `parquet_reader.Source`.
     """

@@ -59,9 +59,9 @@ def _encode(
     codes: np.ndarray, value: Callable[[int], bytes | str]
 ) -> pa.DictionaryArray:
     """Returns the codes' values, of which only those in use are stored."""
-    used, places = np.unique(codes, return_inverse=True)
+    used, indices = np.unique(codes, return_inverse=True)
     return pa.DictionaryArray.from_arrays(
-        places.astype(np.int32), [value(code) for code in used.tolist()]
+        indices.astype(np.int32), [value(code) for code in used.tolist()]
     )
 
 
@@ -88,19 +88,19 @@ class _FileDoFn(beam.DoFn):
 
 
 class ScanFile(_FileDoFn):
-    """(file's place, number of files, name) -> its row groups and ids."""
+    """(index of the file, number of files, name) -> its row groups and ids."""
 
     def process(self, element: tuple[int, int, str]) -> None:
-        place, count, name = element
+        index, count, name = element
         # The local engine, too, opens files backwards, all of them, and then
         # reads the ids backwards.
-        with self._exchange.tell(0, count - place):
+        with self._exchange.report_errors(0, count - index):
             file = self._open(name).files[0]
-            with self._exchange.tell(1, count - place):
-                found = pa.table({"image_id": self._open(name).read_ids()})
-                told = {"file": json.dumps([file.bytes, file.groups])}
+            with self._exchange.report_errors(1, count - index):
+                ids = pa.table({"image_id": self._open(name).read_ids()})
+                metadata = {"file": json.dumps([file.bytes, file.groups])}
                 self._exchange.write_table(
-                    f"ids-{place:05d}", found.replace_schema_metadata(told)
+                    f"ids-{index:05d}", ids.replace_schema_metadata(metadata)
                 )
 
 
@@ -125,7 +125,7 @@ class ReadRange(_FileDoFn):
         order = (2, rows.file, rows.first)
         if self._exchange.failed_before(*order):
             return
-        with self._exchange.tell(*order):
+        with self._exchange.report_errors(*order):
             plan = self._exchange.read_table(f"plan-{rows.file:05d}")
             here = dataclasses.replace(rows, file=0)
             images = self._open(name).read_pixels(here)

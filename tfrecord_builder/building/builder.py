@@ -1,11 +1,11 @@
-"""Builds the shards: ranges of rows in, records at their places out.
+"""Builds the shards: ranges of rows in, records at their offsets out.
 
     read a range ──► raw: write its records in place ──► journal
                      PNG: encode it into the spool ────► journal
     finish a shard: (PNG: gather its records) ─► check, digest ─► journal
 
 The next range is read while this one is written, if memory allows. A raw
-record's place is known before its pixels are, so it is written once.
+record's offset is known before its pixels are, so it is written once.
 """
 
 import concurrent.futures
@@ -57,7 +57,7 @@ class Builder:
         self._first = np.cumsum([0] + [sum(f.groups) for f in source.files])
 
     def write_ranges(self) -> None:
-        """Brings all images in that are not in place yet."""
+        """Reads and writes all images that are not written yet."""
         done = self._staging.done_ranges()
         self._resumed = bool(done)
         if self._recipe.image_encoding == "raw":
@@ -167,7 +167,7 @@ class Builder:
         self._staging.range_done(rows, offset)
 
     def _write_raw(self, first: int, images: np.ndarray) -> None:
-        """Writes rows from image `first` on to their places in the shards."""
+        """Writes rows from image `first` on to their offsets in the shards."""
         plan = self._plan
         here = slice(first, first + len(images))
         order = np.lexsort((plan.offsets[here], plan.shard_of[here]))

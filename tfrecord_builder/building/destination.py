@@ -2,7 +2,7 @@
 
 A folder on local disk: the build grows in OUTPUT/.build and its shards are
 renamed. A mount or gs://: it grows under --spool_dir, and shards are copied;
-one that is there already with the same bytes is not copied again.
+one that exists already with the same bytes is not copied again.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class Destination:
             self.moved_to = path
 
     def find_whole(self, log: dict) -> DatasetInfo | None:
-        """Returns the dataset that lies there if `log`'s command made it.
+        """Returns the dataset in the folder if `log`'s command made it.
 
         Raises:
             UserError: There is another dataset, or this one has lost a shard.
@@ -74,7 +74,7 @@ class Destination:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             raise UserError(
                 f"{url}: a dataset without a readable {LOG_NAME} is in it, so "
-                "what made it cannot be told; choose another --output_dir, or "
+                "what made it is unknown; choose another --output_dir, or "
                 "add --overwrite"
             ) from None
         differing = [
@@ -102,8 +102,8 @@ class Destination:
     def clean(self) -> None:
         """Removes what a build leaves that is killed after its last step."""
         if self.work.exists():
-            with Staging(self.work, self.folder.url) as left:
-                left.remove()
+            with Staging(self.work, self.folder.url) as leftover:
+                leftover.remove()
         if not self.moved_to:
             self._lease.remove()
             for name in filter(_LEFT_OVER.fullmatch, self.folder.list()):
@@ -114,7 +114,7 @@ class Destination:
         info: DatasetInfo,
         digests: dict[str, str],
         log: dict,
-        bring: Callable[[dict[str, str]], dict[str, int]] | None = None,
+        move_shards: Callable[[dict[str, str]], dict[str, int]] | None = None,
     ) -> DatasetInfo:
         """Publishes finished shards; dataset_info.json comes last.
 
@@ -126,7 +126,7 @@ class Destination:
             info: The dataset, without sizes and digests of shards.
             digests: Name -> SHA-256 of all shards.
             log: What build_log.json is to hold.
-            bring: Brings shards, given as `digests`, to the folder and
+            move_shards: Moves shards, given as `digests`, to the folder and
                 returns their sizes; None where they lie in `work`.
 
         Returns:
@@ -141,8 +141,10 @@ class Destination:
             stale = _SHARD_NAME.fullmatch(name) and name not in digests
             if stale or _LEFT_OVER.fullmatch(name):
                 self.folder.delete(name)
-        bring = bring or (self._move if self.moved_to else self._copy)
-        sizes = bring(digests)
+        move_shards = move_shards or (
+            self._move if self.moved_to else self._copy
+        )
+        sizes = move_shards(digests)
         splits = {
             name: dataclasses.replace(
                 split,
@@ -172,7 +174,7 @@ class Destination:
         return sizes
 
     def _copy(self, digests: dict[str, str]) -> dict[str, int]:
-        """Copies shards that are not there yet; returns their sizes."""
+        """Copies shards that are missing; returns their sizes."""
         names = sorted(digests)
         for i in range(0, len(names), _COPIES_AT_ONCE):
             some = names[i : i + _COPIES_AT_ONCE]
@@ -190,7 +192,7 @@ class Destination:
         return {name: (self.work / name).stat().st_size for name in names}
 
     def _copy_some(self, names: list[str]) -> int:
-        """Copies those of a few shards that are not there yet."""
+        """Copies those of a few shards that are missing."""
         files = {}
         for name in names:
             if not self.folder.has_same_bytes(self.work / name, name):

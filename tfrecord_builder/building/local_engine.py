@@ -18,7 +18,7 @@ class LocalEngine:
     """The default engine: threads of this process."""
 
     name = "local"
-    bring = None  # Shards go the destination's own way to their place.
+    move_shards = None  # The destination moves or copies the shards itself.
 
     def __init__(self, build: Staging, *, num_workers: int, always_spool: bool):
         """Makes an engine for one build; 0 workers stand for one a core."""

@@ -33,11 +33,11 @@ class OutputLease:
         """Owns the folder; a build that ends well leaves no lease behind.
 
         Args:
-            identity: What tells this build from one of other flags or source.
+            identity: What identifies this build: its flags and its source.
             overwrite: Whether another one's remains may be thrown away.
 
         Raises:
-            UserError: Another builder owns it, or left another build there.
+            UserError: Another builder owns it, or it holds another build.
         """
         text = json.dumps(identity, sort_keys=True).encode()
         build = hashlib.sha256(text).hexdigest()

@@ -1,7 +1,7 @@
 """PNG images on disk, in the order they were read, until shards are gathered.
 
 A range of rows is written at the file's end: n int64 sizes, then n images. A
-PNG's size is known only when it is made, and so is its place in a shard.
+PNG's size is known only when it is made, and so is its offset in a shard.
 """
 
 import concurrent.futures
@@ -26,17 +26,17 @@ class PngSpool:
         """Makes no file yet; images are encoded by `pool`."""
         self._path = path
         self._pool = pool
-        self._places = self._sizes = np.zeros(0, np.int64)
+        self._offsets = self._sizes = np.zeros(0, np.int64)
 
     @property
     def num_bytes(self) -> int:
-        """Returns the bytes of all images that were found."""
+        """Returns the bytes of all images."""
         return int(self._sizes.sum())
 
     def write(self, images: np.ndarray, count: Callable[[float], None]) -> int:
-        """Appends images [N, H, W] uint8; returns the place of their sizes.
+        """Appends images [N, H, W] uint8; returns the offset of their sizes.
 
-        `count` is told how many images were written.
+        `count` is called with the number of images just written.
         """
         parts = [
             images[i : i + _ENCODE_IMAGES]
@@ -56,13 +56,13 @@ class PngSpool:
         return start
 
     def find(self, ranges: Mapping[int, tuple[int, int]], total: int) -> None:
-        """Finds every image.
+        """Reads the offset and size of every image; `reader` needs them.
 
         Args:
             ranges: First image -> (number of images, what `write` returned).
             total: Number of all images.
         """
-        self._places = np.zeros(total, np.int64)
+        self._offsets = np.zeros(total, np.int64)
         self._sizes = np.zeros(total, np.int64)
         with open(self._path, "rb") as file:
             for first, (count, start) in ranges.items():
@@ -70,15 +70,15 @@ class PngSpool:
                 sizes = np.frombuffer(file.read(8 * count), np.int64)
                 ends = start + sizes.nbytes + np.cumsum(sizes)
                 self._sizes[first : first + count] = sizes
-                self._places[first : first + count] = ends - sizes
+                self._offsets[first : first + count] = ends - sizes
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[Callable[[int], bytes]]:
-        """Yields a function that returns the PNG of an image that was found."""
+        """Yields a function that returns the PNG of an image."""
         descriptor = os.open(self._path, os.O_RDONLY)
         try:
             yield lambda i: os.pread(
-                descriptor, int(self._sizes[i]), int(self._places[i])
+                descriptor, int(self._sizes[i]), int(self._offsets[i])
             )
         finally:
             os.close(descriptor)

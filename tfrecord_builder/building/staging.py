@@ -8,7 +8,7 @@
     .build/input           copies of input files that are not on local disk
 
 A killed build leaves it; the same command, run again, goes on from it. It
-lies in the output folder, or under --spool_dir if that is no local one.
+lies in the output folder, or under --spool_dir if that is no local folder.
 """
 
 import contextlib
@@ -94,7 +94,7 @@ class Staging:
         self._journal = open(self.path / "journal", "ab", buffering=0)  # noqa: SIM115
 
     def done_ranges(self) -> dict[RowRange, int]:
-        """Returns the ranges in place, and where in `images` each begins."""
+        """Returns the finished ranges, and the offset of each in `images`."""
         return {
             RowRange(*map(int, words[1:6])): int(words[6])
             for words in self._lines()
@@ -113,7 +113,7 @@ class Staging:
         self._add(f"shard {name} {sha256}")
 
     def start_over(self) -> None:
-        """Forgets everything that the journal says is in place."""
+        """Forgets everything in the journal."""
         self._journal.truncate(0)
 
     def remove(self) -> None:
@@ -144,7 +144,7 @@ class Staging:
                 file.unlink()
 
     def _cut_journal(self) -> None:
-        """Cuts off a last line that a kill left without its end."""
+        """Cuts off a last line that a kill left unfinished."""
         path = self.path / "journal"
         if path.exists():
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)

@@ -1,4 +1,4 @@
-"""The parquet files of a folder: found by their names, opened one at a time."""
+"""The parquet files of a folder, sorted by name, opened one at a time."""
 
 import contextlib
 import fnmatch
@@ -13,12 +13,12 @@ from storage import Folder, Spool, UserError
 
 
 class ParquetFiles:
-    """Files, each called by its place among their names.
+    """Files, each called by its index among their names.
 
     Args:
         folder: Where they lie; a .zip, too, is a folder.
-        names: Their names there.
-        spool: Brings those to this machine that are not on its own disk.
+        names: Their names in the folder.
+        spool: Copies those to this machine that are not on its own disk.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ParquetFiles:
         if self._opened is None or self._opened[0] != i:
             self._opened = None
             path = self._spool.local_path(self._names[i])
-            with _told(self.where(i)):
+            with _clear_errors(self.where(i)):
                 self._opened = (i, pq.ParquetFile(path))
         return self._opened[1]
 
@@ -50,10 +50,10 @@ class ParquetFiles:
         """Opens a file to read from it within the block.
 
         Raises:
-            UserError: It is not a whole parquet file.
+            UserError: It is not a complete parquet file.
         """
         parquet = self.open(i)
-        with _told(self.where(i)):
+        with _clear_errors(self.where(i)):
             yield parquet
 
     def read_ids(self, i: int) -> pa.LargeStringArray:
@@ -73,8 +73,8 @@ class ParquetFiles:
 
 
 @contextlib.contextmanager
-def _told(where: str):
-    """Tells a file that pyarrow cannot read as one clear error."""
+def _clear_errors(where: str) -> Iterator[None]:
+    """Raises one clear error for a file that pyarrow cannot read."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
@@ -106,5 +106,5 @@ def find_files(folder: Folder, glob: str) -> list[str]:
 
 
 def _natural(name: str) -> list:
-    """Sorts data_10 behind data_2."""
+    """Sorts data_10 after data_2."""
     return [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", name)]

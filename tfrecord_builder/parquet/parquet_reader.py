@@ -7,7 +7,7 @@
         images = source.read_pixels(rows)            # [n, H, W] uint8
 
 A file of 32,332 columns is read in blocks of columns, since each column is
-decoded by itself; each block is transposed into its place in the rows.
+decoded by itself; each block is transposed into its columns of the rows.
 """
 
 import concurrent.futures
@@ -36,11 +36,11 @@ class RowRange:
     """Rows `start` to `stop` of one row group of one file.
 
     Attributes:
-        file: Place of the file in `Source.files`.
+        file: Index of the file in `Source.files`.
         group: The row group.
         start: First row within the row group.
-        stop: First row behind the range, within the row group.
-        first: The first row's place in the file.
+        stop: First row after the range, within the row group.
+        first: The first row's index in the file.
     """
 
     file: int
@@ -141,7 +141,8 @@ class Source:
     ) -> np.ndarray:
         """Returns the images of a range, [n, H, W] uint8.
 
-        `progress` is told how many images, or parts of images, came in.
+        `progress` is called with the number of images, or parts of images,
+        just read.
         """
         count, width = rows.stop - rows.start, self.height * self.width
         out = np.empty((count, width), np.uint8)

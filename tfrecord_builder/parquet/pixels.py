@@ -49,7 +49,7 @@ def value_bytes(schema: pa.Schema) -> int:
     """Returns the bytes of a decoded pixel, going by the first column."""
     try:
         return schema.field("0").type.byte_width
-    except ValueError:  # No number, which is told when it is read.
+    except ValueError:  # No number: reported when it is read.
         return 8
 
 
@@ -59,7 +59,7 @@ def to_columns(table: pa.Table, where: str, first_row: int) -> np.ndarray:
     Args:
         table: One column a pixel; whole numbers from 0 to 255 of any type.
         where: The file, for errors.
-        first_row: The first row's place in the file, for errors.
+        first_row: The first row's index in the file, for errors.
 
     Returns:
         [columns, rows] uint8.

@@ -26,7 +26,7 @@ class RowGroup:
     """The rows of one row group, in a scratch file that goes with the object.
 
     Attributes:
-        file: Place of the row group's file in `source.files`.
+        file: Index of the row group's file in `source.files`.
         image_ids: [n] ids.
     """
 
@@ -57,11 +57,11 @@ class RowGroup:
         images = np.empty((stop - start, height * width), np.uint8)
         column = 0
         for block_width in self._widths:
-            behind = column * len(self.image_ids)  # Bytes of earlier blocks.
+            skipped = column * len(self.image_ids)  # Bytes of earlier blocks.
             data = os.pread(
                 self._scratch.fileno(),
                 len(images) * block_width,
-                behind + start * block_width,
+                skipped + start * block_width,
             )
             images[:, column : column + block_width] = np.frombuffer(
                 data, np.uint8
@@ -75,7 +75,7 @@ def spool_groups(source: Source, files: Iterable[int]) -> Iterator[RowGroup]:
 
     Args:
         source: The parquet files.
-        files: Places in `source.files`, ascending.
+        files: Indices into `source.files`, ascending.
     """
     ranges = source.ranges(max_rows=max(1, source.num_images))
     for file in files:

@@ -37,7 +37,7 @@ def _parse_csv(data: bytes, where: str) -> Iterator[list[str]]:
         return
     except csv.Error as error:
         problem = error
-    except UnicodeDecodeError as error:  # Its places are those in the block.
+    except UnicodeDecodeError as error:  # Its positions are in the block.
         byte = file.tell() - len(error.object) + error.start
         problem = f"{error.reason} at byte {byte}"
     raise UserError(f"{where}: not a csv file in UTF-8: {problem}")

@@ -1,6 +1,6 @@
 """Deals images to folds and orders them, by their ids and labels alone.
 
-`place(seed, image_id)` is the one hash that decides everything:
+`text_hash(seed, image_id)` is the one hash that decides everything:
 
     split   unseen, if the image's grapheme is held out; else a fold
     order   within a split, records stand in the order of their hashes
@@ -18,16 +18,16 @@ import numpy as np
 from storage import UserError
 
 
-def place(seed: int, text: str) -> int:
+def text_hash(seed: int, text: str) -> int:
     """Returns a uint64 that depends on (seed, text) alone: 8 bytes of BLAKE2b.
 
     It is part of the format: another hash would be another dataset.
     """
-    return int(places(seed, [text])[0])
+    return int(text_hashes(seed, [text])[0])
 
 
-def places(seed: int, texts: Iterable[str]) -> np.ndarray:
-    """Returns `place` of each text, [N] uint64."""
+def text_hashes(seed: int, texts: Iterable[str]) -> np.ndarray:
+    """Returns `text_hash` of each text, [N] uint64."""
     salt = seed.to_bytes(8, "little")
     digests = [
         hashlib.blake2b(text.encode(), digest_size=8, salt=salt).digest()
@@ -50,13 +50,13 @@ def deal(
 
     Args:
         order: [N] ints, the images in the order of their hashes.
-        codes: [N] ints, place of each image's grapheme.
+        codes: [N] ints, index of each image's grapheme.
         labels: [G, outputs] int64 of the graphemes, which stand in the order
             of their labels, and then of their texts.
         texts: G texts.
         seed: Decides which graphemes are unseen.
         num_folds: Folds to deal to.
-        unseen_fraction: Fraction of the distinct graphemes to hold out whole.
+        unseen_fraction: Fraction of the distinct graphemes to hold out.
 
     Returns:
         [N] int32: a fold from 0 on, or `num_folds` for unseen.
@@ -103,7 +103,7 @@ def choose_unseen(
         texts: G texts.
         seed: Decides the order.
         fraction: Fraction of the distinct texts to hold out.
-        min_images: Images that are left of a class.
+        min_images: Images of each class that must remain.
 
     Returns:
         [G] bool, whether a grapheme is held out.
@@ -121,8 +121,8 @@ def choose_unseen(
             for column in labels.T
         ]
 
-    left = class_counts(slice(None))
-    order = sorted(groups, key=lambda names: (place(seed, names[0]), names))
+    remaining = class_counts(slice(None))
+    order = sorted(groups, key=lambda names: (text_hash(seed, names[0]), names))
     for least in (min_images, 1):
         for names in order:
             members = groups[names]
@@ -131,9 +131,11 @@ def choose_unseen(
             taken = class_counts(members)
             if all(
                 (have[take > 0] - take[take > 0] >= least).all()
-                for have, take in zip(left, taken, strict=True)
+                for have, take in zip(remaining, taken, strict=True)
             ):
-                left = [h - t for h, t in zip(left, taken, strict=True)]
+                remaining = [
+                    h - t for h, t in zip(remaining, taken, strict=True)
+                ]
                 unseen[members] = True
                 wanted -= len(names)
     if not unseen.any():

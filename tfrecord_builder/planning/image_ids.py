@@ -1,12 +1,12 @@
-"""Image ids by the hundred million: ordered and found by their hashes.
+"""Image ids by the hundred million: sorted and looked up by their hashes.
 
     ids = image_ids.sort(texts, seed)
     ids.texts[ids.order[0]]            # the first in the order of the records
-    table.find(ids)                    # where a table has each of them
+    table.find(ids)                    # the index of each in `table`
 
-`folds.place` is the hash. Ids that share one are rare unless they are equal, so
-all sorting and searching is done on numbers; texts are looked at one by one
-only where hashes are the same.
+`folds.text_hash` is the hash. Ids that share one are rare unless they are
+equal, so all sorting and searching is done on numbers; texts are looked at one
+by one only where hashes are the same.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Ids:
 
     Attributes:
         texts: The ids in the source's order.
-        order: [N] int64, their places there in the order of (hash, text).
+        order: [N] int64, indices into `texts` in the order of (hash, text).
         hashes: [N] uint64, the hash of each, in that order.
     """
 
@@ -40,7 +40,7 @@ class Ids:
         return len(self.texts)
 
     def doubled(self) -> list[list[int]]:
-        """Returns the places of each text that is there more than once."""
+        """Returns, for each text that occurs more than once, its indices."""
         groups = [
             list(group)
             for tie in _ties(self.hashes)
@@ -51,28 +51,28 @@ class Ids:
         return [group for group in groups if len(group) > 1]
 
     def find(self, ids: "Ids") -> np.ndarray:
-        """Returns where these have each of `ids`; none may be doubled here.
+        """Returns the index of each of `ids` in these; none may occur twice.
 
         Returns:
-            [len(ids)] int64, in the order of `ids.texts`; -1: not there.
+            [len(ids)] int64, in the order of `ids.texts`; -1 if these lack it.
         """
-        places = np.full(len(ids), -1, np.int64)
+        indices = np.full(len(ids), -1, np.int64)
         for start in range(0, len(ids), BLOCK):
-            here = ids.order[start : start + BLOCK]
+            wanted = ids.order[start : start + BLOCK]
             hashes = ids.hashes[start : start + BLOCK]
             at = np.searchsorted(self.hashes, hashes)
-            while len(here):  # Goes on where another text has the hash.
+            while len(wanted):  # Goes on where another text has the hash.
                 known = at < len(self)
                 known[known] = self.hashes[at[known]] == hashes[known]
-                here, hashes, at = here[known], hashes[known], at[known]
-                there = self.order[at]
+                wanted, hashes, at = wanted[known], hashes[known], at[known]
+                matches = self.order[at]
                 same = pc.equal(
-                    ids.texts.take(pa.array(here)),
-                    self.texts.take(pa.array(there)),
+                    ids.texts.take(pa.array(wanted)),
+                    self.texts.take(pa.array(matches)),
                 ).to_numpy(zero_copy_only=False)
-                places[here[same]] = there[same]
-                here, hashes, at = here[~same], hashes[~same], at[~same] + 1
-        return places
+                indices[wanted[same]] = matches[same]
+                wanted, hashes, at = wanted[~same], hashes[~same], at[~same] + 1
+        return indices
 
 
 def sort(texts: pa.LargeStringArray, seed: int) -> Ids:
@@ -82,7 +82,7 @@ def sort(texts: pa.LargeStringArray, seed: int) -> Ids:
     hashes = np.empty(len(texts), np.uint64)
     for start in range(0, len(texts), BLOCK):
         block = texts.slice(start, BLOCK).to_numpy(zero_copy_only=False)
-        hashes[start : start + len(block)] = folds.places(seed, block)
+        hashes[start : start + len(block)] = folds.text_hashes(seed, block)
     order = np.argsort(hashes)
     hashes = hashes[order]
     for tie in _ties(hashes):
@@ -93,7 +93,7 @@ def sort(texts: pa.LargeStringArray, seed: int) -> Ids:
 
 
 def _ties(hashes: np.ndarray) -> Iterator[slice]:
-    """Yields where a sorted hash is there more than once."""
+    """Yields a slice for each hash that occurs more than once."""
     same = np.flatnonzero(hashes[1:] == hashes[:-1])
     for part in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1):
         if len(part):

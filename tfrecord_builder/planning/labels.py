@@ -40,7 +40,7 @@ class Labels:
 
     Attributes:
         ids: The images.
-        codes: [N] int32, place of each image's grapheme.
+        codes: [N] int32, index of each image's grapheme.
         graphemes: What they show.
     """
 
@@ -51,17 +51,18 @@ class Labels:
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """The rows of a csv, of which many say the same of another image.
+    """The rows of a csv; many differ by their image id alone.
 
     Attributes:
         ids: N image ids.
-        codes: [N] int32, place of what a row says of its image.
-        said: The distinct texts of the other columns, by their first rows.
+        codes: [N] int32, index into `label_texts` of each row.
+        label_texts: The distinct texts of the other columns, in the order of
+            their first rows.
     """
 
     ids: pa.LargeStringArray
     codes: np.ndarray
-    said: list[tuple[str, ...]]
+    label_texts: list[tuple[str, ...]]
 
     def first_id(self, code: int) -> str:
         return self.ids[int(np.argmax(self.codes == code))].as_py()
@@ -76,7 +77,7 @@ def read_labels(
 ) -> Labels:
     """Reads and checks the labels of a folder; UserError where they are bad.
 
-    Images are found among them by a hash of (seed, id).
+    Images are looked up by a hash of (seed, id).
     """
     class_map = csv_files.read_class_map(folder)
     outputs = tuple(label_columns or class_map)
@@ -95,7 +96,7 @@ def read_labels(
             f"{', '.join(header)}; name its label columns by --label_columns"
         )
     rows = _read_rows(lines, header, outputs, where)
-    labels = np.empty((len(rows.said), len(outputs)), np.int64)
+    labels = np.empty((len(rows.label_texts), len(outputs)), np.int64)
     classes = []
     for k, name in enumerate(outputs):
         labels[:, k] = _parse_labels(rows, k, name, where)
@@ -107,14 +108,14 @@ def read_labels(
         classes.append(names)
     ids = image_ids.sort(rows.ids, seed)
     _check_doubled(ids, where)
-    # Texts differ that say the same, such as 7 and 07.
-    said = [
+    # Different texts can mean the same label, such as 7 and 07.
+    pairs = [
         (tuple(row), texts[-1] if "grapheme" in header else _join(row))
-        for row, texts in zip(labels.tolist(), rows.said, strict=True)
+        for row, texts in zip(labels.tolist(), rows.label_texts, strict=True)
     ]
-    distinct = sorted(set(said))
-    places = {pair: place for place, pair in enumerate(distinct)}
-    codes = np.array([places[pair] for pair in said], np.int32)[rows.codes]
+    distinct = sorted(set(pairs))
+    index_of = {pair: index for index, pair in enumerate(distinct)}
+    codes = np.array([index_of[pair] for pair in pairs], np.int32)[rows.codes]
     graphemes = Graphemes(
         outputs,
         tuple(classes),
@@ -137,7 +138,7 @@ def _read_rows(
     columns = [header.index(name) for name in names]
     id_column = header.index("image_id")
     blocks, ids = [], []
-    codes, said = array.array("i"), {}
+    codes, code_of = array.array("i"), {}
     for number, row in enumerate(lines, start=1):
         if len(row) < len(header):
             raise UserError(
@@ -146,20 +147,20 @@ def _read_rows(
             )
         ids.append(row[id_column])
         texts = tuple([row[column] for column in columns])
-        codes.append(said.setdefault(texts, len(said)))
+        codes.append(code_of.setdefault(texts, len(code_of)))
         if len(ids) == image_ids.BLOCK:
             blocks.append(pa.array(ids, pa.large_string()))
             ids = []
     blocks.append(pa.array(ids, pa.large_string()))
     return _Rows(
-        pa.concat_arrays(blocks), np.frombuffer(codes, np.int32), list(said)
+        pa.concat_arrays(blocks), np.frombuffer(codes, np.int32), list(code_of)
     )
 
 
 def _parse_labels(rows: _Rows, k: int, name: str, where: str) -> np.ndarray:
-    """Returns output k's label of each of `rows.said`."""
-    labels = np.empty(len(rows.said), np.int64)
-    for code, texts in enumerate(rows.said):
+    """Returns output k's label of each of `rows.label_texts`."""
+    labels = np.empty(len(rows.label_texts), np.int64)
+    for code, texts in enumerate(rows.label_texts):
         try:
             labels[code] = int(texts[k])
         except (ValueError, OverflowError):
@@ -186,9 +187,9 @@ def _check_range(
 def _check_doubled(ids: Ids, where: str) -> None:
     doubled = ids.doubled()
     if doubled:
-        first = ids.texts[min(places[0] for places in doubled)]
+        first = ids.texts[min(rows[0] for rows in doubled)]
         raise UserError(
-            f"{where}: {sum(len(places) - 1 for places in doubled)} doubled "
+            f"{where}: {sum(len(rows) - 1 for rows in doubled)} doubled "
             f"image ids, the first {first}; every image has one row"
         )
 

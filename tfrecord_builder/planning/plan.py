@@ -1,7 +1,7 @@
 """Where every image goes, from the ids and labels alone.
 
     plan = plan_records(ids, codes, graphemes, recipe)
-    plan.shards[3].images        # places in `ids`, in the order of the records
+    plan.shards[3].images        # indices into `ids`, in record order
     plan.offsets[17]             # raw: the byte at which image 17's record is
 
 Nothing here has seen a pixel, the number of files or of workers.
@@ -62,12 +62,12 @@ class Plan:
 
     Attributes:
         ids: N image ids.
-        codes: [N] int32, place of each image's grapheme.
+        codes: [N] int32, index of each image's grapheme.
         graphemes: G of them.
         keys: G times `example.serialize_keys`.
         splits: Names of the splits.
         shards: All shards.
-        shard_of: [N] int32, place of each image's shard.
+        shard_of: [N] int32, index of each image's shard.
         offsets: [N] int64, where each raw record begins in its shard.
         sizes: [shards] int64, bytes of each raw shard.
     """
@@ -96,8 +96,8 @@ def plan_records(
 
     Args:
         ids: N images.
-        codes: [N] int32, place of each image's grapheme.
-        graphemes: What there is to see in images.
+        codes: [N] int32, index of each image's grapheme.
+        graphemes: The graphemes that the images show.
         recipe: How they are built.
     """
     for name in graphemes.outputs:

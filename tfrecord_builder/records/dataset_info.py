@@ -144,10 +144,10 @@ def from_json(text: str) -> DatasetInfo:
 
 
 def read(folder_url) -> DatasetInfo:
-    """Reads a dataset's information and checks that its shards are all there.
+    """Reads a dataset's information and checks that it has all its shards.
 
     Raises:
-        storage.UserError: No finished dataset lies there, or a shard is
+        storage.UserError: The folder has no finished dataset, or a shard is
             missing or has another size.
     """
     folder = storage.open_folder(folder_url)

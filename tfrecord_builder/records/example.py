@@ -7,7 +7,7 @@
 
 Features stand in this order, the image last, so that everything before its
 first pixel (`image_header`) is known from ids and labels alone. That is how a
-record has its place in a shard before the pixels are read.
+record has its offset in a shard before the pixels are read.
 """
 
 import functools
@@ -77,7 +77,7 @@ def read_example(record: bytes) -> dict[str, bytes | int]:
             _read_varint(value, 0)[0] if kind == 3 else value
         )
     if number != 1:
-        raise ValueError(f"field {number} in place of the features")
+        raise ValueError(f"field {number} instead of the features")
     return parsed
 
 
@@ -139,26 +139,26 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
-    """Returns the number at `place` and the place behind it."""
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Returns the number at `position` and the position after it."""
     value = shift = 0
     while True:
-        value |= (data[place] & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if data[place - 1] < 0x80:
-            return value, place
+        value |= (data[position] & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if data[position - 1] < 0x80:
+            return value, position
 
 
 def _fields(data: bytes) -> list[tuple[int, bytes]]:
     """Returns (number, payload) of a message's length-delimited fields."""
-    fields, place = [], 0
-    while place < len(data):
-        tag, place = _read_varint(data, place)
-        length, place = _read_varint(data, place)
-        if tag & 7 != 2 or place + length > len(data):
-            raise ValueError(f"tag {tag} of {length} bytes at byte {place}")
-        fields.append((tag >> 3, data[place : place + length]))
-        place += length
+    fields, position = [], 0
+    while position < len(data):
+        tag, position = _read_varint(data, position)
+        length, position = _read_varint(data, position)
+        if tag & 7 != 2 or position + length > len(data):
+            raise ValueError(f"tag {tag} of {length} bytes at byte {position}")
+        fields.append((tag >> 3, data[position : position + length]))
+        position += length
     return fields
 
 

@@ -1,4 +1,4 @@
-"""TFRecord framing, and records written to their places in a shard.
+"""TFRecord framing, and records written to their offsets in a shard.
 
 A record in a file, https://www.tensorflow.org/tutorials/load_data/tfrecord:
 
@@ -55,30 +55,30 @@ def write_at(descriptor: int, records: Iterable[tuple[int, list]]) -> None:
 
     Args:
         descriptor: The file.
-        records: (place, buffers of one record), front to back.
+        records: (offset, buffers of one record), front to back.
     """
-    start = end = 0
+    group_start = end = 0
     buffers: list = []
-    for place, record in records:
-        if place != end or len(buffers) + len(record) > _MOST_BUFFERS:
-            _write_all(descriptor, buffers, start)
-            start = end = place
+    for offset, record in records:
+        if offset != end or len(buffers) + len(record) > _MOST_BUFFERS:
+            _write_all(descriptor, buffers, group_start)
+            group_start = end = offset
             buffers = []
         buffers += record
         end += sum(memoryview(buffer).nbytes for buffer in record)
-    _write_all(descriptor, buffers, start)
+    _write_all(descriptor, buffers, group_start)
 
 
-def _write_all(descriptor: int, buffers: list, place: int) -> None:
+def _write_all(descriptor: int, buffers: list, offset: int) -> None:
     """Writes all of `buffers`; one call may write less than that."""
     total = sum(memoryview(buffer).nbytes for buffer in buffers)
-    written = os.pwritev(descriptor, buffers, place) if buffers else 0
+    written = os.pwritev(descriptor, buffers, offset) if buffers else 0
     if written < total:  # A signal or a nearly full disk.
         rest = memoryview(b"".join(bytes(b) for b in buffers))[written:]
-        place += written
+        offset += written
         while rest:
-            written = os.pwrite(descriptor, rest, place)
-            place += written
+            written = os.pwrite(descriptor, rest, offset)
+            offset += written
             rest = rest[written:]
 
 
