@@ -25,8 +25,8 @@ import time
 import keras
 import tensorflow as tf
 
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
-from trainer.backup.callback import BackupAndRestore
 from trainer.runtime import run_state
 from trainer.runtime.run_state import RunState
 

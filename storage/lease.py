@@ -4,7 +4,7 @@ The owner's lease names its machine, process and leg (the number of the start),
 and a beat that counts up while it lives. A lease of this very machine is
 decided by its process: alive, the folder is refused; gone, it is taken over at
 once. A lease of another machine cannot be decided that way: it is watched for
-up to a minute, and refused only if it or the owner's work moved meanwhile.
+up to a minute, and refused only if it or the owner's files moved meanwhile.
 
   FOLDER/lease/beat-00.json … beat-11.json, each overwritten in turn
 
@@ -40,17 +40,17 @@ class Owner:
 
     Attributes:
         name: "trainer".
-        work: "training".
+        activity: "training".
         flag: The flag that names the folder.
     """
 
     name: str
-    work: str
+    activity: str
     flag: str
 
 
-def no_work() -> dict[str, int]:
-    """Returns the work of an owner that leaves none with its leg's number."""
+def no_signs() -> dict[str, int]:
+    """Returns the signs of life of an owner that leaves none but its beats."""
     return {}
 
 
@@ -63,9 +63,9 @@ class Lease:
     Args:
         folder: The folder.
         owner: What errors call this and the other owners.
-        work: Returns, by name, the legs that wrote the files which owners add
-            while they live. A new one of the last leg is a sign of life, and
-            the next leg is higher than all of them.
+        signs_of_life: Returns, by name, the legs that wrote the files which
+            owners add while they live. A new file of the last leg shows that
+            it lives, and the next leg is higher than all of them.
         extra: Values for the next owner to read.
 
     Attributes:
@@ -77,19 +77,19 @@ class Lease:
         folder: Folder,
         owner: Owner,
         *,
-        work: Callable[[], Mapping[str, int]] = no_work,
+        signs_of_life: Callable[[], Mapping[str, int]] = no_signs,
         extra: Mapping[str, str] | None = None,
     ):
         self.url = folder.url
         self.folder = urls.open_folder(f"{folder.url.rstrip('/')}/lease")
         self.leg = 0
         self._owner = owner
-        self._work = work
+        self._signs_of_life = signs_of_life
         self._extra = {"extra": dict(extra)} if extra else {}
         self._beat = 0
         self._seen = self._newest()
         self._seen_at = time.monotonic()
-        self._seen_work = dict(work())
+        self._seen_signs = dict(signs_of_life())
 
     def refuse_if_held_here(self) -> None:
         """Refuses if a live process of this machine owns the folder.
@@ -122,7 +122,7 @@ class Lease:
         last = self._seen or {}
         if check and last:
             check(last.get("extra", {}))
-        legs = {*self._work().values(), *self._seen_work.values()}
+        legs = {*self._signs_of_life().values(), *self._seen_signs.values()}
         self.leg = 1 + max(*legs, last.get("leg", 0), 0)
         self.folder.make()
         self.renew()
@@ -187,13 +187,15 @@ class Lease:
             "%s: another machine was %s into it; watching for %.0f s whether "
             "it still is",
             self.url,
-            self._owner.work,
+            self._owner.activity,
             WATCH_SECONDS,
         )
         while time.monotonic() - self._seen_at < WATCH_SECONDS:
             now = self._newest()
-            work = self._work()
-            new = [work[name] for name in work.keys() - self._seen_work.keys()]
+            signs = self._signs_of_life()
+            new = [
+                signs[name] for name in signs.keys() - self._seen_signs.keys()
+            ]
             if not _is_live(now):
                 return
             if _count(now) > (leg, beat) or any(k >= leg for k in new):
@@ -202,8 +204,8 @@ class Lease:
 
     def _refuse(self, holder: _Beat, who: str) -> NoReturn:
         raise UserError(
-            f"{self.url} is in use: {who} is {self._owner.work} into it (leg "
-            f"{holder['leg']}). Wait for it, stop it, or give another "
+            f"{self.url} is in use: {who} is {self._owner.activity} into it "
+            f"(leg {holder['leg']}). Wait for it, stop it, or give another "
             f"{self._owner.flag}"
         )
 

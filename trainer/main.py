@@ -26,8 +26,8 @@ from absl import logging
 from storage import UserError
 from trainer.augmentation.augment import Augmentation
 from trainer.backup import finished_run, identity
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
-from trainer.backup.callback import BackupAndRestore
 from trainer.evaluation import output_weights
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.evaluation.split_predictor import SplitPredictor

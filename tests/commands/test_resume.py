@@ -13,8 +13,8 @@ import tiny_run
 import tiny_training
 
 from tfrecord_builder.records import dataset_info
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
-from trainer.backup.callback import BackupAndRestore
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import preprocessing

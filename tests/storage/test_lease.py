@@ -28,7 +28,7 @@ def look(folder, **options):
     def work():
         return {name: int(name.partition("-")[0]) for name in found.list()}
 
-    return Lease(found, OWNER, work=work, **options)
+    return Lease(found, OWNER, signs_of_life=work, **options)
 
 
 def leave_beat(folder, *, name="beat-00.json", **changed):

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from storage import processes
 from storage.lease import Lease
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
-from trainer.backup.callback import BackupAndRestore
 from trainer.runtime.run_state import RunState
 
 IDENTITY = {"seed": 0, "epochs": 3, "dataset": "d1"}

@@ -1,9 +1,9 @@
 """Backups of a run, and the resume from them.
 
-callback       when a save is made; Keras's BackupAndRestore
-backup_folder  who owns the folder; saves and restores a run
-generations    one backup each: named, verified, listed and pruned
-archive        one file of arrays and a document
-identity       which flags and data make a run the same run
-finished_run   BACKUP/final: what a finished run leaves
+backup_and_restore  the callback: when a save is made
+backup_folder       who owns the folder; saves and restores a run
+generations         one backup each: named, verified, listed and pruned
+archive             one file of arrays and a document
+identity            which flags and data make a run the same run
+finished_run        BACKUP/final: what a finished run leaves
 """

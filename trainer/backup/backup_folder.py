@@ -61,7 +61,7 @@ class BackupFolder:
         self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
         self.generations = Generations(self.folder)
         self.lease = Lease(
-            self.folder, _OWNER, work=self.generations.leg_by_name
+            self.folder, _OWNER, signs_of_life=self.generations.leg_by_name
         )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
@@ -141,7 +141,7 @@ class BackupFolder:
             OSError: There is none, but one that could not be read.
         """
         self.local_dir.mkdir(parents=True, exist_ok=True)
-        run = failure = None
+        first_leg = failure = None
         for found in self.generations.newest_first():
             try:
                 manifest = found.manifest
@@ -149,9 +149,9 @@ class BackupFolder:
                     raise found.error or ValueError(found.why)
                 identity = self.defaults | manifest["identity"]
                 other = identity != self.identity
-                if other or run not in (None, manifest["run"]):
+                if other or first_leg not in (None, manifest["run"]):
                     raise ValueError("it is of another run, before --restart")
-                run = manifest["run"]
+                first_leg = manifest["run"]
                 self._read(found, state)
             except UserError:
                 raise
@@ -190,15 +190,15 @@ class BackupFolder:
         try:
             archive.write(path, arrays, document)
             self.archive_bytes = path.stat().st_size
-            run = document["legs"][0]["leg"]
-            self._write(path, document["step"], run)
+            first_leg = document["legs"][0]["leg"]
+            self._write(path, document["step"], first_leg)
         finally:
             path.unlink(missing_ok=True)
         try:
             self._notice_others()
             self.generations.prune(
                 leg=self.leg,
-                run=run,
+                first_leg=first_leg,
                 known=self._known,
                 settle_seconds=self.settle_seconds,
             )
@@ -213,7 +213,7 @@ class BackupFolder:
         finally:
             path.unlink(missing_ok=True)
 
-    def _write(self, path: pathlib.Path, step: int, run: int) -> None:
+    def _write(self, path: pathlib.Path, step: int, first_leg: int) -> None:
         """Writes a generation, each try under a name of its own."""
 
         def write() -> None:
@@ -222,7 +222,10 @@ class BackupFolder:
             self.guard.check()
             try:
                 self.generations.write(
-                    generation, path, run=run, identity=self.identity
+                    generation,
+                    path,
+                    first_leg=first_leg,
+                    identity=self.identity,
                 )
             except OSError:
                 self._discard(generation)

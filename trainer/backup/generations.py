@@ -114,7 +114,7 @@ class Generations:
         generation: Generation,
         path: pathlib.Path,
         *,
-        run: int,
+        first_leg: int,
         identity: dict,
     ) -> None:
         """Copies an archive in, reads it back, and writes its manifest last.
@@ -122,7 +122,7 @@ class Generations:
         Args:
             generation: Its name; no file of that name may exist yet.
             path: The archive on local disk; its manifest is made beside it.
-            run: The leg in which the run began that it belongs to.
+            first_leg: The leg in which its run began.
             identity: What makes it that run.
 
         Raises:
@@ -136,7 +136,7 @@ class Generations:
             "bytes": path.stat().st_size,
             "leg": generation.leg,
             "step": generation.step,
-            "run": run,
+            "run": first_leg,
             "written": time.time(),
             "identity": identity,
         }
@@ -173,7 +173,7 @@ class Generations:
         self,
         *,
         leg: int,
-        run: int,
+        first_leg: int,
         known: set[Generation],
         settle_seconds: float,
     ) -> None:
@@ -187,7 +187,7 @@ class Generations:
 
         Args:
             leg: This leg; what a higher one wrote is left alone.
-            run: The leg in which this run began.
+            first_leg: The leg in which this run began.
             known: Generations of lower legs that were there when this leg
                 began. Others of theirs came late and go.
             settle_seconds: Age at which a generation is assumed to have
@@ -199,7 +199,7 @@ class Generations:
             for f in found
             if f.manifest and (f.generation.leg == leg or f.generation in known)
         ]
-        mine = [f for f in complete if f.manifest.get("run") == run]
+        mine = [f for f in complete if f.manifest.get("run") == first_leg]
         others = [f for f in complete if f not in mine]
         settled = [f for f in mine if self._age(f) >= settle_seconds]
         unsettled = [f for f in mine if f not in settled]

@@ -7,7 +7,7 @@ run goes back to its last backup and skips that step from then on.
 from absl import logging
 
 from storage import UserError
-from trainer.backup.callback import BackupAndRestore
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream
 

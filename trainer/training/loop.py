@@ -19,7 +19,7 @@ import tensorflow as tf
 from absl import logging
 
 from console.progress import Progress
-from trainer.backup.callback import BackupAndRestore
+from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.runtime import workers
 from trainer.runtime.devices import Devices

@@ -42,7 +42,7 @@ def store(tmp_path):
 def add(store, tmp_path, leg, step, attempt=0, *, run=1, data=b"archive"):
     generation = Generation(leg, step, attempt)
     (tmp_path / "save.zip").write_bytes(data)
-    store.write(generation, tmp_path / "save.zip", run=run, identity=RUN)
+    store.write(generation, tmp_path / "save.zip", first_leg=run, identity=RUN)
     return generation
 
 
@@ -153,7 +153,7 @@ def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
 
 
 def prune(store, *, leg=1, run=1, known=(), settle=60.0):
-    store.prune(leg=leg, run=run, known=set(known), settle_seconds=settle)
+    store.prune(leg=leg, first_leg=run, known=set(known), settle_seconds=settle)
 
 
 def test_keeps_two_the_settled_and_the_oldest_that_is_not(

@@ -275,7 +275,7 @@ def test_cadence_in_steps_and_seconds(places, monkeypatch):
     run.callback.backup_every_seconds = 10.0
     now = [100.0]
     monkeypatch.setattr(
-        "trainer.backup.callback.time.monotonic", lambda: now[0]
+        "trainer.backup.backup_and_restore.time.monotonic", lambda: now[0]
     )
     run.callback._due = 110.0
     for now[0] in (109.0, 111.0):
