@@ -72,7 +72,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._thread: threading.Thread | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Restores the newest generation that is whole, if there is one."""
+        """Restores the newest complete generation, if there is one."""
         del logs
         if self.chief:
             self.folder.acquire()
@@ -180,7 +180,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         return True
 
     def _progress(self) -> tuple[int, int, int]:
-        """Returns what tells one state of the run from another."""
+        """Returns what identifies a state of the run."""
         return (
             self.state.step,
             len(self.state.history),

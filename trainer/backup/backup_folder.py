@@ -18,7 +18,7 @@ from storage.lease import Lease, Owner
 from storage.mount_guard import MountGuard
 from trainer.backup import archive, generations
 from trainer.backup import identity as identity_lib
-from trainer.backup.generations import Found, Generation, Generations
+from trainer.backup.generations import Backup, Generation, Generations
 from trainer.runtime.run_state import RunState
 
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
@@ -40,7 +40,7 @@ class BackupFolder:
         archive_bytes: Size of the last archive.
 
     Raises:
-        storage.UserError: It is on a mount that is not there.
+        storage.UserError: It is on a mount that is missing.
     """
 
     def __init__(
@@ -90,18 +90,18 @@ class BackupFolder:
         Raises:
             storage.UserError: Names the flags that differ.
         """
-        for found in self.generations.newest_first():
-            if found.manifest is None:
+        for backup in self.generations.newest_first():
+            if backup.manifest is None:
                 continue
-            if found.manifest["format"] != generations.FORMAT:
+            if backup.manifest["format"] != generations.FORMAT:
                 raise UserError(
                     f"{self.url} holds a backup of format "
-                    f"{found.manifest['format']}, expected "
+                    f"{backup.manifest['format']}, expected "
                     f"{generations.FORMAT}: use the version that wrote it, "
                     "another --backup_dir, or --restart to start over"
                 )
             identity_lib.refuse_difference(
-                self.defaults | found.manifest["identity"],
+                self.defaults | backup.manifest["identity"],
                 self.identity,
                 self.url,
             )
@@ -142,33 +142,33 @@ class BackupFolder:
         """
         self.local_dir.mkdir(parents=True, exist_ok=True)
         first_leg = failure = None
-        for found in self.generations.newest_first():
+        for backup in self.generations.newest_first():
             try:
-                manifest = found.manifest
+                manifest = backup.manifest
                 if manifest is None:
-                    raise found.error or ValueError(found.why)
+                    raise backup.error or ValueError(backup.why)
                 identity = self.defaults | manifest["identity"]
                 other = identity != self.identity
                 if other or first_leg not in (None, manifest["run"]):
                     raise ValueError("it is of another run, before --restart")
                 first_leg = manifest["run"]
-                self._read(found, state)
+                self._read(backup, state)
             except UserError:
                 raise
             except (ValueError, KeyError, zipfile.BadZipFile) as error:
                 logging.warning(
-                    "Passed over %s: %s", found.generation.stem, error
+                    "Passed over %s: %s", backup.generation.stem, error
                 )
             except OSError as error:
                 logging.error(
-                    "Passed over %s: %s", found.generation.stem, error
+                    "Passed over %s: %s", backup.generation.stem, error
                 )
                 failure = error
             else:
                 logging.info(
                     "RESUMED at step %d (backup of leg %d; this is leg %d)",
                     state.step,
-                    found.generation.leg,
+                    backup.generation.leg,
                     self.leg,
                 )
                 return True
@@ -205,10 +205,10 @@ class BackupFolder:
         except OSError as error:
             logging.warning("Old backups stay for now: %s", error)
 
-    def _read(self, found: Found, state: RunState) -> None:
+    def _read(self, backup: Backup, state: RunState) -> None:
         path = self.local_dir / "restore.zip"
         try:
-            self.generations.fetch(found, path)
+            self.generations.fetch(backup, path)
             state.restore(*archive.read(path))
         finally:
             path.unlink(missing_ok=True)

@@ -3,9 +3,9 @@
   model.keras, summary.json, …   the files
   manifest-0003.json             written last, by leg 3: their sha256
 
-A name is not used twice (see generations.py): a file that an earlier export
-left there, cut off by a reset or of a run before --restart, makes the new one
-go by `leg0003-model.keras`. The manifest says which file is which.
+A name is not used twice (see generations.py): if an earlier export has such a
+file, cut off by a reset or of a run before --restart, the new one is called
+`leg0003-model.keras`. The manifest lists which file is which.
 """
 
 import itertools
@@ -82,8 +82,8 @@ def restore_finished(
         return False
     if (defaults or {}) | manifest["identity"] != identity:
         return False
-    found = Generations(storage.open_folder(backup_dir))
-    newest = max((g.leg for g in found.listing()), default=0)
+    generations = Generations(storage.open_folder(backup_dir))
+    newest = max((g.leg for g in generations.listing()), default=0)
     if newest > manifest["leg"]:  # It was started over since.
         return False
     if workdir is None:
@@ -120,7 +120,7 @@ def _store(
 ) -> str:
     """Copies a file in under a name never used; returns that name.
 
-    One that is there already, with the same bytes, is left as it is.
+    One that exists already, with the same bytes, is not changed.
 
     Args:
         folder: Where to.

@@ -50,14 +50,14 @@ class Generation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """A generation that a folder holds.
+class Backup:
+    """A generation as the folder holds it.
 
     Attributes:
-        generation: Which.
-        manifest: None if it cannot be used.
-        why: Why it cannot.
-        error: What kept it from being read; it may be complete.
+        generation: Its name.
+        manifest: Its manifest; None if the generation cannot be used.
+        why: Why it cannot be used.
+        error: The error that kept it from being read; it may be complete.
     """
 
     generation: Generation
@@ -85,22 +85,22 @@ class Generations:
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
-        found: dict[Generation, dict[str, int]] = {}
+        sizes: dict[Generation, dict[str, int]] = {}
         for name, size in self.folder.list().items():
             match = _NAME.fullmatch(name)
             if match:
                 *numbers, token, kind = match.groups()
                 generation = Generation(*map(int, numbers), token)
-                found.setdefault(generation, {})[kind] = size
-        for generation in found:
+                sizes.setdefault(generation, {})[kind] = size
+        for generation in sizes:
             self._first_seen.setdefault(generation, time.monotonic())
-        return found
+        return sizes
 
     def leg_by_name(self) -> dict[str, int]:
         """Returns, by name, the leg that wrote each generation."""
         return {g.stem: g.leg for g in self.listing()}
 
-    def newest_first(self) -> list[Found]:
+    def newest_first(self) -> list[Backup]:
         """Returns every generation; the archives' digests are not checked."""
         return [
             self._look(generation, files)
@@ -154,7 +154,7 @@ class Generations:
         local.unlink()
         self._manifests[generation] = manifest
 
-    def fetch(self, found: Found, path: pathlib.Path) -> None:
+    def fetch(self, backup: Backup, path: pathlib.Path) -> None:
         """Copies an archive out.
 
         Raises:
@@ -162,11 +162,13 @@ class Generations:
         """
         try:
             self.folder.download(
-                found.generation.archive, path, sha256=found.manifest["sha256"]
+                backup.generation.archive,
+                path,
+                sha256=backup.manifest["sha256"],
             )
         except DigestError:
             why = "its archive's sha256 is not its manifest's"
-            self._damaged[found.generation] = why
+            self._damaged[backup.generation] = why
             raise ValueError(why) from None
 
     def prune(
@@ -186,42 +188,42 @@ class Generations:
         one of this run has settled.
 
         Args:
-            leg: This leg; what a higher one wrote is left alone.
+            leg: This leg; generations of a higher one are not deleted.
             first_leg: The leg in which this run began.
-            known: Generations of lower legs that were there when this leg
-                began. Others of theirs came late and go.
+            known: Generations of lower legs that existed when this leg began.
+                Others of theirs arrived late and are deleted.
             settle_seconds: Age at which a generation is assumed to have
                 arrived.
         """
-        found = [f for f in self.newest_first() if f.generation.leg <= leg]
+        backups = [b for b in self.newest_first() if b.generation.leg <= leg]
         complete = [
-            f
-            for f in found
-            if f.manifest and (f.generation.leg == leg or f.generation in known)
+            b
+            for b in backups
+            if b.manifest and (b.generation.leg == leg or b.generation in known)
         ]
-        mine = [f for f in complete if f.manifest.get("run") == first_leg]
-        others = [f for f in complete if f not in mine]
-        settled = [f for f in mine if self._age(f) >= settle_seconds]
-        unsettled = [f for f in mine if f not in settled]
+        mine = [b for b in complete if b.manifest.get("run") == first_leg]
+        others = [b for b in complete if b not in mine]
+        settled = [b for b in mine if self._age(b) >= settle_seconds]
+        unsettled = [b for b in mine if b not in settled]
         kept = mine[:2] + settled[:1] + unsettled[-1:]
         if not settled:
             kept += others[:1]
-        for f in found:
-            if f not in kept and not f.error:
-                self.delete(f.generation)
+        for backup in backups:
+            if backup not in kept and not backup.error:
+                self.delete(backup.generation)
 
     def delete(self, generation: Generation) -> None:
         """Deletes a generation, its manifest first."""
         self.folder.delete(generation.manifest)
         self.folder.delete(generation.archive)
 
-    def _look(self, generation: Generation, files: dict[str, int]) -> Found:
+    def _look(self, generation: Generation, files: dict[str, int]) -> Backup:
         if generation in self._damaged:
-            return Found(generation, None, self._damaged[generation])
+            return Backup(generation, None, self._damaged[generation])
         if "json" not in files:
-            return Found(generation, None, "it has no manifest")
+            return Backup(generation, None, "it has no manifest")
         if "zip" not in files:
-            return Found(generation, None, "its archive is missing")
+            return Backup(generation, None, "its archive is missing")
         if generation not in self._manifests:
             try:
                 data = self.folder.read_bytes(generation.manifest)
@@ -231,18 +233,18 @@ class Generations:
             except (OSError, ValueError) as error:
                 why = f"its manifest: {error}"
                 failed = error if isinstance(error, OSError) else None
-                return Found(generation, None, why, failed)
+                return Backup(generation, None, why, failed)
         manifest = self._manifests[generation]
         size, expected = files["zip"], manifest.get("bytes", files["zip"])
         if size != expected:
             why = f"its archive has {size} bytes, expected {expected}"
-            return Found(generation, None, why)
-        return Found(generation, manifest)
+            return Backup(generation, None, why)
+        return Backup(generation, manifest)
 
-    def _age(self, found: Found) -> float:
+    def _age(self, backup: Backup) -> float:
         """Returns seconds; another machine's clock may be ahead of ours."""
-        seen = time.monotonic() - self._first_seen[found.generation]
-        return max(seen, time.time() - found.manifest.get("written", 0.0))
+        seen = time.monotonic() - self._first_seen[backup.generation]
+        return max(seen, time.time() - backup.manifest.get("written", 0.0))
 
 
 def _parse(data: bytes) -> dict:
