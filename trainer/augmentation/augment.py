@@ -2,10 +2,10 @@
 
   warp (affine, elastic) -> stroke thickness -> erasing, grid -> mixing
 
-Nothing here draws a random number. The input pipeline gives every place of the
-stream its row of numbers in [0, 1), a function of (seed, step, row), so that
-an example is augmented in the same way for any number of replicas, threads or
-resumes. Images are never flipped: a flip changes the grapheme.
+Nothing here draws a random number. The input pipeline gives every example of
+the stream its row of numbers in [0, 1), a function of (seed, step, row), so
+that an example is augmented in the same way for any number of replicas, threads
+or resumes. Images are never flipped: a flip changes the grapheme.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ class Augmentation:
         cutmix: Probability that an example gets a box of its partner.
         mixup: Probability that it is blended with its partner.
         fmix: Probability that it gets blobs of its partner.
-        mix_group: Consecutive places that partners are taken from.
+        mix_group: Number of consecutive examples that are mixed together.
         mix_steps: Steps of the run that mix; None: all of them.
     """
 

@@ -27,8 +27,8 @@ def boxes(
     side = tf.sqrt(area)[:, None]
 
     def inside(centre: tf.Tensor, size: int) -> tf.Tensor:
-        place = tf.range(size, dtype=tf.float32)[None] + 0.5
-        distance = tf.abs(place - centre[:, None] * size)
+        position = tf.range(size, dtype=tf.float32)[None] + 0.5
+        distance = tf.abs(position - centre[:, None] * size)
         return tf.cast(distance < side * size / 2, tf.float32)
 
     return _outer(inside(y, height), inside(x, width))
@@ -51,8 +51,8 @@ def grids(
     """
 
     def inside(phase: tf.Tensor, size: int) -> tf.Tensor:
-        place = tf.range(size, dtype=tf.float32)[None] / period[:, None]
-        return tf.cast((place + phase[:, None]) % 1.0 < 0.5, tf.float32)
+        position = tf.range(size, dtype=tf.float32)[None] / period[:, None]
+        return tf.cast((position + phase[:, None]) % 1.0 < 0.5, tf.float32)
 
     return _outer(inside(y, height), inside(x, width))
 
@@ -108,8 +108,8 @@ def smooth_field(
 
 def _cosines(size: int) -> np.ndarray:
     """Returns [size, COSINES] float32 cosines of mean square 1."""
-    place = (np.arange(size)[:, None] + 0.5) / size
-    waves = np.cos(math.pi * place * np.arange(COSINES))
+    position = (np.arange(size)[:, None] + 0.5) / size
+    waves = np.cos(math.pi * position * np.arange(COSINES))
     waves[:, 1:] *= math.sqrt(2.0)
     return waves.astype(np.float32)
 

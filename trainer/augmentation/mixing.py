@@ -29,7 +29,7 @@ def mix(
         drawn: By name, [P] numbers in [0, 1).
         probabilities: By kind ("cutmix", "mixup", "fmix"), how often an
             example is mixed so; it is mixed in one way at most.
-        group: Consecutive places that partners are taken from.
+        group: Number of consecutive examples that are partners of each other.
     """
     size = {"height": images.shape[1], "width": images.shape[2]}
     mask, low = 0.0, 0.0
@@ -81,7 +81,7 @@ _MASKS = {"cutmix": _box, "mixup": _blend, "fmix": _blobs}
 
 
 def _partners(values: tf.Tensor, roll: tf.Tensor, group: int) -> tf.Tensor:
-    """Returns each example's partner: `roll` places on within its group."""
+    """Returns each example's partner: `roll` rows on within its group."""
     position = tf.range(values.shape[0])
     offset = (position + roll) % group
     return tf.gather(values, position - position % group + offset)

@@ -67,7 +67,7 @@ def sample_bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         [P, h, w, 1] float32.
     """
     count, height, width = images.shape[:3]
-    # A frame of paper, so that every place has its four neighbours.
+    # A frame of paper, so that every point has its four neighbours.
     framed = tf.pad(images[..., 0], [[0, 0], [1, 1], [1, 1]])
     stride = width + 2
     y = tf.clip_by_value(y + 1.0, 0.0, height + 1.0)
@@ -76,11 +76,11 @@ def sample_bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     left = tf.minimum(tf.floor(x), width)
     y, x = y - top, x - left
     # Whole numbers in float32: an image has far less than 2**24 pixels.
-    place = tf.cast(top * stride + left, tf.int32)
-    place += tf.range(count)[:, None, None] * ((height + 2) * stride)
+    index = tf.cast(top * stride + left, tf.int32)
+    index += tf.range(count)[:, None, None] * ((height + 2) * stride)
     pixels = tf.reshape(framed, [-1])
     corners = [
-        tf.gather(pixels, place + offset)
+        tf.gather(pixels, index + offset)
         for offset in (0, 1, stride, stride + 1)
     ]
     upper = corners[0] + x * (corners[1] - corners[0])

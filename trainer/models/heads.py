@@ -23,7 +23,7 @@ _SMALLEST = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class Graphemes:
-    """The combinations of labels that the grapheme head tells apart.
+    """The combinations of labels that are the classes of the grapheme head.
 
     Attributes:
         classes: By output, its number of classes.
@@ -44,10 +44,10 @@ class Graphemes:
         sizes = list(self.classes.values())
         table = np.full(sizes, -1, np.int32)
         table[tuple(np.transpose(self.labels))] = np.arange(len(self.labels))
-        place = 0
+        index = 0
         for name, size in self.classes.items():
-            place = place * size + tf.cast(features[name], tf.int32)
-        return tf.gather(table.reshape(-1), place)
+            index = index * size + tf.cast(features[name], tf.int32)
+        return tf.gather(table.reshape(-1), index)
 
     def decode(self, logits: Mapping[str, keras.KerasTensor]) -> dict:
         """Returns the outputs' logits, blended with the grapheme head's.
@@ -57,9 +57,9 @@ class Graphemes:
         """
         probability = ops.softmax(logits[GRAPHEME])
         decoded = {}
-        for place, (name, size) in enumerate(self.classes.items()):
+        for position, (name, size) in enumerate(self.classes.items()):
             members = np.eye(size, dtype=np.float32)[
-                [labels[place] for labels in self.labels]
+                [labels[position] for labels in self.labels]
             ]
             if self.mean:
                 members /= np.maximum(members.sum(axis=0), 1.0)

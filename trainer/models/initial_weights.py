@@ -93,9 +93,9 @@ def assign(
     """
     fresh, copied = [], 0
     for name, layer in _layers(core):
-        found = weights.get(name, [])
-        if [a.shape for a in found] == [tuple(w.shape) for w in layer.weights]:
-            for variable, array in zip(layer.weights, found, strict=True):
+        arrays = weights.get(name, [])
+        if [a.shape for a in arrays] == [tuple(w.shape) for w in layer.weights]:
+            for variable, array in zip(layer.weights, arrays, strict=True):
                 variable.assign(array)
             copied += 1
         else:

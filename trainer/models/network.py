@@ -42,7 +42,7 @@ def build_core(
         dropout: Share of the pooled features dropped in training.
         pool: See heads.pool.
         pool_per_output: Whether each output has a pooling of its own.
-        graphemes: What the grapheme head tells apart; None: there is none.
+        graphemes: The classes of the grapheme head; None for no such head.
         seed: Seed of the initial weights and of dropout.
         policy: Keras dtype policy of the backbone; the heads are float32.
         fused: Whether to use layers that are faster in training, but that

@@ -90,12 +90,12 @@ def ink_box(ink: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _extent(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the first and last places [B] of [B, N] that hold ink."""
+    """Returns the first and last indices [B] of [B, N] that hold ink."""
     size = counts.shape[1]
     held = ops.cast(counts >= _LEAST_INK, "float32")
-    place = np.arange(size, dtype=np.float32)
-    first = ops.min((1.0 - held) * size + place, axis=1) - _MARGIN
-    last = ops.max(held * (place + 1.0), axis=1) + _MARGIN
+    position = np.arange(size, dtype=np.float32)
+    first = ops.min((1.0 - held) * size + position, axis=1) - _MARGIN
+    last = ops.max(held * (position + 1.0), axis=1) + _MARGIN
     empty = first > last
     return ops.where(empty, 0.0, first), ops.where(empty, float(size), last)
 
@@ -106,12 +106,12 @@ def _crop_matrix(
     """Returns [B, target, source] weights; what lies outside is paper."""
     steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
     scale = ops.reshape(scale, (-1, 1, 1))
-    place = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5
+    position = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5
     pixels = np.arange(source, dtype=np.float32)
     # (1 - distance / width) / width, whose divisions are made once a row.
     height = 1.0 / ops.maximum(scale, 1.0)
     slope = height * height
-    return ops.maximum(height - slope * ops.abs(place - pixels), 0.0)
+    return ops.maximum(height - slope * ops.abs(position - pixels), 0.0)
 
 
 def resize_matrix(source: int, target: int) -> np.ndarray:

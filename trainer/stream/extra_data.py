@@ -1,7 +1,7 @@
 """A second dataset in the training stream: drawn samples beside real ones.
 
-A fixed number of places of every batch is its own. It has an order and epochs
-of its own, functions of (seed, step) like everything else in the stream.
+A fixed number of examples of every batch are its records. It has an order and
+epochs of its own, functions of (seed, step) like everything else in the stream.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,18 +62,18 @@ def _differ(expected, got):
 
 
 def share(batch_size: int, fraction: float) -> int:
-    """Returns how many places of a batch the second dataset has.
+    """Returns how many examples of a batch are of the second dataset.
 
     Raises:
         storage.UserError: None, or all of them.
     """
-    places = round(batch_size * fraction)
-    if not 0 < places < batch_size:
+    count = round(batch_size * fraction)
+    if not 0 < count < batch_size:
         raise UserError(
             f"--extra_fraction={fraction} of --global_batch_size={batch_size} "
-            f"is {places} examples: expected 1 to {batch_size - 1}"
+            f"is {count} examples: expected 1 to {batch_size - 1}"
         )
-    return places
+    return count
 
 
 def make_stream(

@@ -122,21 +122,23 @@ class TrainStream:
             return records
         extra = self.extra._batches(first_step, last_step, **options)
         # Spread evenly, so that every replica and mix group has its share.
-        places = order_lib.spread(self.order.batch_size, self.extra.batch_size)
+        indices = order_lib.spread(self.order.batch_size, self.extra.batch_size)
 
-        def lay(main, extra):
+        def interleave(main, extra):
             return {
-                name: tf.gather(tf.concat([main[name], extra[name]], 0), places)
+                name: tf.gather(
+                    tf.concat([main[name], extra[name]], 0), indices
+                )
                 for name in main
             }
 
         return tf.data.Dataset.zip(records, extra).map(
-            lay, num_parallel_calls=options["parallel_calls"]
+            interleave, num_parallel_calls=options["parallel_calls"]
         )
 
 
 def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
-    """Returns the numbers in [0, 1) that step `step` draws, a row a place."""
+    """Returns the numbers in [0, 1) of step `step`, a row an example."""
     key = order_lib.key(seed, 2) >> 1
     return tf.random.stateless_uniform(
         shape, seed=[tf.constant(key, tf.int64), step], alg="philox"

@@ -6,9 +6,9 @@ An epoch is a permutation of the training records. It is made of windows:
     -> windows of `shards_per_window` consecutive shards
        -> within a window, records in the order of hash(seed, epoch, window, i)
 
-Step `s` of the run reads places [b*B, (b+1)*B) of its epoch, where
-epoch = s // steps_per_epoch and b = s % steps_per_epoch. The N mod B places
-left over at the end of an epoch are other records each epoch.
+Step `s` of the run reads positions [b*B, (b+1)*B) of its epoch, where
+epoch = s // steps_per_epoch and b = s % steps_per_epoch. The N mod B records
+that are not read at the end of an epoch are others each epoch.
 
 The hash is written out here (splitmix64, Steele et al. 2014, "Fast splittable
 pseudorandom number generators") because no library promises that its shuffle
@@ -51,9 +51,9 @@ class Window:
         epoch: The epoch it belongs to.
         shards: Indices of its shards, in the order they are read.
         key: Seed of the hash that orders its records, in [0, 2**64).
-        skip: Places at its start that are not read (a resume).
-        take: Places read after those.
-        place: The epoch's place that is read first.
+        skip: Records at its start that are not read (a resume).
+        take: Records read after those.
+        position: The position in the epoch of the first record read.
     """
 
     epoch: int
@@ -61,7 +61,7 @@ class Window:
     key: int
     skip: int
     take: int
-    place: int
+    position: int
 
 
 class Order:
@@ -112,15 +112,15 @@ class Order:
         )
 
     def windows(self, epoch: int, start: int = 0) -> list[Window]:
-        """Returns the windows of `epoch` that hold places from `start` on."""
+        """Returns the windows of `epoch` from position `start` on."""
         order = self.shard_order(epoch)
         end = self.steps_per_epoch * self.batch_size
-        windows, place = [], 0
+        windows, position = [], 0
         for index in range(0, len(order), self.shards_per_window):
             shards = order[index : index + self.shards_per_window]
             size = sum(self.shard_records[shard] for shard in shards)
-            skip = max(0, start - place)
-            take = min(size, end - place) - skip
+            skip = max(0, start - position)
+            take = min(size, end - position) - skip
             if take > 0:
                 windows.append(
                     Window(
@@ -129,10 +129,10 @@ class Order:
                         key(self.seed, epoch, 1, index),
                         skip,
                         take,
-                        place + skip,
+                        position + skip,
                     )
                 )
-            place += size
+            position += size
         return windows
 
     def plan(self, first_step: int, last_step: int) -> list[Window]:
@@ -147,24 +147,23 @@ class Order:
 
 
 def spread(main: int, extra: int) -> list[int]:
-    """Returns how two lists are laid into one, the second spread evenly.
+    """Returns how to interleave two lists, the second spread evenly.
 
     Args:
         main: Length of the first list.
         extra: Length of the second.
 
     Returns:
-        For each place of the whole, an index into the lists one after the
-        other.
+        For each position of the result, an index into the concatenated lists.
     """
-    places, used, size = [], 0, main + extra
-    for place in range(size):
-        if (place + 1) * extra // size > used:
-            places.append(main + used)
+    indices, used, size = [], 0, main + extra
+    for position in range(size):
+        if (position + 1) * extra // size > used:
+            indices.append(main + used)
             used += 1
         else:
-            places.append(place - used)
-    return places
+            indices.append(position - used)
+    return indices
 
 
 def window_permutation(window_key: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

@@ -1,12 +1,12 @@
 """Shards of slow folders, copied to this machine's own disk once.
 
   CACHE_DIR/records-<digest>/
-    <shard>.tfrecord   there only after its sha256 was right
+    <shard>.tfrecord   exists only after its sha256 was right
 
 Copies start at once, several at a time. Whoever needs a shard waits for it and
 sends it to the head of the queue, so that training starts with the first window
 while the rest is still on its way. Without room for the set, or where a copy
-fails, records are read where they lie.
+fails, records are read from the original folder.
 """
 
 import collections
@@ -61,15 +61,15 @@ class _Copy:
 
 
 class ShardCache:
-    """Copies the shards of datasets, and says where each is to be read.
+    """Copies the shards of datasets; knows the path to read each at.
 
     Args:
         datasets: What is copied, in this order.
         cache_dir: Folder on this machine's own disk for copies of datasets.
 
     Attributes:
-        folders: The datasets' folders there.
-        error: What is wrong with a dataset, once it is found.
+        folders: The datasets' folders in `cache_dir`.
+        error: What is wrong with a dataset; None so far.
     """
 
     def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
@@ -85,7 +85,7 @@ class ShardCache:
         self._pending = set(self._copies)
         self._local: set[str] = set()
         self._changed = threading.Condition()
-        self._began = self._said = time.monotonic()
+        self._began = self._last_logged = time.monotonic()
         self._copied = 0
 
     def _add(self, dataset: Dataset, folder: pathlib.Path) -> None:
@@ -142,7 +142,7 @@ class ShardCache:
             paths: Paths of shards in the datasets' folders.
 
         Raises:
-            storage.UserError: A shard there is damaged or missing.
+            storage.UserError: A shard is damaged or missing.
         """
         paths = [os.fsdecode(path) for path in paths]
         with self._changed:
@@ -185,19 +185,19 @@ class ShardCache:
                     self._copied += copied
                 self.error = self.error or error
                 self._changed.notify_all()
-                self._say()
+                self._log_progress()
 
-    def _say(self) -> None:
+    def _log_progress(self) -> None:
         """Logs how far it is, now and then and at the end."""
-        now, left = time.monotonic(), len(self._pending)
+        now, remaining = time.monotonic(), len(self._pending)
         if not self._copied or (
-            left and now - self._said < _SECONDS_BETWEEN_LINES
+            remaining and now - self._last_logged < _SECONDS_BETWEEN_LINES
         ):
             return
-        self._said = now
+        self._last_logged = now
         logging.info(
             "--cache_dir: %d of %d shards are in %s; %d MiB copied, %.0f MiB/s",
-            len(self._copies) - left,
+            len(self._copies) - remaining,
             len(self._copies),
             self.folders[0].parent,
             self._copied >> 20,
@@ -206,7 +206,7 @@ class ShardCache:
 
 
 def _copy_shard(copy: _Copy) -> int:
-    """Makes sure that a shard is there; returns the bytes copied."""
+    """Makes sure that a copy of a shard exists; returns the bytes copied."""
     shard, path = copy.shard, copy.path
     if copy.has_size() and storage.file_digest(path) == shard.sha256:
         return 0

@@ -24,12 +24,12 @@ class TrainingData:
 
     Attributes:
         data_dir: Folder of the records.
-        info: The dataset there.
+        info: The dataset in `data_dir`.
         folds: Its splits that are trained on.
         evaluated: By name ("validation", "unseen"), its splits that are
             evaluated.
         extra_dir: Folder of a second dataset to train on, if there is one.
-        extra_info: The dataset there.
+        extra_info: The dataset in `extra_dir`.
     """
 
     data_dir: str
@@ -104,7 +104,7 @@ class TrainingData:
 def read(
     *, data_dir: str, validation_fold: int, extra_data_dir: str | None
 ) -> TrainingData:
-    """Reads what datasets there are; their records are read later.
+    """Reads the information of the datasets; their records are read later.
 
     Args:
         data_dir: Folder of the records.

@@ -53,8 +53,8 @@ class WindowReader:
         starts = tf.concat([[0], ends[:-1]], axis=0)
 
         def all_chunks(everything):
-            def pick(places):
-                return {k: tf.gather(v, places) for k, v in everything.items()}
+            def pick(rows):
+                return {k: tf.gather(v, rows) for k, v in everything.items()}
 
             def chunks(window):
                 rows = tf.ragged.range(
@@ -96,9 +96,9 @@ class WindowReader:
         paths = tf.constant(self.paths)
 
         def read(window):
-            there = self._fetch(tf.gather(paths, window["shards"]))
+            local_paths = self._fetch(tf.gather(paths, window["shards"]))
             serialized = (
-                tf.data.Dataset.from_tensor_slices(there)
+                tf.data.Dataset.from_tensor_slices(local_paths)
                 .map(_read_shard, num_parallel_calls=self.parallel_calls)
                 .unbatch()
                 .batch(_MANY)
@@ -107,8 +107,8 @@ class WindowReader:
             return window, serialized
 
         def chunks(window, serialized):
-            def pick(places):
-                chosen = tf.gather(serialized, places)
+            def pick(rows):
+                chosen = tf.gather(serialized, rows)
                 return self._parse(chosen)
 
             rows = tf.range(tf.size(serialized))
@@ -120,12 +120,12 @@ class WindowReader:
         """Returns the paths to read shards at, once a window."""
         if self.fetch is None:
             return paths
-        there = tf.numpy_function(
+        local_paths = tf.numpy_function(
             lambda names: np.array(self.fetch(names.tolist()), object),
             [paths],
             tf.string,
         )
-        return tf.ensure_shape(there, [None])
+        return tf.ensure_shape(local_paths, [None])
 
     def _chunks(self, window, rows, pick):
         """Returns the window's records in hash order, cut at batch ends.
@@ -136,11 +136,11 @@ class WindowReader:
             pick: Returns the features of some of `rows`.
         """
         batch = self.order.batch_size
-        places = order_lib.window_permutation(window["key"], tf.size(rows))
-        rows = tf.gather(rows, places)[window["skip"] :][: window["take"]]
+        permutation = order_lib.window_permutation(window["key"], tf.size(rows))
+        rows = tf.gather(rows, permutation)[window["skip"] :][: window["take"]]
         # The first chunk fills up the batch that the window before began, so
         # that all others are whole batches, which rebatch passes on uncopied.
-        first = batch - window["place"] % batch
+        first = batch - window["position"] % batch
         count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
 
         def chunk(index):
@@ -166,7 +166,7 @@ def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
             "key": tf.uint64,
             "skip": tf.int32,
             "take": tf.int32,
-            "place": tf.int32,
+            "position": tf.int32,
         }.items()
     }
     # Not from_tensor_slices of the ragged tensor itself: its elements have an

@@ -122,12 +122,12 @@ def test_blobs_have_about_the_area_drawn_and_are_smooth():
     count = 400
     rows = tf.constant(rng.random((count, masks.COSINES**2)), tf.float32)
     area = tf.constant(rng.random(count), tf.float32)
-    found = masks.blobs(rows, area=area, height=32, width=48).numpy()
-    error = found.mean(axis=(1, 2, 3)) - area.numpy()
+    mask = masks.blobs(rows, area=area, height=32, width=48).numpy()
+    error = mask.mean(axis=(1, 2, 3)) - area.numpy()
     assert abs(error.mean()) < 0.02
     assert np.abs(error).mean() < 0.08
     # Few neighbours differ: blobs, no noise.
-    assert np.abs(np.diff(found, axis=2)).mean() < 0.05
+    assert np.abs(np.diff(mask, axis=2)).mean() < 0.05
 
 
 def test_a_probability_of_cutmix_leaves_the_others_alone():

@@ -77,8 +77,8 @@ def test_pooling_at_the_start(kind, expected):
     pooling = keras.Model(inputs, heads.pool(inputs, kind, name="pool"))
     features = np.random.default_rng(0).random((3, 4, 5, 6), np.float32)
     features[0, :, :, 0] = 0.0  # What a ReLU may leave.
-    found = pooling(features)
-    np.testing.assert_allclose(found, expected(features), atol=1e-5)
+    pooled = pooling(features)
+    np.testing.assert_allclose(pooled, expected(features), atol=1e-5)
 
 
 def test_attention_looks_where_its_map_says():

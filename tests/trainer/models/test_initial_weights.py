@@ -117,12 +117,12 @@ def test_packed_weights_are_those_of_the_net(written, tmp_path, monkeypatch):
         == []
     )
     for name in ("conv0", "vowel_diacritic"):
-        for found, expected in zip(
+        for actual, expected in zip(
             net.get_layer(name).get_weights(),
             core.get_layer(name).get_weights(),
             strict=True,
         ):
-            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_the_weights_that_come_with_the_project_fit():

@@ -26,9 +26,9 @@ def paper(count=1, height=137, width=236):
 def test_resize_is_tensorflows_antialiased_one(size):
     images = np.random.default_rng(0).integers(0, 256, (2, 137, 236, 1))
     images = images.astype(np.uint8)
-    found = Preprocessing(*size)(tf.constant(images))
+    resized = Preprocessing(*size)(tf.constant(images))
     expected = tf.image.resize(1 - images / 255, size, antialias=True)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(resized, expected, atol=1e-4)
 
 
 def test_the_box_holds_the_ink_and_a_margin():
@@ -45,14 +45,14 @@ def test_a_crop_keeps_proportions_and_centre():
     images = paper()
     images[0, 40:60, 100:140] = 0
     crop = Preprocessing(48, 48, crop=True)
-    found = crop(tf.constant(images)).numpy()[0, ..., 0]
+    cropped = crop(tf.constant(images)).numpy()[0, ..., 0]
     # A box of 28 x 48 pixels with its margins, at its own scale.
     expected = np.zeros((48, 48))
     expected[14:34, 4:44] = 1
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(cropped, expected, atol=1e-5)
 
 
-def test_a_crop_does_not_depend_on_the_place():
+def test_a_crop_does_not_depend_on_the_position():
     images = paper(2)
     glyph = np.random.default_rng(0).integers(0, 200, (50, 60, 1))
     images[0, 20:70, 30:90] = glyph
@@ -98,10 +98,10 @@ def test_orthogonalize_flattens_the_spectrum():
     for shape in ((24, 8), (8, 24)):
         matrix = rng.normal(size=shape).astype(np.float32)
         u, _, vt = np.linalg.svd(matrix, full_matrices=False)
-        found = np.asarray(optimizers.orthogonalize(tf.constant(matrix)))
-        spectrum = np.linalg.svd(found)[1]
+        result = np.asarray(optimizers.orthogonalize(tf.constant(matrix)))
+        spectrum = np.linalg.svd(result)[1]
         assert 0.6 < spectrum.min() <= spectrum.max() < 1.3
-        cosine = np.sum(found * (u @ vt)) / np.linalg.norm(found) / 8**0.5
+        cosine = np.sum(result * (u @ vt)) / np.linalg.norm(result) / 8**0.5
         assert cosine > 0.95
 
 
@@ -190,7 +190,7 @@ def test_the_model_stands_alone(
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip"])
-def test_a_broken_model_is_told_in_one_line(tmp_path, content):
+def test_a_broken_model_is_reported_in_one_line(tmp_path, content):
     path = tmp_path / "model.keras"
     with pytest.raises(UserError, match="no model at"):
         model_file.read(path)

@@ -57,22 +57,22 @@ def ids(stream, first, last, **options):
     return [b["image_id"].tolist() for b in batches.as_numpy_iterator()]
 
 
-def test_places_are_spread_evenly():
+def test_examples_are_spread_evenly():
     assert order.spread(6, 2) == [0, 1, 2, 6, 3, 4, 5, 7]
     assert order.spread(3, 2) == [0, 1, 3, 2, 4]
     for main, more in ((103, 25), (1, 7), (9, 0)):
-        places = order.spread(main, more)
-        assert sorted(places) == list(range(main + more))
-        assert [p for p in places if p < main] == list(range(main))
+        indices = order.spread(main, more)
+        assert sorted(indices) == list(range(main + more))
+        assert [p for p in indices if p < main] == list(range(main))
 
 
 def test_a_batch_is_made_of_both_streams(streams):
     both, alone, more = streams
     assert both.batch_size == BATCH
     steps = 2 * alone.order.steps_per_epoch
-    found = ids(both, 0, steps)
+    mixed = ids(both, 0, steps)
     for batch, own, extras in zip(
-        found, ids(alone, 0, steps), ids(more, 0, steps), strict=True
+        mixed, ids(alone, 0, steps), ids(more, 0, steps), strict=True
     ):
         assert batch == [*own[:3], extras[0], *own[3:], extras[1]]
 
@@ -126,5 +126,5 @@ def test_the_grapheme_head_knows_both(infos):
         first.graphemes[0], labels=(3, 2, 9), split="unseen"
     )
     more = dataclasses.replace(first, graphemes=(rare,))
-    found = heads.make_graphemes(first, more, blend=0.5, mean=False)
-    assert set(found.labels) == labels | {(3, 2, 9)}
+    graphemes = heads.make_graphemes(first, more, blend=0.5, mean=False)
+    assert set(graphemes.labels) == labels | {(3, 2, 9)}

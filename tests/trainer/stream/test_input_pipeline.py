@@ -22,15 +22,15 @@ def plain_records(records, paths):
         "image": tf.io.FixedLenFeature([], tf.string),
         **{o: tf.io.FixedLenFeature([], tf.int64) for o in streams.OUTPUTS},
     }
-    found = {}
+    examples = {}
     for raw in tf.data.TFRecordDataset(list(paths)):
         parsed = tf.io.parse_single_example(raw, schema)
         image = np.frombuffer(parsed["image"].numpy(), np.uint8)
-        found[parsed["image_id"].numpy()] = (
+        examples[parsed["image_id"].numpy()] = (
             image.reshape(12, 16, 1),
             [int(parsed[o]) for o in streams.OUTPUTS],
         )
-    return found
+    return examples
 
 
 @pytest.mark.parametrize("window_shards", [1, 2, 99])
@@ -112,7 +112,7 @@ def test_replicas_and_workers_share_the_same_batches(tiny_records):
     streams.assert_same(joined, whole)
 
 
-def test_draws_differ_between_places_steps_and_seeds(tiny_records):
+def test_draws_differ_between_examples_steps_and_seeds(tiny_records):
     draws = [
         batch["draws"]
         for seed in (3, 4)

@@ -25,8 +25,8 @@ def reference_permutation(key, size):
     return sorted(range(size), key=lambda i: (hashes[i], i))
 
 
-def places(plan):
-    """Every (epoch, shards, place within the window) of a plan, in order."""
+def positions(plan):
+    """Every (epoch, shards, position within the window) of a plan, in order."""
     return [
         (w.epoch, w.shards, w.key, w.skip + i)
         for w in plan
@@ -47,10 +47,10 @@ def test_hash_is_splitmix64():
 
 def test_golden_order():
     """A change here changes what every run so far has seen at each step."""
-    found = Order([5, 4, 3], batch_size=2, shards_per_window=2, seed=7)
-    orders = [found.shard_order(epoch) for epoch in range(3)]
+    stream_order = Order([5, 4, 3], batch_size=2, shards_per_window=2, seed=7)
+    orders = [stream_order.shard_order(epoch) for epoch in range(3)]
     assert orders == [(1, 0, 2), (0, 2, 1), (1, 0, 2)]
-    key = found.windows(0)[0].key
+    key = stream_order.windows(0)[0].key
     assert key == 8655894791565660796
     assert permutation(key, 9).tolist() == [2, 5, 3, 1, 0, 7, 6, 8, 4]
 
@@ -72,23 +72,26 @@ def test_permutation_is_the_written_one(size):
 def test_any_start_goes_on_as_the_whole_run(shards, batch, window, seed, data):
     if sum(shards) < batch:
         return
-    found = Order(shards, batch_size=batch, shards_per_window=window, seed=seed)
-    last = 3 * found.steps_per_epoch
+    stream_order = Order(
+        shards, batch_size=batch, shards_per_window=window, seed=seed
+    )
+    last = 3 * stream_order.steps_per_epoch
     start = data.draw(st.integers(0, last - 1))
-    whole = places(found.plan(0, last))
+    whole = positions(stream_order.plan(0, last))
     assert len(whole) == last * batch
-    assert places(found.plan(start, last)) == whole[start * batch :]
+    assert positions(stream_order.plan(start, last)) == whole[start * batch :]
     for epoch in range(3):
         of_epoch = [p for p in whole if p[0] == epoch]
-        assert len(set(of_epoch)) == found.steps_per_epoch * batch
+        assert len(set(of_epoch)) == stream_order.steps_per_epoch * batch
         shards_read = {s for _, shards_, *_ in of_epoch for s in shards_}
         assert shards_read <= set(range(len(shards)))
 
 
 def test_leftover_differs_between_epochs():
-    found = Order([3] * 8, batch_size=16, shards_per_window=1, seed=0)
+    stream_order = Order([3] * 8, batch_size=16, shards_per_window=1, seed=0)
     read = [
-        {(w.shards, w.take) for w in found.windows(epoch)} for epoch in range(4)
+        {(w.shards, w.take) for w in stream_order.windows(epoch)}
+        for epoch in range(4)
     ]
     assert len(set(map(frozenset, read))) > 1
 

@@ -39,15 +39,15 @@ def _little_room_needed(monkeypatch):
 def fetch_all(records, cache_dir):
     """Returns the cache's folder when it has all caches.shards."""
     with caches.make(records, cache_dir=cache_dir) as made:
-        found = made.fetch(caches.shards(records))
+        local = made.fetch(caches.shards(records))
     (folder,) = made.folders
-    assert found == [str(folder / os.path.basename(p)) for p in found]
-    for copy, path in zip(found, caches.shards(records), strict=True):
+    assert local == [str(folder / os.path.basename(p)) for p in local]
+    for copy, path in zip(local, caches.shards(records), strict=True):
         assert pathlib.Path(copy).read_bytes() == (
             pathlib.Path(path).read_bytes()
         )
     names = {p.name for p in folder.iterdir()}
-    assert names == set(map(os.path.basename, found))
+    assert names == set(map(os.path.basename, local))
     return folder
 
 
@@ -69,10 +69,10 @@ def test_each_dataset_has_a_folder_of_its_own(records, tmp_path):
         map(os.path.basename, caches.shards(other))
     )
     with caches.make(records, other, cache_dir=tmp_path / "cache") as made:
-        found = made.fetch(paths)
-    assert {os.path.dirname(p) for p in found} == set(map(str, made.folders))
-    assert len(set(found)) == len(paths)
-    for copy, path in zip(found, paths, strict=True):
+        local = made.fetch(paths)
+    assert {os.path.dirname(p) for p in local} == set(map(str, made.folders))
+    assert len(set(local)) == len(paths)
+    for copy, path in zip(local, paths, strict=True):
         assert pathlib.Path(copy).read_bytes() == (
             pathlib.Path(path).read_bytes()
         )
@@ -89,7 +89,7 @@ def test_a_damaged_copy_is_made_again(records, tmp_path, harm):
     assert {n for n in after if after[n] != before[n]} == {victim.name}
 
 
-def test_a_damaged_source_is_told_and_nothing_stays(
+def test_a_damaged_source_is_reported_and_nothing_stays(
     records, tmp_path, monkeypatch
 ):
     waits = []
@@ -113,12 +113,12 @@ def test_a_damaged_source_is_told_and_nothing_stays(
 
 def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
     """A thread that reads ahead, which TensorFlow would wait for."""
-    hold, waits, found = threading.Event(), threading.Event(), []
+    hold, waits, fetched = threading.Event(), threading.Event(), []
     monkeypatch.setattr(shard_cache, "_copy_shard", lambda copy: hold.wait())
 
     def fetch():
         waits.set()
-        found.extend(made.fetch(caches.shards(records)))
+        fetched.extend(made.fetch(caches.shards(records)))
 
     thread = threading.Thread(target=fetch, daemon=True)
     try:
@@ -126,7 +126,7 @@ def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
             thread.start()
             waits.wait()
         thread.join(20)
-        assert found == caches.shards(records)
+        assert fetched == caches.shards(records)
     finally:
         hold.set()
 
@@ -190,14 +190,14 @@ def test_a_copy_that_fails_is_read_where_it_lies(records, tmp_path):
     largest = max(caches.shards(records), key=os.path.getsize)
     limit = os.path.getsize(largest) - 1
     process = start(records, tmp_path / "cache", str(limit))
-    out, said = process.communicate()
-    assert process.returncode == 0, said
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
     paths = out.split()
-    for path, found in zip(caches.shards(records), paths, strict=True):
+    for path, read_path in zip(caches.shards(records), paths, strict=True):
         is_local = os.path.getsize(path) <= limit
-        assert (found != path) == is_local, (path, found)
+        assert (read_path != path) == is_local, (path, read_path)
     assert largest in paths
-    assert "is not copied" in said
+    assert "is not copied" in errors
 
 
 def test_without_room_nothing_is_copied(records, tmp_path, monkeypatch, caplog):
@@ -221,10 +221,10 @@ def test_shards_come_from_gs(records, tmp_path, monkeypatch):
         info = dataset_info.read(url)
         dataset = Dataset(info, url, tuple(info.splits))
         with ShardCache([dataset], cache_dir=str(tmp_path / "cache")) as made:
-            found = made.fetch(
+            local = made.fetch(
                 [f"{url}/{os.path.basename(p)}" for p in caches.shards(records)]
             )
-    assert [pathlib.Path(p).read_bytes() for p in found] == [
+    assert [pathlib.Path(p).read_bytes() for p in local] == [
         pathlib.Path(p).read_bytes() for p in caches.shards(records)
     ]
 
@@ -234,20 +234,20 @@ def test_training_starts_with_the_first_window(records, tmp_path):
     whole = streams.read(stream.dataset(0, 10))
     last = stream.paths[stream.order.shard_order(0)[-1]]
     size = stream.order.shard_records[stream.order.shard_order(0)[-1]]
-    there = (stream.order.records - size) // streams.BATCH
-    assert there >= 3
+    num_ready = (stream.order.records - size) // streams.BATCH
+    assert num_ready >= 3
     data = hide(last)
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
         cached = dataclasses.replace(stream, fetch=made.fetch)
         batches = cached.dataset(0, 10).as_numpy_iterator()
-        found = [next(batches) for _ in range(there)]
+        batches_read = [next(batches) for _ in range(num_ready)]
         os.rename(last, tmp_path / "pipe")
         pathlib.Path(last).write_bytes(data)
         # No bytes: the copy fails, and the file is read where it lies now.
         open(tmp_path / "pipe", "wb").close()
-        found += batches
+        batches_read += batches
         assert os.path.basename(last) not in times(made.folders[0])
-    streams.assert_same(found, whole)
+    streams.assert_same(batches_read, whole)
 
 
 def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
@@ -275,8 +275,8 @@ def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
             return given[-len(paths) :]
 
         cache = types.SimpleNamespace(fetch=fetch)
-        found = streams.read(stream(cache).dataset(0, 3))
-    streams.assert_same(found, streams.read(stream(None).dataset(0, 3)))
+        batches = streams.read(stream(cache).dataset(0, 3))
+    streams.assert_same(batches, streams.read(stream(None).dataset(0, 3)))
     assert {os.path.dirname(p) for p in asked} == {
         str(tiny_records),
         str(other),
@@ -285,7 +285,7 @@ def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
 
 
 def hide(path):
-    """Puts a pipe in a file's place: a Drive that does not answer yet."""
+    """Replaces a file by a pipe: a Drive that does not answer yet."""
     data = pathlib.Path(path).read_bytes()
     os.unlink(path)
     os.mkfifo(path)
