@@ -57,11 +57,11 @@ def main() -> None:
 
 
 def check_packages(format_: str) -> None:
-    """Raises UserError where a package that the format needs is not there."""
+    """Raises UserError where a package that the format needs is missing."""
     version = importlib.metadata.version("keras")
-    found = tuple(map(int, version.split(".")[:2]))
-    needed = export_formats.NEEDS_KERAS.get(format_, found)
-    if found < needed:
+    installed = tuple(map(int, version.split(".")[:2]))
+    needed = export_formats.NEEDS_KERAS.get(format_, installed)
+    if installed < needed:
         first = ".".join(map(str, needed))
         raise UserError(
             f"--format={format_} needs Keras {first} or later, this is Keras "

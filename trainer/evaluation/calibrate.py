@@ -38,14 +38,14 @@ def fit(
         recall with it on the first split}, "recall_uncalibrated": {output:
         without}}.
     """
-    biases, found = {}, {}
+    biases, results = {}, {}
     for name in predictions[0][1]:
-        biases[name], found[name] = _fit_output(
+        biases[name], results[name] = _fit_output(
             [(labels[name], logits[name]) for labels, logits in predictions],
             np.asarray(counts[name]),
         )
     report = {
-        key: {name: figures[key] for name, figures in found.items()}
+        key: {name: figures[key] for name, figures in results.items()}
         for key in ("exponent", "recall", "recall_uncalibrated")
     }
     return biases, report
@@ -71,12 +71,12 @@ def _fit_output(
     crossed = [np.zeros(len(split.labels), bool) for split in splits]
     for held_out in range(_PARTS):
         chosen = _best([s.without(held_out) for s in splits], classes)
-        for found, split in zip(crossed, splits, strict=True):
+        for hits, split in zip(crossed, splits, strict=True):
             inside = split.part == held_out
-            found[inside] = split.hits[chosen][inside]
+            hits[inside] = split.hits[chosen][inside]
     recall = [
-        _macro_recalls(found[None], split.labels, classes)[0]
-        for found, split in zip(crossed, splits, strict=True)
+        _macro_recalls(hits[None], split.labels, classes)[0]
+        for hits, split in zip(crossed, splits, strict=True)
     ]
     plain = [
         _macro_recalls(split.hits[[_PLAIN]], split.labels, classes)[0]

@@ -37,13 +37,13 @@ def predict_files(
 
     Args:
         source: The parquet files.
-        files: Places in `source.files`, ascending, of files that have rows.
+        files: Indices into `source.files`, ascending, of files that have rows.
         predict: From [batch_size, H, W] uint8 to [batch_size, C] by output.
         batch_size: Images a batch, the last of a file padded.
         on_images: Called after each batch with the number of its images.
 
     Yields:
-        The file's place, its image ids and their probabilities.
+        The file's index, its image ids and their probabilities.
     """
     groups = ahead(row_spool.spool_groups(source, files))
     batches = ahead(
@@ -67,7 +67,7 @@ def predict_files(
 def make_batches(
     groups: Iterable[RowGroup], *, batch_size: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Cuts the rows of groups, one behind the other, into batches.
+    """Cuts the rows of groups, one after the other, into batches.
 
     Yields:
         The ids, `batch_size` of them but for the last batch, and the images
@@ -75,15 +75,15 @@ def make_batches(
     """
     ids, batch = [], None
     for group in groups:
-        place = 0
-        while place < len(group.image_ids):
-            stop = min(place + batch_size - len(ids), len(group.image_ids))
-            images = group.read(place, stop)
+        start = 0
+        while start < len(group.image_ids):
+            stop = min(start + batch_size - len(ids), len(group.image_ids))
+            images = group.read(start, stop)
             if batch is None:
                 batch = np.zeros((batch_size, *images.shape[1:]), np.uint8)
             batch[len(ids) : len(ids) + len(images)] = images
-            ids += group.image_ids[place:stop]
-            place = stop
+            ids += group.image_ids[start:stop]
+            start = stop
             if len(ids) == batch_size:
                 yield ids, batch
                 ids, batch = [], None

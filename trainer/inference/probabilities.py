@@ -3,7 +3,7 @@
     image_id: string, <output>: fixed_size_list<float>[classes], …
 
 A part is written when its file is predicted, and says what it was made from
-and by; a process that is started again takes the parts that are there. A
+and by; a process that is started again uses the parts that exist. A
 column's metadata names its classes.
 """
 
@@ -51,16 +51,16 @@ class Parts:
         self._schema = pa.schema([("image_id", pa.string()), *fields])
 
     def has(self, name: str, digest: str) -> bool:
-        """Tells whether the part of the file `name` of that sha256 is there."""
+        """Returns whether the part of the file `name` of that sha256 exists."""
         path = self._path(name)
         if not path.exists():
             return False
         try:
-            found = pq.read_schema(path).metadata[_KEY]
+            key = pq.read_schema(path).metadata[_KEY]
         except (pa.ArrowException, OSError, KeyError, TypeError) as error:
             logging.warning("%s is damaged: made anew (%s)", path, error)
             return False
-        if found != self._key(digest):
+        if key != self._key(digest):
             logging.warning(
                 "%s was made from another file, by other models or with other "
                 "flags: made anew",

@@ -31,11 +31,11 @@ class Predictions:
 
     def __init__(self, outputs: Sequence[str]) -> None:
         self.outputs = sorted(outputs)
-        self._places: dict[str, int] = {}
+        self._row_of: dict[str, int] = {}
         self._blocks: list[np.ndarray] = []
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._row_of)
 
     def add(
         self, image_ids: Sequence[str], classes: Mapping[str, np.ndarray]
@@ -50,9 +50,9 @@ class Predictions:
             UserError: An image_id came before.
         """
         for image_id in image_ids:
-            if image_id in self._places:
+            if image_id in self._row_of:
                 raise UserError(_doubled(image_id))
-            self._places[image_id] = len(self._places)
+            self._row_of[image_id] = len(self._row_of)
         self._blocks.append(
             np.stack([classes[output] for output in self.outputs], axis=1)
         )
@@ -62,9 +62,9 @@ class Predictions:
         table = np.concatenate(self._blocks)
         columns = {output: i for i, output in enumerate(self.outputs)}
         if order is None:
-            order = itertools.product(self._places, self.outputs)
+            order = itertools.product(self._row_of, self.outputs)
         for image_id, output in order:
-            target = table[self._places[image_id], columns[output]]
+            target = table[self._row_of[image_id], columns[output]]
             yield f"{image_id}_{output}", int(target)
 
 
@@ -106,7 +106,7 @@ def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
 
 
 def check_ids(image_ids: Iterable[str]) -> set[str]:
-    """Returns the ids as a set; UserError if one is there twice."""
+    """Returns the ids as a set; UserError if one occurs twice."""
     seen: set[str] = set()
     for image_id in image_ids:
         if image_id in seen:
@@ -124,7 +124,7 @@ def parse_order(
         data: The file's content.
         outputs: The model's outputs. Where one name ends in another, a row_id
             is taken to end in the longer.
-        where: The file's place, for the messages.
+        where: The file's path, for the messages.
 
     Raises:
         UserError: No row_id column, an output that the model does not have,

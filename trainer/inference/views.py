@@ -1,7 +1,7 @@
-"""Test-time views: an image seen at slightly other places and sizes.
+"""Test-time views: an image, slightly moved and scaled.
 
 Letters are no mirror images of each other, so there are no flips. The views
-are taken of what the backbone sees, behind the crop to the ink, which would
+are taken of what the backbone sees, after the crop to the ink, which would
 undo them. The k-th is the k-th point of the R3 sequence (Roberts 2018, "The
 unreasonable effectiveness of quasirandom sequences"): any number of views is
 spread evenly, and the first is the image as it is.
@@ -39,7 +39,7 @@ def _matrices(size: int, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Returns [K, size, size] weights that scale by [K] and shift by [K]."""
     pixels = np.arange(size) - (size - 1) / 2
     scale, shift = scale[:, None, None], shift[:, None, None]
-    place = (pixels[:, None] - shift * size) / scale
+    position = (pixels[:, None] - shift * size) / scale
     width = np.maximum(1 / scale, 1.0)
-    distance = np.abs(place - pixels) / width
+    distance = np.abs(position - pixels) / width
     return (np.maximum(0.0, 1.0 - distance) / width).astype(np.float32)

@@ -25,7 +25,7 @@ class ContactSheet:
     Attributes:
         stream: The training examples.
         preprocess: From the stored images to the net's input.
-        augmentation: What is shown.
+        augmentation: The augmentation to draw.
     """
 
     stream: TrainStream

@@ -24,7 +24,7 @@ class Events:
     """Writes what is new in a run's state.
 
     Args:
-        folder: Where to. What an earlier leg left there is removed: it ends
+        folder: Where to write. Files of an earlier leg are removed: they end
             at its last epoch, not at its backup.
         sheet: From a step to [h, w] uint8, a picture of augmented images.
     """

@@ -61,7 +61,7 @@ class Workdir(keras.callbacks.Callback):
         self._epochs_written: int | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Writes everything there is, at the start of a leg."""
+        """Writes all files that can be written at the start of a leg."""
         self._write_news()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

@@ -74,7 +74,7 @@ class Devices:
     def memory_mb(self) -> int | None:
         """Returns the most memory of one accelerator used so far, MiB.
 
-        None where TensorFlow does not tell: on a CPU, on a TPU.
+        None where TensorFlow does not know: on a CPU, on a TPU.
         """
         if self.kind != "gpu":
             return None
@@ -102,7 +102,7 @@ def choose(
             that have instructions for it.
 
     Raises:
-        UserError: The accelerator that was asked for is not there.
+        UserError: The accelerator that was asked for is missing.
     """
     gpus = prepare(accelerator)
     if virtual_devices > 1:

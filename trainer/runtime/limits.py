@@ -73,20 +73,20 @@ class Limits:
             raise StopError
 
     def leave(self, step: int, total_steps: int, *, saved: bool) -> int:
-        """Says that the run is not at its end; returns the exit code.
+        """Reports that the run is not at its end; returns the exit code.
 
         Raises:
             storage.UserError: The time is over and the run is not saved.
         """
-        said = f"unfinished: step {step} of {total_steps}"
+        message = f"unfinished: step {step} of {total_steps}"
         if not saved and not self.signal:
             raise UserError(
-                f"{said}, which could not be backed up (see above): run the "
+                f"{message}, which could not be backed up (see above): run the "
                 "same command to go on from the last backup"
             )
         why = f"{signal.Signals(self.signal).name}: " if self.signal else ""
         print(
-            f"{why}{said}, run the same command to go on"
+            f"{why}{message}, run the same command to go on"
             f"{'' if saved else ' FROM AN EARLIER BACKUP: the last failed'}",
             file=sys.stderr if self.signal else sys.stdout,
             flush=True,

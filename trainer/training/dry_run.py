@@ -71,8 +71,8 @@ def _time_steps(training: TrainingLoop) -> tuple[float, float]:
 
     compilation = take(1)
     count, seconds = 1, compilation
-    while left := training.total_steps - step:
-        count = min(count, left, _MOST_STEPS)
+    while remaining := training.total_steps - step:
+        count = min(count, remaining, _MOST_STEPS)
         seconds = take(count)
         if seconds >= _LEAST_SECONDS or count == _MOST_STEPS:
             break

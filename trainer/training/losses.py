@@ -101,7 +101,7 @@ def log_priors(counts: Sequence[int], power: float) -> list[float]:
     """Returns power * log prior of each class, one example added to each.
 
     Added to the logits in training alone, they leave the net to learn what
-    tells the classes apart when all are alike frequent, which is what macro
+    predicts best when all classes are equally frequent, which is what macro
     recall asks for (Menon et al. 2021, arXiv 2007.07314, "logit adjusted
     loss").
 

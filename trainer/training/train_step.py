@@ -43,7 +43,7 @@ class TrainStep:
         batch_size: Global batch size.
         parts: Parts that a replica's share of the batch is computed in, one
             after another, for want of memory.
-        graphemes: What the core's grapheme head tells apart; None: it has
+        graphemes: The classes of the core's grapheme head; None if it has
             none.
         max_loss: A step with a greater loss is not taken.
         xla: Whether XLA compiles the gradients.

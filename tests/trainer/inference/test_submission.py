@@ -131,7 +131,7 @@ def test_order_is_read_beside_the_parquet_files(tmp_path):
         submission.read_order(source("a"), ["root"])
 
 
-def test_write_is_whole_or_not_there(tmp_path):
+def test_a_write_is_complete_or_missing(tmp_path):
     path = tmp_path / "submission.csv"
     assert submission.write(path, [("a_root", 3), ("b_root", 0)]) == 2
     assert path.read_bytes() == b"row_id,target\na_root,3\nb_root,0\n"

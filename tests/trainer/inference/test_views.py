@@ -18,15 +18,15 @@ def test_first_view_is_the_image_and_more_keep_the_earlier_ones():
 @pytest.mark.parametrize("size", [64, 65])
 def test_views_shift_and_scale_within_their_bounds(size):
     rows, columns = views.make_matrices(16, size, size)
-    place = np.arange(size)
+    position = np.arange(size)
     scales, shifts = [], []
     for matrix in (*rows, *columns):
         # Where the middle half of the view comes from, a straight line.
         middle = slice(size // 4, -size // 4)
-        source = (matrix @ place)[middle] / matrix.sum(axis=1)[middle]
-        slope, _ = np.polyfit(place[middle], source, 1)
+        source = (matrix @ position)[middle] / matrix.sum(axis=1)[middle]
+        slope, _ = np.polyfit(position[middle], source, 1)
         scales.append(1 / slope)
-        shifts.append((place[middle] - source).mean() / size)
+        shifts.append((position[middle] - source).mean() / size)
     assert np.abs(np.array(scales) - 1).max() <= 0.061
     assert np.ptp(scales) > 0.1
     assert np.abs(shifts).max() <= 0.041

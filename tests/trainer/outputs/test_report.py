@@ -48,27 +48,27 @@ def test_confusions_are_counted_and_the_surest_comes_first():
             [0.1, 0.2, 0.7],
         ]
     )
-    found = mistakes.find_confusions(labels, probabilities, limit=5)
-    assert found == [
-        Confusion(0, 1, count=2, total=3, places=(2, 1)),
-        Confusion(1, 0, count=1, total=2, places=(4,)),
+    confusions = mistakes.find_confusions(labels, probabilities, limit=5)
+    assert confusions == [
+        Confusion(0, 1, count=2, total=3, indices=(2, 1)),
+        Confusion(1, 0, count=1, total=2, indices=(4,)),
     ]
 
 
-def test_an_image_is_shown_once_with_its_surest_mistake():
+def test_an_image_appears_once_with_its_surest_mistake():
     labels = {"a": np.array([0, 0, 1]), "b": np.array([0, 1, 0])}
     probabilities = {
         "a": np.array([[0.3, 0.7], [0.9, 0.1], [0.4, 0.6]]),
         "b": np.array([[0.1, 0.9], [0.8, 0.2], [1.0, 0.0]]),
     }
-    found = mistakes.find_surest(labels, probabilities, limit=9)
-    assert found == [
+    surest = mistakes.find_surest(labels, probabilities, limit=9)
+    assert surest == [
         Mistake(0, "b", true=0, taken=1, probability=0.9),
         Mistake(1, "b", true=1, taken=0, probability=0.8),
     ]
 
 
-def test_examples_are_read_by_their_place_in_the_split(tiny_records):
+def test_examples_are_read_by_their_index_in_the_split(tiny_records):
     info = dataset_info.read(tiny_records)
     whole = mistakes.read_examples(
         info, str(tiny_records), ("fold0",), range(20)
@@ -183,7 +183,7 @@ def report(run, tiny_records):
     )
 
 
-def test_the_curves_alone_where_there_is_no_model(run, tmp_path):
+def test_the_curves_alone_without_a_model(run, tmp_path):
     for name in ("metrics.csv", "flags.txt"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     path = page.write(
@@ -205,11 +205,11 @@ def test_the_curves_alone_where_there_is_no_model(run, tmp_path):
     ],
 )
 def test_the_epochs_of_the_model_are_marked(run, epochs, label):
-    found = run_files.read(run)
+    parsed = run_files.read(run)
     if epochs:
-        found.summary["model_epochs"] = epochs
+        parsed.summary["model_epochs"] = epochs
     marks = re.findall(
-        r'<i class="mark best.*?><b>(.*?)</b>', run_views.curves(found)
+        r'<i class="mark best.*?><b>(.*?)</b>', run_views.curves(parsed)
     )
     assert marks == [label]
 

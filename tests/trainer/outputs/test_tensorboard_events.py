@@ -38,7 +38,7 @@ JUDGED = {
 }
 
 
-def test_tensorboard_reads_what_a_resumed_run_left(tmp_path):
+def test_tensorboard_reads_the_events_of_a_resumed_run(tmp_path):
     def sheet(step):
         return np.full((8, 16), step, np.uint8)
 

@@ -37,12 +37,12 @@ def choose(split: ScoredSplit) -> tuple[dict, list]:
     return confusions, surest
 
 
-def places(confusions: dict, mistakes: list) -> set[int]:
-    """Returns the places of the examples whose pictures are shown."""
-    found = {mistake.place for mistake in mistakes}
+def example_indices(confusions: dict, mistakes: list) -> set[int]:
+    """Returns the indices of the examples whose pictures are shown."""
+    indices = {mistake.index for mistake in mistakes}
     for confusion in (c for row in confusions.values() for c in row):
-        found.update(confusion.places[:_PICTURES])
-    return found
+        indices.update(confusion.indices[:_PICTURES])
+    return indices
 
 
 def recalls(split: ScoredSplit, classes: Classes) -> str:
@@ -86,17 +86,17 @@ def confused_pairs(
 ) -> str:
     """Returns cards of confusions, a column an output."""
     columns = []
-    for output, found in confusions.items():
+    for output, pairs in confusions.items():
         names = classes[output]
         cards = "".join(
             '<li class="pair"><p>'
             f"{letter(names[c.true])}<span>read as</span>"
             f"{letter(names[c.taken])}<em>{c.count} of {c.total}</em></p><div>"
             + "".join(
-                picture(examples[place]) for place in c.places[:_PICTURES]
+                picture(examples[index]) for index in c.indices[:_PICTURES]
             )
             + "</div></li>"
-            for c in found
+            for c in pairs
         )
         cards = cards or '<li class="pair">No mistake.</li>'
         columns.append(f"<div><h3>{title(output)}</h3><ul>{cards}</ul></div>")
@@ -111,7 +111,7 @@ def gallery(
     """Returns the pictures of mistakes with what was written and read."""
     cards = []
     for mistake in mistakes:
-        example = examples[mistake.place]
+        example = examples[mistake.index]
         names = classes[mistake.output]
         cards.append(
             f"<li>{picture(example)}<p>{letter(example.grapheme)}<span>"

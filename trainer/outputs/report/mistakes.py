@@ -1,7 +1,7 @@
 """Where a model is wrong: confused classes, and the mistakes it is surest of.
 
 Everything here is a function of labels and probabilities; read_examples looks
-up the images that are shown.
+up the images for the page.
 """
 
 import dataclasses
@@ -23,23 +23,31 @@ class Confusion:
     Attributes:
         true: The class they are of.
         taken: The class they are taken for.
-        count: How many there are.
+        count: Number of these examples.
         total: Examples of the true class.
-        places: The surest first: which examples, by their place in the split.
+        indices: The surest first: the indices of the examples in the split.
     """
 
     true: int
     taken: int
     count: int
     total: int
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """An example that is taken for another class, and how surely."""
+    """An example that is taken for another class, and how surely.
 
-    place: int
+    Attributes:
+        index: The index of the example in the split.
+        output: The output that is wrong.
+        true: The class it is of.
+        taken: The class it is taken for.
+        probability: The probability of `taken`.
+    """
+
+    index: int
     output: str
     true: int
     taken: int
@@ -69,23 +77,23 @@ def find_confusions(
     counts = metrics.confusion(labels, answers, probabilities.shape[1])
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
-    found = []
+    confusions = []
     for flat in np.argsort(-counts, axis=None, kind="stable")[:limit]:
         true, taken = divmod(int(flat), counts.shape[1])
         if not counts[true, taken]:
             break
-        places = np.flatnonzero((labels == true) & (answers == taken))
-        surest = np.argsort(-probabilities[places, taken], kind="stable")
-        found.append(
+        indices = np.flatnonzero((labels == true) & (answers == taken))
+        surest = np.argsort(-probabilities[indices, taken], kind="stable")
+        confusions.append(
             Confusion(
                 true,
                 taken,
                 int(counts[true, taken]),
                 int(totals[true]),
-                tuple(places[surest].tolist()),
+                tuple(indices[surest].tolist()),
             )
         )
-    return found
+    return confusions
 
 
 def find_surest(
@@ -101,21 +109,21 @@ def find_surest(
         probabilities: By output, [N, C] floats.
         limit: How many to return at most.
     """
-    found: dict[int, Mistake] = {}
+    mistakes: dict[int, Mistake] = {}
     for output, output_probabilities in probabilities.items():
         answers = output_probabilities.argmax(axis=1)
-        for place in np.flatnonzero(answers != labels[output]).tolist():
+        for index in np.flatnonzero(answers != labels[output]).tolist():
             mistake = Mistake(
-                place,
+                index,
                 output,
-                int(labels[output][place]),
-                int(answers[place]),
-                float(output_probabilities[place].max()),
+                int(labels[output][index]),
+                int(answers[index]),
+                float(output_probabilities[index].max()),
             )
-            other = found.get(place)
+            other = mistakes.get(index)
             if other is None or mistake.probability > other.probability:
-                found[place] = mistake
-    return sorted(found.values(), key=lambda m: (-m.probability, m.place))[
+                mistakes[index] = mistake
+    return sorted(mistakes.values(), key=lambda m: (-m.probability, m.index))[
         :limit
     ]
 
@@ -124,25 +132,25 @@ def read_examples(
     info: DatasetInfo,
     data_dir: str,
     splits: tuple[str, ...],
-    places: Collection[int],
+    indices: Collection[int],
 ) -> dict[int, Example]:
     """Reads records of splits, in the order of the predictions."""
-    wanted = tf.constant(sorted(places), tf.int64)
+    wanted = tf.constant(sorted(indices), tf.int64)
     paths = input_pipeline.shard_paths(info, data_dir, splits)
     records = (
         tf.data.TFRecordDataset(list(paths))
         .enumerate()
-        .filter(lambda place, _: tf.reduce_any(place == wanted))
+        .filter(lambda index, _: tf.reduce_any(index == wanted))
     )
-    found = {}
-    for place, record in records.as_numpy_iterator():
+    examples = {}
+    for index, record in records.as_numpy_iterator():
         features = example.read_example(record)
-        found[int(place)] = Example(
+        examples[int(index)] = Example(
             features["image_id"].decode(),
             features["grapheme"].decode(),
             _decode(features["image"], info.image),
         )
-    return found
+    return examples
 
 
 def _decode(data: bytes, image: Image) -> np.ndarray:

@@ -35,7 +35,7 @@ def write(
     """Writes the report of a workdir into it.
 
     Args:
-        workdir: What the run left.
+        workdir: The folder of the run.
         scored: By name ("validation", "unseen"), what its model says; empty
             where there is no model yet.
         output_weights: By output, its weight in the score.
@@ -74,7 +74,7 @@ def _model_sections(
         info,
         data_dir,
         split.splits,
-        class_views.places(confusions, surest),
+        class_views.example_indices(confusions, surest),
     )
     where = "of unseen graphemes" if name == "unseen" else "held out"
     return [

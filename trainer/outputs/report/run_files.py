@@ -1,4 +1,4 @@
-"""What a run left in its workdir, read for the report.
+"""Reads the files of a workdir for the report.
 
 Any part may be missing: a run that was killed has no summary, an older one
 other columns.
@@ -83,7 +83,7 @@ def read(workdir: str | pathlib.Path) -> Run:
     """Reads a workdir.
 
     Raises:
-        storage.UserError: No run has left anything there.
+        storage.UserError: The folder holds no files of a run.
     """
     workdir = pathlib.Path(workdir)
     summary = workdir / "summary.json"
@@ -117,14 +117,14 @@ def _read_table(path: pathlib.Path) -> list[dict[str, float | None]]:
 
 def _read_flags(path: pathlib.Path) -> dict[str, str]:
     """Returns {"epochs": "20", "crop": "true", "xla": "false", …}."""
-    found = {}
+    flags = {}
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     for line in lines:
         name, equals, value = line.removeprefix("--").partition("=")
         if equals:
-            found[name] = value
+            flags[name] = value
         elif name.startswith("no"):
-            found[name.removeprefix("no")] = "false"
+            flags[name.removeprefix("no")] = "false"
         else:
-            found[name] = "true"
-    return found
+            flags[name] = "true"
+    return flags

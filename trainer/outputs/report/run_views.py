@@ -25,32 +25,32 @@ _TIMES = {
 def tiles(run: Run, weights: Mapping[str, float]) -> str:
     """Returns the score in large figures."""
     scored = run.summary.get("judged", {})
-    shown = []
+    cards = []
     for name, figures in scored.items():
         if figures["score"] is None:
             continue
         before = figures["score_uncalibrated"]
-        shown.append(
+        cards.append(
             f'<div class="tile main"><p>Score, {where(name)}</p>'
             f"<strong>{figures['score']:.4f}</strong>"
             f"<small>{before:.4f} before calibration</small></div>"
         )
-        if len(shown) == 1:
-            shown += [
+        if len(cards) == 1:
+            cards += [
                 f'<div class="tile"><p>{class_views.title(output)}</p>'
                 f"<strong>{recall:.3f}</strong>"
                 f"<small>recall, weight {weights[output]:g}</small></div>"
                 for output, recall in figures["recall"].items()
                 if recall is not None
             ]
-    if not shown:
+    if not cards:
         scores = [y for _, y in run.series("score")]
         best = f"{max(scores):.4f}" if scores else "none"
-        shown = [
+        cards = [
             '<div class="tile main"><p>Best score so far</p>'
             f"<strong>{best}</strong><small>before calibration</small></div>"
         ]
-    return f'<div class="tiles">{"".join(shown)}</div>'
+    return f'<div class="tiles">{"".join(cards)}</div>'
 
 
 def curves(run: Run) -> str:
@@ -74,8 +74,8 @@ def curves(run: Run) -> str:
         ),
     ]
     series = [
-        Series(shown, "c0" if name == "score" else style, points)
-        for (name, shown), style in zip(
+        Series(label, "c0" if name == "score" else style, points)
+        for (name, label), style in zip(
             names, ("c0", "c6", *_STYLES * 3), strict=False
         )
         if (points := run.series(name))
