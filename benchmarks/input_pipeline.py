@@ -5,11 +5,11 @@
 RECORDS holds raw images; without it 5,000 are drawn and built. Every row reads
 the same images for several epochs in this one process, into uint8 batches and
 labels that nothing computes with. The first epoch, with the start of the
-pipeline in it, and the median of the others are told apart. CPU time is that of
-all threads, and tells more than the clock on a machine that is not quiet. Rows
-(e) and (f) are other people's pipelines over other people's records, see
-input_peers.py. (c) and (f) take fewer images, since they are slow. (c) is what
-an accelerator computes in training, here on the CPU.
+pipeline in it, and the median of the others are printed separately. CPU time
+is that of all threads, more reliable than the clock on a machine that is not
+quiet. Rows (e) and (f) are other people's pipelines over other people's
+records, see input_peers.py. (c) and (f) take fewer images, since they are
+slow. (c) is what an accelerator computes in training, here on the CPU.
 """
 
 import dataclasses
@@ -200,14 +200,14 @@ def report(results: dict[str, Result], info) -> None:
             f"| {ROWS[name].format(size=size)} | {result.later:.0f} | "
             f"{result.first:.0f} | {result.cpu * 1e6:.0f} | {ratios} |"
         )
-    print("\n| goal | wanted | found | |\n|---|---|---|---|")
+    print("\n| goal | wanted | measured | |\n|---|---|---|---|")
     for row, peer, wanted in GOALS:
-        found = results[row].later / results[peer].later
-        tell(
+        measured = results[row].later / results[peer].later
+        print_goal(
             f"{ROWS[row][: ROWS[row].index(' ')]} x {ROWS[peer][:3]}",
             f"at least {wanted:.0f}",
-            f"{found:.1f}",
-            found >= wanted,
+            f"{measured:.1f}",
+            measured >= wanted,
         )
 
 
@@ -222,7 +222,7 @@ def report_resume(stream, result: Result) -> None:
     fresh, resumed = (
         first_batch_seconds(stream, share) / epoch for share in (0, _RESUME_AT)
     )
-    tell(
+    print_goal(
         f"a resume at {_RESUME_AT:.0%} of an epoch: first batch after "
         f"{resumed:.1%} of its read time, a fresh start's after {fresh:.1%}",
         f"under {_RESUME_GOAL:.0%} more",
@@ -247,8 +247,8 @@ def first_batch_seconds(stream, share: float) -> float:
     return statistics.median(seconds[1:])
 
 
-def tell(goal: str, wanted: str, found: str, met: bool) -> None:
-    print(f"| {goal} | {wanted} | {found} | {'met' if met else 'MISSED'} |")
+def print_goal(goal: str, wanted: str, measured: str, met: bool) -> None:
+    print(f"| {goal} | {wanted} | {measured} | {'met' if met else 'MISSED'} |")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Draws ids and labels as the competition's, of as many images of one pixel, and
 has the builder plan them. What a process of its own took when the first record
-could be written is told in bytes an image: at the peak, and what is held on.
+could be written is printed in bytes an image: at the peak, and what is held on.
 """
 
 import contextlib
@@ -86,13 +86,16 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
 
     held: list[int] = []
     LocalEngine.write_shards = write_shards
-    for place in (folder / "few", folder):  # The first loads the libraries.
+    for source_dir in (
+        folder / "few",
+        folder,
+    ):  # The first loads the libraries.
         before, start = memory("VmRSS"), time.monotonic()
         with contextlib.suppress(PlannedError):
             run.run(
                 recipe=Recipe(137, 236, "raw", 5, 0.1, 100, 0),
-                input_dir=str(place),
-                output_dir=f"{place}/out",
+                input_dir=str(source_dir),
+                output_dir=f"{source_dir}/out",
                 input_glob="train_image_data_*.parquet",
                 labels_csv="train.csv",
                 label_columns=["root", "vowel", "consonant"],

@@ -149,8 +149,8 @@ def predict_speed(scratch, inputs, batch_size) -> tuple[float, float]:
         nonlocal peak
         status = pathlib.Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-            peak = max(peak, int(found[1]) / 1e3 if found else 0)
+            match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            peak = max(peak, int(match[1]) / 1e3 if match else 0)
             time.sleep(0.1)
 
     watcher = threading.Thread(target=watch)

@@ -86,7 +86,7 @@ def make_recipes(presets: list[str], variants: list[str]) -> list[Recipe]:
 
 
 def train(recipe: Recipe, *, fold: str, seed: str) -> dict:
-    """Trains once, or reads what a run that is there has come to."""
+    """Trains once, or reads the result of an earlier run."""
     name = f"{recipe.name}_fold{fold}_seed{seed}".replace(" + ", "_")
     workdir = pathlib.Path(_OUTPUT.value, name)
     time_path = workdir / "minutes.txt"  # Of a run that was never stopped.

@@ -4,8 +4,8 @@
 
 Ours is the real command: with its input pipeline, figures, TensorBoard events
 and a backup every 10 s. Every row is a process of its own (see
-train_step_peers.py); rows take turns, and their medians are told. CPU time is
-that of all threads, and tells more than the clock on a machine that is not
+train_step_peers.py); rows take turns, and their medians are printed. CPU time
+is that of all threads, more reliable than the clock on a machine that is not
 quiet.
 """
 
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
         for name, (_, row, arguments) in ROWS.items():
             turns[name].append(measure(row, arguments))
             print(name, turns[name][-1], file=sys.stderr, flush=True)
-    report({name: medians(found) for name, found in turns.items()})
+    report({name: medians(figures) for name, figures in turns.items()})
 
 
 def measure(row: str, arguments: list[str]) -> dict[str, list[float]]:
@@ -85,11 +85,11 @@ def medians(turns: list[dict[str, list[float]]]) -> dict[str, list[float]]:
     }
 
 
-def report(found: dict[str, dict[str, list[float]]]) -> None:
+def report(figures: dict[str, dict[str, list[float]]]) -> None:
     """Prints both tables and the goals.
 
     Args:
-        found: By row and figure, seconds by the clock and of CPU time.
+        figures: By row and figure, seconds by the clock and of CPU time.
     """
     size = f"{_SIZE.value} x {_SIZE.value}" if _SIZE.value else "stored size"
     print(
@@ -97,7 +97,7 @@ def report(found: dict[str, dict[str, list[float]]]) -> None:
         f"turns of {_STEPS.value} steps of {_BATCH.value}"
     )
     image, start = (
-        {name: row[figure] for name, row in found.items() if figure in row}
+        {name: row[figure] for name, row in figures.items() if figure in row}
         for figure in ("image", "start")
     )
     fit = [min(pair) for pair in zip(image["fit"], image["plain"], strict=True)]
@@ -117,12 +117,12 @@ def report(found: dict[str, dict[str, list[float]]]) -> None:
         )
     cost = ratios(image["augmented"], image["ours"])
     print(f"\naugmentation: {cost[0]:.2f} x the time, {cost[1]:.2f} x the CPU")
-    tell(
+    print_goal(
         f"speed at least {_SPEED_GOAL} x the best fit's",
         [(ratio, ratio >= _SPEED_GOAL) for ratio in ratios(fit, image["ours"])],
     )
     later = ratios(start["ours"], start["bare"])
-    tell(
+    print_goal(
         f"start at most {_START_GOAL} x the bare script's, the same step",
         [(ratio, ratio <= _START_GOAL) for ratio in later],
     )
@@ -133,10 +133,10 @@ def ratios(pair: list[float], peer: list[float]) -> list[float]:
     return [ours / theirs for ours, theirs in zip(pair, peer, strict=True)]
 
 
-def tell(goal: str, found: list[tuple[float, bool]]) -> None:
+def print_goal(goal: str, results: list[tuple[float, bool]]) -> None:
     """Prints the ratio by the clock and by CPU, and whether each is met."""
     clock, cpu = (
-        f"{ratio:.2f} {'met' if met else 'MISSED'}" for ratio, met in found
+        f"{ratio:.2f} {'met' if met else 'MISSED'}" for ratio, met in results
     )
     print(f"goal: {goal}: {clock} by the clock, {cpu} by CPU time")
 

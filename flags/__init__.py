@@ -1,4 +1,4 @@
-"""The flags of every command: the only place of a default and a help text.
+"""The flags of every command, with their default values and help texts.
 
 trainer/  the commands in trainer/      presets/  recipes as flagfiles
 """

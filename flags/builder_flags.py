@@ -105,7 +105,7 @@ flags.DEFINE_bool(
     "overwrite",
     False,
     "Build even if --output_dir holds a dataset, or an unfinished build; once "
-    "this one is built it takes the other's place.",
+    "this one is built it replaces the other.",
 )
 flags.DEFINE_bool(
     "verify",

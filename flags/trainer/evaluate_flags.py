@@ -5,7 +5,7 @@ from absl import flags
 flags.DEFINE_string(
     "model",
     None,
-    "The model.keras that trainer/main.py left in its --workdir.",
+    "The model.keras in the --workdir of trainer/main.py.",
     required=True,
 )
 flags.DEFINE_string(

@@ -5,7 +5,7 @@ from absl import flags
 flags.DEFINE_string(
     "model",
     None,
-    "The model.keras that a run left in its --workdir.",
+    "The model.keras in the --workdir of a run.",
     required=True,
 )
 flags.DEFINE_enum(
