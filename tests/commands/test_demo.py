@@ -128,10 +128,12 @@ def test_open_an_image(url):
         page.locator("#file").set_input_files(image)
         shows(page, "ক্ক")
         # The image lies on the paper.
-        page.wait_for_function(
+        # Not wait_for_function(): the page forbids what it polls with.
+        while not page.evaluate(
             "document.getElementById('pad').getContext('2d')"
             ".getImageData(944 / 7 * 1.5, 40, 1, 1).data[0] < 60"
-        )
+        ):
+            page.wait_for_timeout(50)
         large = {"name": "b.png", "mimeType": "image/png"}
         large["buffer"] = bytes(5 << 20)
         page.locator("#file").set_input_files(large)
