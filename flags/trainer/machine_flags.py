@@ -2,6 +2,14 @@
 
 from absl import flags
 
+
+class _AutoBooleanParser(flags.BooleanParser):
+    """Parses true, false, and auto, which is None."""
+
+    def parse(self, argument: str | bool | None) -> bool | None:
+        return None if argument in (None, "auto") else super().parse(argument)
+
+
 # What it runs on; --accelerator is in accelerator_flags.py.
 flags.DEFINE_integer(
     "virtual_devices",
@@ -24,7 +32,26 @@ flags.DEFINE_integer(
     "sees the parts. 0: no limit.",
     lower_bound=0,
 )
-flags.DEFINE_bool("xla", False, "Compile the replica step with XLA.")
+flags.DEFINE_flag(
+    flags.Flag(
+        _AutoBooleanParser(),
+        flags.ArgumentSerializer(),
+        "xla",
+        None,
+        "Compile the gradients of a step with XLA. auto, the default, does so "
+        "on GPUs. On a TPU everything is compiled anyway, and this does "
+        "nothing.",
+        boolean=True,
+    )
+)
+flags.DEFINE_bool(
+    "exact",
+    True,
+    "On GPUs, use kernels that give the same bits each time, so that a run "
+    "that was killed ends as one that was not; the shards of a window are "
+    "then read one after another. --noexact lets the fastest kernels be "
+    "chosen. CPUs are always exact.",
+)
 flags.DEFINE_integer(
     "steps_per_loop",
     0,

@@ -27,6 +27,7 @@ FREE = frozenset(
         "virtual_devices",
         "precision",
         "xla",
+        "exact",
         "max_per_replica_batch",
         "steps_per_loop",
         "num_parallel_calls",

@@ -10,6 +10,7 @@ import sys
 import commands
 import pytest
 from absl import flags
+from absl.testing import flagsaver
 
 from console import command, short_help
 from flags.trainer import main_flags
@@ -225,3 +226,22 @@ def test_an_import_that_fails_keeps_its_traceback(tmp_path):
     assert code == 1
     assert err.startswith("Traceback")
     assert err.endswith("No module named 'no_such_package'\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ([], None),
+        (["--xla=auto"], None),
+        (["--xla"], True),
+        (["--noxla"], False),
+    ],
+)
+def test_xla_is_automatic_unless_it_is_said(given, value):
+    needed = ["main.py", "--data_dir=a", "--workdir=b"]
+    with flagsaver.flagsaver():
+        flags.FLAGS([*needed, *given])
+        assert flags.FLAGS.xla is value
+        # What flags.txt of the run says is understood again.
+        line = flags.FLAGS["xla"].serialize()
+        assert line == {None: "", True: "--xla", False: "--noxla"}[value]

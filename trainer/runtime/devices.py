@@ -90,6 +90,7 @@ def choose(
     accelerator: str = "auto",
     virtual_devices: int = 0,
     precision: str = "auto",
+    exact: bool = True,
 ) -> Devices:
     """Picks the devices; call it before anything else touches TensorFlow.
 
@@ -100,6 +101,7 @@ def choose(
             and on GPUs from compute capability 8, mixed_float16 on GPUs from
             7, else float32; or "fast": the same, but mixed_bfloat16 on CPUs
             that have instructions for it.
+        exact: Whether GPUs use deterministic kernels alone.
 
     Raises:
         UserError: The accelerator that was asked for is missing.
@@ -114,6 +116,10 @@ def choose(
         kind, strategy = _single_machine(accelerator, gpus)
     if kind == "cpu" and accelerator == "auto" and virtual_devices <= 1:
         _refuse_idle_accelerator()
+    if kind == "gpu" and exact:
+        # cuDNN's algorithms are chosen by timing, anew in each process, and
+        # some kernels add in the order in which threads come.
+        tf.config.experimental.enable_op_determinism()
     if precision in ("auto", "fast"):
         precision = _precision(kind, gpus, fast=precision == "fast")
     spread = type(strategy).__name__
@@ -189,12 +195,12 @@ def _single_machine(
             return "tpu", _tpu()
         except (ValueError, tf.errors.OpError) as error:
             if accelerator == "tpu":
-                lines = str(error).strip().splitlines() or [repr(error)]
                 raise UserError(
                     "--accelerator=tpu, but TensorFlow finds no TPU that it "
-                    f"can use ({lines[0]}): choose a TPU runtime and pip "
-                    "install -r requirements-tpu.txt; if another process "
-                    "holds the TPU, such as a notebook's kernel, restart it"
+                    f"can use ({type(error).__name__}): choose a TPU runtime "
+                    "and pip install -r requirements-tpu.txt; if another "
+                    "process holds the TPU, such as a notebook's kernel, "
+                    "restart it"
                 ) from None
     cpus = tf.config.list_logical_devices("CPU")
     if accelerator == "gpu" and not gpus:

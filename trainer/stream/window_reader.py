@@ -124,6 +124,8 @@ class WindowReader:
             lambda names: np.array(self.fetch(names.tolist()), object),
             [paths],
             tf.string,
+            # A stateful map runs serially where op determinism is enabled.
+            stateful=False,
         )
         return tf.ensure_shape(local_paths, [None])
 

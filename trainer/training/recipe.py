@@ -61,7 +61,7 @@ class Recipe:
     ema_decay: float
     max_loss: float
     max_per_replica_batch: int
-    xla: bool
+    xla: bool | None
     # The loss.
     output_weights: dict[str, float]
     label_smoothing: float
@@ -151,7 +151,7 @@ class Recipe:
                     mix_group=self.mix_group,
                 ),
                 max_loss=self.max_loss or float("inf"),
-                xla=self.xla,
+                xla=uses_xla(self.xla, kind=devices.kind),
                 loss_scale=loss_scale.make(devices.precision),
             )
         return step, RunState(step.variables(), steps_per_epoch=spe)
@@ -213,3 +213,17 @@ class Recipe:
             return []
         nets = (core, step.ema_core)
         return [WarmStart(nets, state=state, read=read)]
+
+
+def uses_xla(xla: bool | None, *, kind: str) -> bool:
+    """Returns whether XLA compiles the gradients.
+
+    Args:
+        xla: Whether it is asked for; None: where it is faster.
+        kind: The devices' kind.
+    """
+    if kind == "tpu":
+        # A TPU compiles the whole step. To ask for it in strategy.run, too,
+        # fails there: keras#19448.
+        return False
+    return kind == "gpu" if xla is None else xla

@@ -78,11 +78,11 @@ def test_an_accelerator_does_not_stand_idle(nodes, node, message):
 
 def test_a_tpu_that_another_process_holds_is_one_line(nodes, monkeypatch):
     def fail():
-        raise tf.errors.InternalError(None, None, "RET_CHECK\nfailure")
+        raise tf.errors.InternalError(None, None, "Graph error:\nRET_CHECK")
 
     monkeypatch.setattr(devices, "_tpu", fail)
     assert devices.choose().kind == "cpu"
-    with pytest.raises(UserError, match=r"\(RET_CHECK\).*holds the TPU"):
+    with pytest.raises(UserError, match=r"\(InternalError\).*holds the TPU"):
         devices.choose(accelerator="tpu")
 
 

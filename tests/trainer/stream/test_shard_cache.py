@@ -14,7 +14,9 @@ import caches
 import gcs_emulators
 import pytest
 import streams
+import tensorflow as tf
 import tiny_data
+from tensorflow.python.framework import op_def_registry
 
 import storage
 from storage import UserError, retry
@@ -290,3 +292,32 @@ def hide(path):
     os.unlink(path)
     os.mkfifo(path)
     return data
+
+
+def test_op_determinism_does_not_make_the_input_serial(tiny_records):
+    """It runs every map with a stateful operation one element at a time.
+
+    Of ours that is the reading of shards, once a window, not the parsing.
+    """
+    stream = dataclasses.replace(
+        streams.make_stream(tiny_records, window_shards=1),
+        fetch=lambda paths: [os.fsdecode(path) for path in paths],
+    )
+    graph = tf.compat.v1.GraphDef.FromString(
+        stream.dataset(0, 3)._as_serialized_graph().numpy()
+    )
+    ops = {n.op for f in graph.library.function for n in f.node_def}
+    assert "PyFuncStateless" in ops
+    stateful = {
+        op
+        for op in ops
+        if op_def_registry.get(op) and op_def_registry.get(op).is_stateful
+    }
+    # Of these TensorFlow 2.19 to 2.21 lets all but the last run in parallel
+    # (grappler's make_deterministic.cc).
+    assert stateful == {
+        "RangeDataset",
+        "TFRecordDataset",
+        "TensorSliceDataset",
+        "DatasetToSingleElement",
+    }
