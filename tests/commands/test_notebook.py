@@ -63,10 +63,10 @@ def test_it_runs_whole_and_again_after_a_reset(tmp_path, monkeypatch):
             if cell.cell_type == "code"
         ]
 
-    said = run_cells()
-    assert "Not on Colab: no Drive" in said[1]
-    assert "flags/presets/" in said[4]
-    assert "Training report" in said[6]  # Inline.
+    outputs = run_cells()
+    assert "Not on Colab: no Drive" in outputs[1]
+    assert "flags/presets/" in outputs[4]
+    assert "Training report" in outputs[6]  # Inline.
     assert (tmp_path / "keep" / "submission.csv").stat().st_size > 100
     # The machine is lost: all but what is kept.
     (tmp_path / "run").rename(tmp_path / "lost")

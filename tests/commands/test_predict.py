@@ -172,7 +172,7 @@ def test_mistake_is_one_line_and_leaves_no_file(predict, folder):
     assert list((folder / "out").iterdir()) == []
 
 
-def test_images_of_another_size_are_told_without_the_builders_flags(
+def test_images_of_another_size_are_reported_without_builder_flags(
     predict, folder
 ):
     served.write(folder / "model.keras", source_image={"height": 7, "width": 5})

@@ -46,7 +46,7 @@ class PoisonedStream(TrainStream):
     steps: tuple[int, ...] = ()
 
     def dataset(self, first_step, last_step, *, with_keys=False, **options):
-        found = super().dataset(
+        batches = super().dataset(
             first_step, last_step, with_keys=with_keys, **options
         )
 
@@ -56,7 +56,7 @@ class PoisonedStream(TrainStream):
             poisoned = tf.ones_like(image) * _POISON
             return features | {"image": tf.where(bad, poisoned, image)}
 
-        return found.enumerate().map(poison) if self.steps else found
+        return batches.enumerate().map(poison) if self.steps else batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Kill(BaseException):
 class Leg:
     """A start of the command: everything new but the backup folder."""
 
-    def __init__(self, records, place, **options):
+    def __init__(self, records, backup_dir, **options):
         poisoned = options.pop("poisoned", ())
         rollback = options.pop("rollback", False)
         every_steps = options.pop("every_steps", 2)
@@ -103,9 +103,9 @@ class Leg:
             for f in dataclasses.fields(tiny.stream)
         }
         folder = BackupFolder(
-            str(place),
+            str(backup_dir),
             identity={"seed": 0},
-            local_dir=place.with_name("staging"),
+            local_dir=backup_dir.with_name("staging"),
             settle_seconds=60.0,
         )
         self.state = tiny.state
@@ -139,7 +139,9 @@ class Leg:
             ),
             backup=self.callback,
             profiler=Profiler(
-                profile_steps=[], state=tiny.state, folder=place / "profile"
+                profile_steps=[],
+                state=tiny.state,
+                folder=backup_dir / "profile",
             ),
             devices=Devices(tiny.step.strategy, "cpu", "float32", "a test"),
             limits=Stops(lambda: stop_when(self)),
@@ -176,8 +178,8 @@ def calm(tiny_records, tmp_path_factory):
     """The result of a run that nothing happened to."""
     with pytest.MonkeyPatch.context() as patch:
         tiny_run.each_start_is_a_process(patch)
-        place = tmp_path_factory.mktemp("calm") / "b"
-        leg = Leg(tiny_records, place, **SMALL)
+        backup_dir = tmp_path_factory.mktemp("calm") / "b"
+        leg = Leg(tiny_records, backup_dir, **SMALL)
         assert leg.run()
     assert [row["step"] for row in leg.state.history] == [5, 10, 15]
     return result(leg)
@@ -186,7 +188,7 @@ def calm(tiny_records, tmp_path_factory):
 @pytest.mark.long
 def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
     """Nor do another loop length, other threads and another cadence."""
-    place = tmp_path / "b"
+    backup_dir = tmp_path / "b"
     options = [
         {
             "steps_per_loop": 2,
@@ -209,7 +211,7 @@ def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
     ]
     first = Leg(
         tiny_records,
-        place,
+        backup_dir,
         stop_when=lambda leg: leg.state.step >= 3,
         **options[0],
     )
@@ -218,13 +220,13 @@ def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
     # In the evaluation: the state saved is the one from before it.
     second = Leg(
         tiny_records,
-        place,
+        backup_dir,
         stop_when=lambda leg: leg.state.step == 10,
         **options[1],
     )
     assert not second.run()
     assert len(second.state.history) == 1
-    third = Leg(tiny_records, place, **options[2])
+    third = Leg(tiny_records, backup_dir, **options[2])
     assert third.run()
     assert result(third) == calm
     legs = third.state.legs
@@ -243,8 +245,8 @@ def test_a_kill_between_update_and_count_changes_nothing(
     tiny_records, tmp_path, calm, monkeypatch
 ):
     """The variables may be ahead of the step then: no such state is saved."""
-    place = tmp_path / "b"
-    leg = Leg(tiny_records, place, steps_per_loop=2, **SMALL)
+    backup_dir = tmp_path / "b"
+    leg = Leg(tiny_records, backup_dir, steps_per_loop=2, **SMALL)
     take = TrainingLoop._take_steps
 
     def kill(self, loop, iterator, count):
@@ -256,7 +258,7 @@ def test_a_kill_between_update_and_count_changes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(TrainingLoop, "_take_steps", kill)
         assert not leg.run()
-    again = Leg(tiny_records, place, **SMALL)
+    again = Leg(tiny_records, backup_dir, **SMALL)
     assert again.run()
     assert again.state.legs[1]["first_step"] in (6, 8)
     assert result(again) == calm
@@ -279,17 +281,17 @@ def test_an_error_saves_nothing(tiny_records, tmp_path, monkeypatch):
 
 
 def test_a_bad_step_stops_before_it_changes_anything(tiny_records, tmp_path):
-    place = tmp_path / "b"
+    backup_dir = tmp_path / "b"
     good = Leg(
         tiny_records,
-        place,
+        backup_dir,
         stop_when=lambda leg: leg.state.step >= 7,
         steps_per_loop=1,
     )
     assert not good.run()
     digest = good.state.digest()
     for _ in range(2):  # Again, after a resume.
-        leg = Leg(tiny_records, place, poisoned=[7], steps_per_loop=5)
+        leg = Leg(tiny_records, backup_dir, poisoned=[7], steps_per_loop=5)
         with pytest.raises(BadStepError, match="step 7 cannot") as error:
             leg.run()
         assert leg.state.step == 7
@@ -352,15 +354,15 @@ def test_rollback_gives_up_when_too_many_steps_are_bad(tiny_records, tmp_path):
 
 def test_early_stopping_is_part_of_the_history(tiny_records, tmp_path):
     """Away from the minimum, the second epoch is no better than the first."""
-    place = tmp_path / "b"
-    leg = Leg(tiny_records, place, early_stopping_epochs=1)
+    backup_dir = tmp_path / "b"
+    leg = Leg(tiny_records, backup_dir, early_stopping_epochs=1)
     leg.training.evaluation.splits = {}
     leg.training.step = dataclasses.replace(
         leg.training.step, schedule=lambda step: -1e-2
     )
     assert leg.run()
     assert len(leg.state.history) == 2
-    again = Leg(tiny_records, place, early_stopping_epochs=1)
+    again = Leg(tiny_records, backup_dir, early_stopping_epochs=1)
     assert again.run()  # Without a step.
     assert len(again.state.history) == 2
     assert again.callback.saves == 0
@@ -368,15 +370,15 @@ def test_early_stopping_is_part_of_the_history(tiny_records, tmp_path):
 
 def test_parts_of_a_batch_give_its_gradients(tiny_records):
     """On a net without batch normalisation and dropout."""
-    found = []
+    results = []
     for count in (1, 4):
         tiny = tiny_training.make(tiny_records, backbone="tiny", dropout=0.0)
         tiny.step = dataclasses.replace(tiny.step, parts=count)
         losses, finite = tiny_training.take(tiny, [1, 4])
         assert all(finite)
-        found.append((losses, tiny.state.arrays()))
-    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-5)
-    for name, array in found[0][1].items():
+        results.append((losses, tiny.state.arrays()))
+    np.testing.assert_allclose(results[1][0], results[0][0], atol=1e-5)
+    for name, array in results[0][1].items():
         np.testing.assert_allclose(
-            found[1][1][name], array, atol=1e-4, err_msg=name
+            results[1][1][name], array, atol=1e-4, err_msg=name
         )

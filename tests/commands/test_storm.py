@@ -57,7 +57,7 @@ def test_a_run_killed_eight_times_is_the_run_that_never_was(records, tmp_path):
     assert result["runs_that_differ"] == 0
 
 
-def start(records, place, *flags, worker=None, ports=()):
+def start(records, run_dir, *flags, worker=None, ports=()):
     env = dict(os.environ)
     if worker is not None:
         cluster = {"worker": [f"localhost:{port}" for port in ports]}
@@ -68,8 +68,8 @@ def start(records, place, *flags, worker=None, ports=()):
             sys.executable,
             ROOT / "trainer" / "main.py",
             f"--data_dir={records}",
-            f"--workdir={place / 'work'}",
-            f"--backup_dir={place / 'backup'}",
+            f"--workdir={run_dir / 'work'}",
+            f"--backup_dir={run_dir / 'backup'}",
             "--backbone=tiny",
             "--dropout=0",
             "--optimizer=adamw",
@@ -87,26 +87,26 @@ def start(records, place, *flags, worker=None, ports=()):
     )
 
 
-def last_step(place):
+def last_step(run_dir):
     """Returns the step of the newest backup."""
-    names = (place / "backup").glob("backup-*.json")
+    names = (run_dir / "backup").glob("backup-*.json")
     return max((int(n.name.split("-")[2]) for n in names), default=0)
 
 
-def stop_at(process, place, step, number):
+def stop_at(process, run_dir, step, number):
     """Sends a signal when a backup of `step` or later is there."""
-    while last_step(place) < step and process.poll() is None:
+    while last_step(run_dir) < step and process.poll() is None:
         time.sleep(0.002)
     os.kill(process.pid, number)
     return process.communicate()
 
 
-def summary(place):
-    return json.loads((place / "work" / "summary.json").read_text())
+def summary(run_dir):
+    return json.loads((run_dir / "work" / "summary.json").read_text())
 
 
-def losses(place):
-    rows = (place / "work" / "metrics.csv").read_text().splitlines()
+def losses(run_dir):
+    rows = (run_dir / "work" / "metrics.csv").read_text().splitlines()
     return [float(row.split(",")[2]) for row in rows[1:]]
 
 
@@ -116,39 +116,39 @@ def test_a_run_goes_on_with_another_number_of_replicas(records, tmp_path):
     """And is asked to stop by SIGTERM, and by the clock."""
     calm = start(records, tmp_path / "calm")
     assert calm.wait() == 0, calm.stderr.read()
-    place = tmp_path / "elastic"
-    done = start(records, place, "--virtual_devices=3")
+    run_dir = tmp_path / "elastic"
+    done = start(records, run_dir, "--virtual_devices=3")
     assert done.wait() == 1
     assert "use 24 or 48" in done.stderr.read().splitlines()[-1]
-    assert not place.exists()
+    assert not run_dir.exists()
 
-    first = start(records, place)
-    _, said = stop_at(first, place, 3, signal.SIGTERM)
+    first = start(records, run_dir)
+    _, stderr = stop_at(first, run_dir, 3, signal.SIGTERM)
     assert first.returncode == 143
-    assert said.splitlines()[-1].startswith("SIGTERM: unfinished: step ")
-    assert said.splitlines()[-1].endswith(
+    assert stderr.splitlines()[-1].startswith("SIGTERM: unfinished: step ")
+    assert stderr.splitlines()[-1].endswith(
         " of 20, run the same command to go on"
     )
-    found = summary(place)
-    assert found["finished"] is False
-    assert found["step"] == last_step(place) >= 3
+    result = summary(run_dir)
+    assert result["finished"] is False
+    assert result["step"] == last_step(run_dir) >= 3
 
-    second = start(records, place, "--virtual_devices=2")
-    stop_at(second, place, found["step"] + 3, signal.SIGKILL)
+    second = start(records, run_dir, "--virtual_devices=2")
+    stop_at(second, run_dir, result["step"] + 3, signal.SIGKILL)
     assert second.returncode == -signal.SIGKILL
 
-    late = start(records, place, "--max_minutes=0.01")
-    said, _ = late.communicate()  # No step, so no leg either.
+    late = start(records, run_dir, "--max_minutes=0.01")
+    stderr, _ = late.communicate()  # No step, so no leg either.
     assert late.returncode == 0
-    assert said.splitlines()[-1].startswith("unfinished: step ")
+    assert stderr.splitlines()[-1].startswith("unfinished: step ")
 
-    last = start(records, place, "--virtual_devices=4")
+    last = start(records, run_dir, "--virtual_devices=4")
     assert last.wait() == 0, last.stderr.read()
-    found = summary(place)
-    assert [leg["devices"][0] for leg in found["legs"]] == list("124")
-    assert found["step"] == 20
+    result = summary(run_dir)
+    assert [leg["devices"][0] for leg in result["legs"]] == list("124")
+    assert result["step"] == 20
     np.testing.assert_allclose(
-        losses(place), losses(tmp_path / "calm"), atol=1e-5
+        losses(run_dir), losses(tmp_path / "calm"), atol=1e-5
     )
 
 
@@ -163,7 +163,7 @@ def free_ports(count):
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
-    """They share a workdir's path here, and only one is told to stop."""
+    """They share a workdir's path here, and only one is asked to stop."""
 
     def start_both():
         ports = free_ports(2)
@@ -175,23 +175,23 @@ def test_two_workers_stop_together_and_one_of_them_writes(records, tmp_path):
         ]
 
     chief, other = start_both()
-    _, said = stop_at(other, tmp_path, 3, signal.SIGTERM)
-    assert other.returncode == 143, said
-    out, said = chief.communicate()
-    assert chief.returncode == 0, said
+    _, stderr = stop_at(other, tmp_path, 3, signal.SIGTERM)
+    assert other.returncode == 143, stderr
+    out, stderr = chief.communicate()
+    assert chief.returncode == 0, stderr
     assert out.splitlines()[-1].startswith("unfinished: step ")
     at = summary(tmp_path)["step"]
     assert at == last_step(tmp_path) < 20
 
     both = start_both()
     for process in both:
-        _, said = process.communicate()
-        assert process.returncode == 0, said
-        assert f"RESUMED at step {at}" in said
-    found = summary(tmp_path)
-    assert found["finished"]
-    assert found["legs"][1]["first_step"] == at
-    assert found["step"] == 20
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        assert f"RESUMED at step {at}" in stderr
+    result = summary(tmp_path)
+    assert result["finished"]
+    assert result["legs"][1]["first_step"] == at
+    assert result["step"] == 20
 
 
 @pytest.mark.long
@@ -208,17 +208,17 @@ def test_a_worker_that_dies_ends_the_other_and_both_go_on(
         ]
 
     both = start_both()
-    left = both[1 - victim]
+    survivor = both[1 - victim]
     stop_at(both[victim], tmp_path, 3, signal.SIGKILL)
-    _, said = left.communicate(timeout=60)
-    assert left.returncode == 1, said
-    told = said.splitlines()[-1]
-    assert told.startswith("error: another worker of TF_CONFIG has ended")
+    _, stderr = survivor.communicate(timeout=60)
+    assert survivor.returncode == 1, stderr
+    message = stderr.splitlines()[-1]
+    assert message.startswith("error: another worker of TF_CONFIG has ended")
     at = last_step(tmp_path)
 
     chief, other = start_both()
     stop_at(other, tmp_path, at + 3, signal.SIGTERM)
-    _, said = chief.communicate()
-    assert chief.returncode == 0, said
-    assert f"RESUMED at step {at} " in said
+    _, stderr = chief.communicate()
+    assert chief.returncode == 0, stderr
+    assert f"RESUMED at step {at} " in stderr
     assert summary(tmp_path)["legs"][1]["first_step"] == at

@@ -102,16 +102,16 @@ def test_a_cache_changes_nothing_but_where_records_are_read(
     copies = {p.name for p in (tmp_path / "cache").rglob("*.tfrecord")}
     assert copies == {p.name for p in tiny_records.glob("*.tfrecord")}
     for name in ("metrics.csv", "summary.json"):
-        found, expected = (
+        actual, expected = (
             (folder / name).read_text()
             for folder in (tmp_path / "run", trained)
         )
         if name == "summary.json":
-            found, expected = (
+            actual, expected = (
                 json.loads(text)["final_state_sha256"]
-                for text in (found, expected)
+                for text in (actual, expected)
             )
-        assert found == expected
+        assert actual == expected
     # The profile, for TensorBoard.
     assert list((tmp_path / "run" / "profile").rglob("*.xplane.pb"))
 
@@ -295,39 +295,39 @@ def test_evaluate_refuses_what_does_not_fit(
     assert "vowel_diacritic differ" in run(data_dir=other)
 
 
-def test_a_dry_run_tells_and_writes_nothing(train, tiny_records, tmp_path):
+def test_a_dry_run_reports_and_writes_nothing(train, tiny_records, tmp_path):
     workdir = tmp_path / "run"
     preset = tmp_path / "mine.flags"
     preset.write_text("--nocrop\n")
     done = train(tiny_records, workdir, "--dry_run", f"--flagfile={preset}")
     assert done.returncode == 0, done.stderr
-    told = dict(
+    report = dict(
         re.split(r"\s{2,}", line, maxsplit=1)
         for line in done.stdout.splitlines()
         if "  " in line
     )
-    assert told["devices"].startswith("1 x CPU, no tf.distribute strategy")
-    assert told["presets"] == str(preset)
-    assert "--nocrop" in told["flags"]
-    assert told["training images"] == "40 in 4 shards, kept in memory"
-    assert told["validation images"] == "20"
-    assert told["steps"] == "2 epochs of 5 steps of 8 images: 10 steps"
-    assert re.fullmatch(r"[\d,]+; input 12 x 16", told["parameters"])
-    assert re.fullmatch(r"[\d.]+ GB of the host", told["memory"])
-    assert re.fullmatch(r"\d+ ms a step, [\d,]+ images/s", told["then"])
-    assert told["time in all"].startswith("about ")
+    assert report["devices"].startswith("1 x CPU, no tf.distribute strategy")
+    assert report["presets"] == str(preset)
+    assert "--nocrop" in report["flags"]
+    assert report["training images"] == "40 in 4 shards, kept in memory"
+    assert report["validation images"] == "20"
+    assert report["steps"] == "2 epochs of 5 steps of 8 images: 10 steps"
+    assert re.fullmatch(r"[\d,]+; input 12 x 16", report["parameters"])
+    assert re.fullmatch(r"[\d.]+ GB of the host", report["memory"])
+    assert re.fullmatch(r"\d+ ms a step, [\d,]+ images/s", report["then"])
+    assert report["time in all"].startswith("about ")
     assert not workdir.exists()
 
 
 def test_help_and_a_mistyped_flag_teach(train, tiny_records, tmp_path):
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, commands.ROOT / "trainer" / "main.py", "--help"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "--backup_dir: Folder that outlives this machine" in told.stdout
-    assert "--rotation: Largest rotation, degrees." in told.stdout
+    assert "--backup_dir: Folder that outlives this machine" in done.stdout
+    assert "--rotation: Largest rotation, degrees." in done.stdout
     wrong = train(tiny_records, tmp_path, "--epoch=3")
     assert wrong.returncode == 1
     assert "Did you mean: epochs" in wrong.stderr

@@ -14,10 +14,10 @@ KINDS = ["local", "gcp_storage_emulator", "fake_gcs_server"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def place(request, tmp_path_factory):
-    """Yields (kind, URL of an empty place)."""
+def location(request, tmp_path_factory):
+    """Yields (kind, URL of an empty location)."""
     if request.param == "local":
-        yield "local", str(tmp_path_factory.mktemp("place"))
+        yield "local", str(tmp_path_factory.mktemp("location"))
         return
     with (
         getattr(gcs_emulators, request.param)() as host,
@@ -32,14 +32,14 @@ def place(request, tmp_path_factory):
 
 
 @pytest.fixture
-def folder(place, request):
-    folder = storage.open_folder(f"{place[1]}/{request.node.name}")
+def folder(location, request):
+    folder = storage.open_folder(f"{location[1]}/{request.node.name}")
     folder.make()
     return folder
 
 
-def test_missing_folder_is_empty(place):
-    assert storage.open_folder(f"{place[1]}/nowhere").list() == {}
+def test_missing_folder_is_empty(location):
+    assert storage.open_folder(f"{location[1]}/nowhere").list() == {}
 
 
 def test_list_shows_direct_children_alone(folder):
@@ -83,10 +83,10 @@ def test_upload_and_download_many_sizes(folder, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {*sizes, "back"}
 
 
-def test_upload_keeps_what_is_there(folder, place, tmp_path):
+def test_upload_keeps_an_existing_file(folder, location, tmp_path):
     (tmp_path / "new").write_bytes(b"new")
     folder.replace("a", b"old")
-    if place[0] == "gcp_storage_emulator":
+    if location[0] == "gcp_storage_emulator":
         pytest.skip("it ignores if_generation_match")
     with pytest.raises(FileExistsError):
         folder.upload(tmp_path / "new", "a")
@@ -118,8 +118,8 @@ def test_delete(folder):
     assert folder.list() == {}
 
 
-def test_missing_bucket(place):
-    if place[0] == "local":
+def test_missing_bucket(location):
+    if location[0] == "local":
         pytest.skip("buckets are on gs:// alone")
     folder = storage.open_folder("gs://no-such-bucket/records")
     with pytest.raises(UserError, match="no-such-bucket"):

@@ -18,20 +18,20 @@ def test_arrays_and_document_come_back_as_they_were(tmp_path):
     }
     document = {"step": 7, "loss": 0.1, "history": [{"score": None}]}
     archive.write(tmp_path / "a.zip", arrays, document)
-    found, found_document = archive.read(tmp_path / "a.zip")
-    assert found_document == document
-    assert list(found) == list(arrays)
+    restored, restored_document = archive.read(tmp_path / "a.zip")
+    assert restored_document == document
+    assert list(restored) == list(arrays)
     for name, array in arrays.items():
-        assert found[name].dtype == array.dtype
-        np.testing.assert_array_equal(found[name], array)
+        assert restored[name].dtype == array.dtype
+        np.testing.assert_array_equal(restored[name], array)
 
 
-@pytest.mark.parametrize("place", [0.3, 0.6])
-def test_a_flipped_bit_is_seen(tmp_path, place):
+@pytest.mark.parametrize("fraction", [0.3, 0.6])
+def test_a_flipped_bit_is_seen(tmp_path, fraction):
     path = tmp_path / "a.zip"
     archive.write(path, {"w": np.zeros(1000, np.float32)}, {})
     data = bytearray(path.read_bytes())
-    data[int(len(data) * place)] ^= 1
+    data[int(len(data) * fraction)] ^= 1
     path.write_bytes(data)
     with pytest.raises(zipfile.BadZipFile, match="CRC"):
         archive.read(path)
@@ -61,12 +61,12 @@ def test_any_damage_is_an_error_or_does_no_harm(tmp_path):
     for harm in damaged:
         path.write_bytes(harm)
         try:
-            found, document = archive.read(path)
+            restored, document = archive.read(path)
         except (zipfile.BadZipFile, KeyError, ValueError):
             errors += 1
             continue
         assert document == {"step": 7}
-        assert {k: v.tolist() for k, v in found.items()} == {
+        assert {k: v.tolist() for k, v in restored.items()} == {
             "w": [0.0, 1.0, 2.0],
             "step": 5,
         }
@@ -79,10 +79,10 @@ def test_what_older_versions_wrote_is_read(tmp_path):
         with old.open("model/0000.kernel.npy", "w", force_zip64=True) as file:
             np.lib.format.write_array(file, np.eye(2), allow_pickle=False)
         old.writestr("document.json", '{"step": 7}')
-    found, document = archive.read(path)
+    arrays, document = archive.read(path)
     assert document == {"step": 7}
-    assert list(found) == ["model/0000.kernel"]
-    assert found["model/0000.kernel"].tolist() == [[1, 0], [0, 1]]
+    assert list(arrays) == ["model/0000.kernel"]
+    assert arrays["model/0000.kernel"].tolist() == [[1, 0], [0, 1]]
 
 
 def test_python_objects_are_not_written(tmp_path):

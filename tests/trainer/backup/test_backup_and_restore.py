@@ -22,12 +22,12 @@ def _starts(monkeypatch):
 
 
 @pytest.fixture
-def places(tmp_path):
+def run_dirs(tmp_path):
     return tmp_path / "drive" / "run", tmp_path / "work" / "staging"
 
 
-def test_a_resume_has_all_that_was_saved(places):
-    run = tiny_run.begin(*places)
+def test_a_resume_has_all_that_was_saved(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 5)
     run.state.history.append({"epoch": 1, "score": 0.1 + 0.2, "loss": 1 / 3})
     run.state.speed.append({"epoch": 1})
@@ -37,7 +37,7 @@ def test_a_resume_has_all_that_was_saved(places):
     digest = run.state.digest()
     tiny_run.step(run, 3)
     tiny_run.abandon(run)
-    again = tiny_run.begin(*places)
+    again = tiny_run.begin(*run_dirs)
     assert again.state.step == 5
     assert again.state.leg == 2
     assert again.state.digest() == digest
@@ -46,11 +46,11 @@ def test_a_resume_has_all_that_was_saved(places):
     assert again.state.history == run.state.history
     assert again.state.best["ema/w"].tolist() == best.tolist()
     assert [leg["leg"] for leg in again.state.legs] == [1, 2]
-    assert not any(places[1].glob("*.zip"))
+    assert not any(run_dirs[1].glob("*.zip"))
 
 
-def test_nothing_is_written_before_the_run_begins(places, tmp_path):
-    run = tiny_run.make(*places)
+def test_nothing_is_written_before_the_run_begins(run_dirs, tmp_path):
+    run = tiny_run.make(*run_dirs)
     run.folder.refuse_other_run()
     assert not any(tmp_path.iterdir())
 
@@ -107,15 +107,15 @@ class KillAt:
 
 
 def test_a_save_killed_anywhere_is_all_or_nothing(
-    places, tmp_path, monkeypatch
+    run_dirs, tmp_path, monkeypatch
 ):
     kill = KillAt(monkeypatch)
     monkeypatch.setattr(Heartbeat, "_renew", lambda self: None)
     points, outcomes = 0, []
     while True:
-        place = tmp_path / f"drive{points}", places[1]
+        dirs = tmp_path / f"drive{points}", run_dirs[1]
         kill.left = None
-        run = tiny_run.begin(*place, settle=0.0)
+        run = tiny_run.begin(*dirs, settle=0.0)
         for _ in range(4):  # So that the save that is killed prunes, too.
             tiny_run.step(run)
             assert tiny_run.save(run)
@@ -128,7 +128,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
         except Kill:
             survived = False
         kill.left = None
-        again = tiny_run.begin(*place, settle=0.0)
+        again = tiny_run.begin(*dirs, settle=0.0)
         outcomes.append(again.state.step)
         assert again.state.step in (4, 5)
         assert tiny_run.weight(again) == tiny_run.expected_weight(
@@ -138,9 +138,9 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
         for _ in range(2):
             tiny_run.step(again)
             assert tiny_run.save(again)
-        found = again.folder.generations.newest_first()
-        assert all(f.manifest for f in found)
-        assert len(found) <= 3
+        backups = again.folder.generations.newest_first()
+        assert all(f.manifest for f in backups)
+        assert len(backups) <= 3
         if survived:
             break
         points += 1
@@ -150,43 +150,43 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
     assert set(outcomes) == {4, 5}
 
 
-def test_a_kill_while_the_archive_is_made_changes_nothing(places):
-    run = tiny_run.begin(*places)
+def test_a_kill_while_the_archive_is_made_changes_nothing(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 2)
     assert tiny_run.save(run)
-    places[1].joinpath("save.zip").write_bytes(b"PK half an archive")
-    again = tiny_run.begin(*places)
+    run_dirs[1].joinpath("save.zip").write_bytes(b"PK half an archive")
+    again = tiny_run.begin(*run_dirs)
     assert again.state.step == 2
     tiny_run.step(again)
     assert tiny_run.save(again)
-    assert tiny_run.begin(*places).state.step == 3
+    assert tiny_run.begin(*run_dirs).state.step == 3
 
 
-def test_older_ones_are_taken_and_the_reason_is_said(places, caplog):
-    run = tiny_run.begin(*places)
+def test_older_ones_are_taken_and_the_reason_is_logged(run_dirs, caplog):
+    run = tiny_run.begin(*run_dirs)
     for _ in range(3):
         tiny_run.step(run)
         assert tiny_run.save(run)
     newest, middle, _ = run.folder.generations.newest_first()
-    path = places[0] / newest.generation.archive
+    path = run_dirs[0] / newest.generation.archive
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    (places[0] / middle.generation.manifest).unlink()
+    (run_dirs[0] / middle.generation.manifest).unlink()
     with caplog.at_level(logging.WARNING):
-        again = tiny_run.begin(*places)
+        again = tiny_run.begin(*run_dirs)
     assert again.state.step == 1
     assert tiny_run.weight(again) == tiny_run.expected_weight(1)
-    said = [r.getMessage() for r in caplog.records]
-    assert said[-2:] == [
+    messages = [r.getMessage() for r in caplog.records]
+    assert messages[-2:] == [
         f"Passed over {newest.generation.stem}: its archive's sha256 is not "
         "its manifest's",
         f"Passed over {middle.generation.stem}: it has no manifest",
     ]
 
 
-def test_what_cannot_be_read_is_no_reason_to_start_over(places, monkeypatch):
-    run = tiny_run.begin(*places)
+def test_what_cannot_be_read_is_no_reason_to_start_over(run_dirs, monkeypatch):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run)
     assert tiny_run.save(run)
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_read_is_no_reason_to_start_over(places, monkeypatch):
 
     monkeypatch.setattr(LocalFolder, "download", fail)
     with pytest.raises(OSError, match="Input/output error"):
-        tiny_run.begin(*places)
+        tiny_run.begin(*run_dirs)
 
 
 def fail_uploads(monkeypatch, code, times):
@@ -214,10 +214,10 @@ def fail_uploads(monkeypatch, code, times):
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOTCONN, errno.EDQUOT])
-def test_a_moment_of_weakness_is_tried_again(places, monkeypatch, code):
+def test_a_moment_of_weakness_is_tried_again(run_dirs, monkeypatch, code):
     waits = []
     monkeypatch.setattr(retry.time, "sleep", waits.append)
-    run = tiny_run.begin(*places)
+    run = tiny_run.begin(*run_dirs)
     failed = fail_uploads(monkeypatch, code, 2)
     tiny_run.step(run)
     assert tiny_run.save(run)
@@ -228,11 +228,11 @@ def test_a_moment_of_weakness_is_tried_again(places, monkeypatch, code):
     assert len(set(failed)) == 2
 
 
-def test_a_failed_save_is_told_and_training_goes_on(
-    places, monkeypatch, caplog
+def test_a_failed_save_is_reported_and_training_goes_on(
+    run_dirs, monkeypatch, caplog
 ):
     monkeypatch.setattr(retry.time, "sleep", lambda s: None)
-    run = tiny_run.begin(*places)
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run)
     assert tiny_run.save(run)
     failed = fail_uploads(monkeypatch, errno.ENOSPC, 7)
@@ -243,14 +243,14 @@ def test_a_failed_save_is_told_and_training_goes_on(
     assert not run.callback.is_saved
     assert "BACKUP FAILED at step 2: OSError: [Errno 28]" in caplog.text
     assert "Failures so far: 1" in caplog.text
-    assert tiny_run.begin(*places).state.step == 1
+    assert tiny_run.begin(*run_dirs).state.step == 1
     tiny_run.step(run)
     assert tiny_run.save(run)
-    assert tiny_run.begin(*places).state.step == 3
+    assert tiny_run.begin(*run_dirs).state.step == 3
 
 
-def test_the_local_disk_may_be_full_too(places, monkeypatch, caplog):
-    run = tiny_run.begin(*places)
+def test_the_local_disk_may_be_full_too(run_dirs, monkeypatch, caplog):
+    run = tiny_run.begin(*run_dirs)
 
     def fail(*args):
         raise ValueError("Can't close the ZIP file")  # zipfile, on ENOSPC
@@ -261,8 +261,8 @@ def test_the_local_disk_may_be_full_too(places, monkeypatch, caplog):
     assert "BACKUP FAILED at step 1: ValueError" in caplog.text
 
 
-def test_cadence_in_steps_and_seconds(places, monkeypatch):
-    run = tiny_run.begin(*places, backup_every_steps=3)
+def test_cadence_in_steps_and_seconds(run_dirs, monkeypatch):
+    run = tiny_run.begin(*run_dirs, backup_every_steps=3)
     saved = []
     monkeypatch.setattr(
         run.callback, "save", lambda: saved.append(run.state.step)
@@ -284,9 +284,9 @@ def test_cadence_in_steps_and_seconds(places, monkeypatch):
 
 
 def test_one_save_in_flight_at_most_and_training_does_not_wait(
-    places, monkeypatch
+    run_dirs, monkeypatch
 ):
-    run = tiny_run.begin(*places, backup_every_steps=1)
+    run = tiny_run.begin(*run_dirs, backup_every_steps=1)
     gate, stored = threading.Event(), []
 
     def slow(arrays, document):
@@ -306,8 +306,8 @@ def test_one_save_in_flight_at_most_and_training_does_not_wait(
     ]
 
 
-def test_the_end_is_saved_once_and_the_evaluation_counts(places):
-    run = tiny_run.begin(*places)
+def test_the_end_is_saved_once_and_the_evaluation_counts(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 2)
     run.callback.save()
     run.callback.on_train_end()
@@ -315,33 +315,33 @@ def test_the_end_is_saved_once_and_the_evaluation_counts(places):
     run.state.history.append({"epoch": 1, "score": 0.5})
     run.callback.on_train_end()
     assert run.callback.saves == 2
-    again = tiny_run.begin(*places)
+    again = tiny_run.begin(*run_dirs)
     assert len(again.state.history) == 1
     again.callback.on_train_end()
     assert again.callback.saves == 0
 
 
-def test_a_worker_that_is_not_the_chief_only_reads(places):
-    run = tiny_run.begin(*places)
+def test_a_worker_that_is_not_the_chief_only_reads(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 2)
     assert tiny_run.save(run)
-    before = sorted(p.name for p in places[0].rglob("*"))
+    before = sorted(p.name for p in run_dirs[0].rglob("*"))
     worker = tiny_run.begin(
-        places[0], places[1].with_name("other"), chief=False
+        run_dirs[0], run_dirs[1].with_name("other"), chief=False
     )
     assert worker.state.step == 2
     tiny_run.step(worker)
     worker.callback.on_train_end()
     worker.callback.__exit__()
-    assert sorted(p.name for p in places[0].rglob("*")) == before
+    assert sorted(p.name for p in run_dirs[0].rglob("*")) == before
     assert worker.callback.is_saved
 
 
-def test_a_trainer_whose_folder_was_taken_stops(places):
-    run = tiny_run.begin(*places)
+def test_a_trainer_whose_folder_was_taken_stops(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run)
     assert tiny_run.save(run)
-    other = tiny_run.begin(places[0], places[1].with_name("other"))
+    other = tiny_run.begin(run_dirs[0], run_dirs[1].with_name("other"))
     tiny_run.step(other)
     assert tiny_run.save(other)
     tiny_run.step(run, 5)
@@ -349,27 +349,27 @@ def test_a_trainer_whose_folder_was_taken_stops(places):
     run.callback.wait()
     with pytest.raises(UserError, match=r"taken over by .*leg 2"):
         run.callback.on_train_batch_end(0)
-    again = tiny_run.begin(*places)
+    again = tiny_run.begin(*run_dirs)
     assert (again.state.step, again.state.leg) == (2, 3)
 
 
 CHANGED = tiny_run.IDENTITY | {"seed": 1}
 
 
-def test_another_run_is_refused_by_name(places):
-    run = tiny_run.begin(*places)
+def test_another_run_is_refused_by_name(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run)
     assert tiny_run.save(run)
     with pytest.raises(UserError, match=r"--seed \(was 0, now 1\).*--restart"):
-        tiny_run.make(*places, identity=CHANGED).folder.refuse_other_run()
+        tiny_run.make(*run_dirs, identity=CHANGED).folder.refuse_other_run()
     other_data = tiny_run.IDENTITY | {"dataset": "d2"}
     with pytest.raises(UserError, match="the dataset in --data_dir"):
-        tiny_run.make(*places, identity=other_data).folder.refuse_other_run()
-    tiny_run.make(*places).folder.refuse_other_run()
+        tiny_run.make(*run_dirs, identity=other_data).folder.refuse_other_run()
+    tiny_run.make(*run_dirs).folder.refuse_other_run()
 
 
-def test_a_backup_older_than_a_flag_has_its_default(places):
-    run = tiny_run.begin(*places)
+def test_a_backup_older_than_a_flag_has_its_default(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run)
     assert tiny_run.save(run)
     defaults = {"seed": 7, "gamma": 0.5}
@@ -381,68 +381,68 @@ def test_a_backup_older_than_a_flag_has_its_default(places):
         for value in (0.5, 2.0)
     }
     with pytest.raises(UserError, match=r"--gamma \(was 0.5, now 2.0"):
-        tiny_run.make(*places, **newer[2.0]).folder.refuse_other_run()
-    tiny_run.make(*places, **newer[0.5]).folder.refuse_other_run()
-    again = tiny_run.begin(*places, **newer[0.5])
+        tiny_run.make(*run_dirs, **newer[2.0]).folder.refuse_other_run()
+    tiny_run.make(*run_dirs, **newer[0.5]).folder.refuse_other_run()
+    again = tiny_run.begin(*run_dirs, **newer[0.5])
     assert again.state.step == 1
 
 
-def test_another_format_is_refused(places, monkeypatch):
+def test_another_format_is_refused(run_dirs, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(generations, "FORMAT", 2)
-        run = tiny_run.begin(*places)
+        run = tiny_run.begin(*run_dirs)
         tiny_run.step(run)
         assert tiny_run.save(run)
     with pytest.raises(UserError, match="of format 2, expected 1"):
-        tiny_run.make(*places).folder.refuse_other_run()
+        tiny_run.make(*run_dirs).folder.refuse_other_run()
     # --restart goes on from there, and does not stumble over them.
-    again = tiny_run.begin(*places, restart=True)
+    again = tiny_run.begin(*run_dirs, restart=True)
     tiny_run.step(again)
     assert tiny_run.save(again)
     assert again.callback.failures == 0
 
 
 def test_restart_keeps_the_old_run_until_the_new_one_has_its_own(
-    places, caplog
+    run_dirs, caplog
 ):
-    run = tiny_run.begin(*places)
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 9)
     assert tiny_run.save(run)
-    new = tiny_run.begin(*places, identity=CHANGED, restart=True)
+    new = tiny_run.begin(*run_dirs, identity=CHANGED, restart=True)
     assert new.state.step == 0
     assert "starting over" in caplog.text
-    assert tiny_run.make(*places).folder.restore(run.state)
+    assert tiny_run.make(*run_dirs).folder.restore(run.state)
     tiny_run.step(new)
     assert tiny_run.save(new)
-    again = tiny_run.begin(*places, identity=CHANGED)
+    again = tiny_run.begin(*run_dirs, identity=CHANGED)
     assert again.state.step == 1
     # Its own backup damaged, it is not the old run that it goes on with.
     newest = again.folder.generations.newest_first()[0]
-    (places[0] / newest.generation.archive).write_bytes(b"")
-    assert tiny_run.begin(*places, identity=CHANGED).state.step == 0
+    (run_dirs[0] / newest.generation.archive).write_bytes(b"")
+    assert tiny_run.begin(*run_dirs, identity=CHANGED).state.step == 0
 
 
-def test_a_restart_of_the_same_run_does_not_fall_back_on_the_old(places):
-    run = tiny_run.begin(*places)
+def test_a_restart_of_the_same_run_does_not_fall_back_on_the_old(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 9)
     assert tiny_run.save(run)
-    new = tiny_run.begin(*places, restart=True)
+    new = tiny_run.begin(*run_dirs, restart=True)
     tiny_run.step(new, 2)
     assert tiny_run.save(new)
     tiny_run.step(new, 2)
     assert tiny_run.save(new)
     newest = new.folder.generations.newest_first()[0]
-    path = places[0] / newest.generation.archive
+    path = run_dirs[0] / newest.generation.archive
     path.write_bytes(b"x" * path.stat().st_size)
-    again = tiny_run.begin(*places)
+    again = tiny_run.begin(*run_dirs)
     assert again.state.step == 2
 
 
-def test_it_is_keras_s_callback(places):
-    run = tiny_run.begin(*places)
+def test_it_is_keras_s_callback(run_dirs):
+    run = tiny_run.begin(*run_dirs)
     assert isinstance(run.callback, keras.callbacks.BackupAndRestore)
 
 
-def test_disk_of_the_machine_is_said_loudly_once(places, caplog):
-    tiny_run.begin(*places)
+def test_disk_of_the_machine_is_warned_of_once(run_dirs, caplog):
+    tiny_run.begin(*run_dirs)
     assert caplog.text.count("die with it") == 1

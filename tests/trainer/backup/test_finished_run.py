@@ -51,8 +51,8 @@ def test_a_lost_workdir_is_filled_up(tmp_path, work):
     save(tmp_path, work)
     assert names(tmp_path) == ALL
     assert restore(tmp_path, tmp_path / "new")
-    found = {p.name: p.read_text() for p in (tmp_path / "new").iterdir()}
-    assert found == {
+    files = {p.name: p.read_text() for p in (tmp_path / "new").iterdir()}
+    assert files == {
         n: f"this is {n}" for n in ALL if not n.startswith("manifest")
     }
 
@@ -80,7 +80,7 @@ class Kill(BaseException):
 def test_an_export_killed_anywhere_is_made_again(tmp_path, work, monkeypatch):
     """Half written files stay behind; none is ever taken for a whole one."""
     for kill_at in range(1, 8):
-        place = tmp_path / str(kill_at)
+        backup_dir = tmp_path / str(kill_at)
         calls = []
         local = type(storage.open_folder(tmp_path))
         upload, delete = local.upload, local.delete
@@ -103,20 +103,20 @@ def test_an_export_killed_anywhere_is_made_again(tmp_path, work, monkeypatch):
             patch.setattr(local, "delete", stop)
             killed = False
             try:
-                save(place, work)
+                save(backup_dir, work)
             except Kill:
                 killed = True
         assert killed == (kill_at <= 5)
         if killed:
-            assert not restore(place, tmp_path / "no")
+            assert not restore(backup_dir, tmp_path / "no")
         (work / "summary.json").write_text("another leg's summary")
-        save(place, work, leg=2)
+        save(backup_dir, work, leg=2)
         (work / "summary.json").write_text("this is summary.json")
         new = tmp_path / f"new{kill_at}"
-        assert restore(place, new)
+        assert restore(backup_dir, new)
         assert (new / "summary.json").read_text() == "another leg's summary"
         assert (new / "model.keras").read_text() == "this is model.keras"
-        assert len(names(place)) == 5
+        assert len(names(backup_dir)) == 5
 
 
 def test_a_second_export_uses_no_name_twice(tmp_path, work):
