@@ -12,6 +12,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import connection
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def count_cores() -> int:
 class Workers:
     """A pool of drawing processes; use it in a `with` block."""
 
-    def __init__(self, *, num_workers: int, **desk):
+    def __init__(self, *, num_workers: int, **desk: Any):
         """Starts the processes.
 
         Args:
@@ -57,7 +58,7 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         for thread in self._threads:
             thread.shutdown(cancel_futures=True)
         for pipe in self._pipes:

@@ -39,6 +39,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -88,7 +89,7 @@ class BeamEngine:
         self._sizes: dict[str, int] = {}
 
     def open_source(
-        self, input_dir: str, input_glob: str, **size
+        self, input_dir: str, input_glob: str, **size: Any
     ) -> ScannedSource:
         """Has workers read what the plan needs; the driver opens one file.
 

@@ -128,10 +128,10 @@ class Builder:
 
         return dict(self._pool.map(finish, self._plan.shards))
 
-    def __enter__(self):
+    def __enter__(self) -> "Builder":
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def _count_read(self, images: float) -> None:

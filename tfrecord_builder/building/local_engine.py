@@ -1,6 +1,7 @@
 """Builds on this machine alone; a killed build goes on from where it stood."""
 
 import os
+from typing import Any
 
 import pyarrow as pa
 
@@ -26,7 +27,9 @@ class LocalEngine:
         self._num_workers = num_workers or os.cpu_count() or 1
         self._always_spool = always_spool
 
-    def open_source(self, input_dir: str, input_glob: str, **size) -> Source:
+    def open_source(
+        self, input_dir: str, input_glob: str, **size: Any
+    ) -> Source:
         """Opens the files; `size` is as of `parquet_reader.open_source`."""
         pa.set_cpu_count(self._num_workers)
         return parquet_reader.open_source(

@@ -11,7 +11,7 @@ one image at most, and so do a grapheme's and a first label's shares of them.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -156,7 +156,7 @@ def _groups(
     """
     parent: dict = {}
 
-    def root(key):
+    def root(key: Hashable) -> Hashable:
         while parent.setdefault(key, key) != key:
             parent[key] = key = parent[parent[key]]
         return key

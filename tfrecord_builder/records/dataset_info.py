@@ -10,11 +10,14 @@ bytes.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
-from typing import Any
+import pathlib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import storage
 from storage import Folder, UserError
+
+_T = TypeVar("_T")
 
 NAME = "dataset_info.json"
 SCHEMA_VERSION = 1
@@ -143,7 +146,7 @@ def from_json(text: str) -> DatasetInfo:
         ) from None
 
 
-def read(folder_url) -> DatasetInfo:
+def read(folder_url: str | pathlib.Path) -> DatasetInfo:
     """Reads a dataset's information and checks that it has all its shards.
 
     Raises:
@@ -181,7 +184,7 @@ def read_only(folder: Folder, files: dict[str, int]) -> DatasetInfo:
         raise UserError(f"{folder.url}/{NAME}: {error}") from None
 
 
-def _tuples(kind, fields: dict[str, Any]):
+def _tuples(kind: Callable[..., _T], fields: dict[str, Any]) -> _T:
     """Returns `kind(**fields)` with JSON's lists made tuples again."""
     return kind(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 import google_crc32c
+import numpy as np
 
 FRAME_BYTES = 16  # What the framing adds to a record.
 _READ_BYTES = 8 << 20  # 8 MiB
@@ -37,7 +38,7 @@ def frame_tail(crc: int) -> bytes:
     return struct.pack("<I", mask(crc))
 
 
-def frame(header: bytes, image) -> list:
+def frame(header: bytes, image: bytes | np.ndarray) -> list:
     """Returns the buffers of one framed record, its pixels not copied.
 
     Args:
@@ -82,7 +83,7 @@ def _write_all(descriptor: int, buffers: list, offset: int) -> None:
             rest = rest[written:]
 
 
-def read_records(path) -> Iterator[bytes | None]:
+def read_records(path: str | os.PathLike) -> Iterator[bytes | None]:
     """Yields a shard's records; None, and no more, at the first bad one."""
     with open(path, "rb", buffering=_READ_BYTES) as file:
         while head := file.read(12):
@@ -101,7 +102,7 @@ def read_records(path) -> Iterator[bytes | None]:
             yield record
 
 
-def sync(path) -> None:
+def sync(path: str | os.PathLike) -> None:
     """Returns when a file's bytes are on the disk."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())

@@ -54,7 +54,8 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
     return info
 
 
-def _differ(expected, got):
+def _differ(expected: dict | tuple, got: dict | tuple) -> str:
+    """Returns what differs between two values of one kind."""
     if isinstance(expected, tuple):
         return f"{got} against {expected}"
     names = [n for n in expected | got if expected.get(n) != got.get(n)]

@@ -12,6 +12,7 @@ that fits in one window is read once and stays in memory.
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -93,7 +94,9 @@ class TrainStream:
         seed = self.order.seed
         size = batch // num_pipelines
 
-        def finish(step, features):
+        def finish(
+            step: tf.Tensor, features: dict[str, tf.Tensor]
+        ) -> dict[str, tf.Tensor]:
             draws = step_draws(seed, step, (batch, self.draws))
             features = dict(features, draws=draws)
             if num_pipelines == 1:
@@ -111,7 +114,9 @@ class TrainStream:
         options.experimental_warm_start = True
         return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
-    def _batches(self, first_step, last_step, **options):
+    def _batches(
+        self, first_step: int, last_step: int, **options: Any
+    ) -> tf.data.Dataset:
         """Returns the records of each step as they are stored."""
         reader = WindowReader(
             self.info, self.paths, self.order, self.fetch, **options
@@ -124,7 +129,9 @@ class TrainStream:
         # Spread evenly, so that every replica and mix group has its share.
         indices = order_lib.spread(self.order.batch_size, self.extra.batch_size)
 
-        def interleave(main, extra):
+        def interleave(
+            main: dict[str, tf.Tensor], extra: dict[str, tf.Tensor]
+        ) -> dict[str, tf.Tensor]:
             return {
                 name: tf.gather(
                     tf.concat([main[name], extra[name]], 0), indices
@@ -153,7 +160,7 @@ def make_train_stream(
     batch_size: int,
     window_mb: int,
     seed: int,
-    **options,
+    **options: Any,
 ) -> TrainStream:
     """Returns the stream of the examples of `splits`.
 
@@ -210,7 +217,7 @@ def make_eval_dataset(
     size = batch_size // num_pipelines
     start = pipeline * size
 
-    def finish(serialized):
+    def finish(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(serialized)[0]
         index = tf.range(batch_size)
         valid = index < count

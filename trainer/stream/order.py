@@ -180,10 +180,10 @@ def window_permutation(window_key: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         [size] int32, a permutation of 0 ... size - 1.
     """
 
-    def constant(value):
+    def constant(value: int) -> tf.Tensor:
         return tf.constant(value, tf.uint64)
 
-    def shift(x, bits):
+    def shift(x: tf.Tensor, bits: int) -> tf.Tensor:
         return tf.bitwise.bitwise_xor(
             x, tf.bitwise.right_shift(x, constant(bits))
         )

@@ -47,16 +47,16 @@ class WindowReader:
         read = self._in_memory if self.order.in_memory else self._windowed
         return read(_plan_dataset(plan))
 
-    def _in_memory(self, plan):
+    def _in_memory(self, plan: tf.data.Dataset) -> tf.data.Dataset:
         """Returns chunks out of the whole set in memory."""
         ends = tf.cumsum(tf.constant(self.order.shard_records))
         starts = tf.concat([[0], ends[:-1]], axis=0)
 
-        def all_chunks(everything):
-            def pick(rows):
+        def all_chunks(everything: dict[str, tf.Tensor]) -> tf.data.Dataset:
+            def pick(rows: tf.Tensor) -> dict[str, tf.Tensor]:
                 return {k: tf.gather(v, rows) for k, v in everything.items()}
 
-            def chunks(window):
+            def chunks(window: dict[str, tf.Tensor]) -> tf.data.Dataset:
                 rows = tf.ragged.range(
                     tf.gather(starts, window["shards"]),
                     tf.gather(ends, window["shards"]),
@@ -69,10 +69,10 @@ class WindowReader:
         # and the graph's optimisation does not copy it.
         return self._everything().flat_map(all_chunks)
 
-    def _everything(self):
+    def _everything(self) -> tf.data.Dataset:
         """Returns a dataset of one element: all records, parsed."""
 
-        def read(path):
+        def read(path: tf.Tensor) -> dict[str, tf.Tensor]:
             return self._parse(_read_shard(path))
 
         return (
@@ -86,7 +86,7 @@ class WindowReader:
             .rebatch(sum(self.order.shard_records))
         )
 
-    def _windowed(self, plan):
+    def _windowed(self, plan: tf.data.Dataset) -> tf.data.Dataset:
         """Returns chunks out of one window after another.
 
         A window is kept as the records' bytes, which are moved rather than
@@ -95,7 +95,9 @@ class WindowReader:
         """
         paths = tf.constant(self.paths)
 
-        def read(window):
+        def read(
+            window: dict[str, tf.Tensor],
+        ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             local_paths = self._fetch(tf.gather(paths, window["shards"]))
             serialized = (
                 tf.data.Dataset.from_tensor_slices(local_paths)
@@ -106,8 +108,10 @@ class WindowReader:
             )
             return window, serialized
 
-        def chunks(window, serialized):
-            def pick(rows):
+        def chunks(
+            window: dict[str, tf.Tensor], serialized: tf.Tensor
+        ) -> tf.data.Dataset:
+            def pick(rows: tf.Tensor) -> dict[str, tf.Tensor]:
                 chosen = tf.gather(serialized, rows)
                 return self._parse(chosen)
 
@@ -116,7 +120,7 @@ class WindowReader:
 
         return plan.map(read).prefetch(1).flat_map(chunks)
 
-    def _fetch(self, paths):
+    def _fetch(self, paths: tf.Tensor) -> tf.Tensor:
         """Returns the paths to read shards at, once a window."""
         if self.fetch is None:
             return paths
@@ -129,7 +133,12 @@ class WindowReader:
         )
         return tf.ensure_shape(local_paths, [None])
 
-    def _chunks(self, window, rows, pick):
+    def _chunks(
+        self,
+        window: dict[str, tf.Tensor],
+        rows: tf.Tensor,
+        pick: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    ) -> tf.data.Dataset:
         """Returns the window's records in hash order, cut at batch ends.
 
         Args:
@@ -145,7 +154,7 @@ class WindowReader:
         first = batch - window["position"] % batch
         count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
 
-        def chunk(index):
+        def chunk(index: tf.Tensor) -> dict[str, tf.Tensor]:
             end = first + tf.cast(index, tf.int32) * batch
             return pick(rows[tf.maximum(end - batch, 0) : end])
 
@@ -153,7 +162,7 @@ class WindowReader:
             chunk, num_parallel_calls=self.parallel_calls
         )
 
-    def _parse(self, serialized):
+    def _parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         return example.parse_examples(
             serialized, info=self.info, with_keys=self.with_keys
         )
@@ -181,7 +190,7 @@ def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
     )
 
 
-def _read_shard(path):
+def _read_shard(path: tf.Tensor) -> tf.Tensor:
     """Returns the records of a shard, [n] string."""
     return (
         tf.data.TFRecordDataset(path, buffer_size=READ_BUFFER)
