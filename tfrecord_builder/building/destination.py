@@ -16,9 +16,8 @@ import re
 import tempfile
 from collections.abc import Callable
 
-from absl import logging
-
 import storage
+from console.progress import Progress
 from storage import UserError, mounts, retry
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.output_lease import OutputLease
@@ -176,22 +175,15 @@ class Destination:
     def _copy(self, digests: dict[str, str]) -> dict[str, int]:
         """Copies shards that are missing; returns their sizes."""
         names = sorted(digests)
-        for i in range(0, len(names), _COPIES_AT_ONCE):
-            some = names[i : i + _COPIES_AT_ONCE]
-            copied = retry.retry(
-                functools.partial(self._copy_some, some),
-                f"copying shards to {self.folder.url}",
-            )
-            logging.info(
-                "%d of %d shards are in %s, %d of them copied now",
-                i + len(some),
-                len(names),
-                self.folder.url,
-                copied,
-            )
+        what = f"copying shards to {self.folder.url}"
+        with Progress(what, total=len(names), unit="shards") as progress:
+            for i in range(0, len(names), _COPIES_AT_ONCE):
+                some = names[i : i + _COPIES_AT_ONCE]
+                retry.retry(functools.partial(self._copy_some, some), what)
+                progress.advance(len(some))
         return {name: (self.work / name).stat().st_size for name in names}
 
-    def _copy_some(self, names: list[str]) -> int:
+    def _copy_some(self, names: list[str]) -> None:
         """Copies those of a few shards that are missing."""
         files = {}
         for name in names:
@@ -199,4 +191,3 @@ class Destination:
                 self.folder.delete(name)
                 files[name] = self.work / name
         self.folder.upload_many(files)
-        return len(files)

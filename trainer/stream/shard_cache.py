@@ -15,7 +15,6 @@ import os
 import pathlib
 import shutil
 import threading
-import time
 import types
 from collections.abc import Iterable, Sequence
 from typing import Self
@@ -23,13 +22,13 @@ from typing import Self
 from absl import logging
 
 import storage
+from console.progress import Progress
 from storage import DigestError, Folder, UserError, retry, whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 
 _THREADS = 4
 _ATTEMPTS = 3
 _ROOM_LEFT = 1 << 30  # 1 GiB, for the workdir and its backups.
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +84,7 @@ class ShardCache:
         self._pending = set(self._copies)
         self._local: set[str] = set()
         self._changed = threading.Condition()
-        self._began = self._last_logged = time.monotonic()
-        self._copied = 0
+        self._progress: Progress | None = None
 
     def _add(self, dataset: Dataset, folder: pathlib.Path) -> None:
         source = storage.open_folder(dataset.data_dir)
@@ -116,6 +114,13 @@ class ShardCache:
             )
             self._todo.clear()
             self._pending.clear()
+        self._progress = Progress(
+            f"copying records to {self.folders[0].parent}",
+            total=sum(self._copies[path].shard.bytes for path in self._todo),
+            unit="MiB",
+            unit_scale=2**-20,
+            at_once=False,
+        )
         for _ in range(_THREADS):
             threading.Thread(target=self._work, daemon=True).start()
         return self
@@ -132,6 +137,7 @@ class ShardCache:
             self._todo.clear()
             self._pending.clear()
             self._changed.notify_all()
+        self._progress.close()
         if error is not None and self.error is not None:
             raise self.error from None
 
@@ -166,9 +172,10 @@ class ShardCache:
                 if not self._todo:
                     return
                 path = self._todo.popleft()
-            copied, error = None, None
+            copied, error = False, None
             try:
-                copied = _copy_shard(self._copies[path])
+                _copy_shard(self._copies[path])
+                copied = True
             except (UserError, FileNotFoundError) as fault:
                 error = UserError(str(fault))
             except OSError as failure:
@@ -180,36 +187,26 @@ class ShardCache:
                 )
             with self._changed:
                 self._pending.discard(path)
-                if copied is not None:
+                if copied:
                     self._local.add(path)
-                    self._copied += copied
                 self.error = self.error or error
                 self._changed.notify_all()
-                self._log_progress()
-
-    def _log_progress(self) -> None:
-        """Logs how far it is, now and then and at the end."""
-        now, remaining = time.monotonic(), len(self._pending)
-        if not self._copied or (
-            remaining and now - self._last_logged < _SECONDS_BETWEEN_LINES
-        ):
-            return
-        self._last_logged = now
-        logging.info(
-            "--cache_dir: %d of %d shards are in %s; %d MiB copied, %.0f MiB/s",
-            len(self._copies) - remaining,
-            len(self._copies),
-            self.folders[0].parent,
-            self._copied >> 20,
-            (self._copied >> 20) / max(now - self._began, 1e-9),
-        )
+                over = not self._pending
+            self._progress.advance(self._copies[path].shard.bytes)
+            if over:
+                self._progress.close()
 
 
-def _copy_shard(copy: _Copy) -> int:
-    """Makes sure that a copy of a shard exists; returns the bytes copied."""
+def _copy_shard(copy: _Copy) -> None:
+    """Makes sure that a copy of a shard exists.
+
+    Raises:
+        UserError: The shard is damaged.
+        OSError: It could not be copied.
+    """
     shard, path = copy.shard, copy.path
     if copy.has_size() and storage.file_digest(path) == shard.sha256:
-        return 0
+        return
     url = f"{copy.source.url}/{shard.name}"
     try:
         retry.retry(
@@ -223,4 +220,3 @@ def _copy_shard(copy: _Copy) -> int:
             f"{url} is damaged: {error}; copy the dataset again, or build it "
             "again with --overwrite"
         ) from None
-    return shard.bytes
