@@ -4,13 +4,14 @@
     folder.list()                     # {"dataset_info.json": 5120, …}
     folder.replace("marker", b"…")    # The complete file, or the old one.
 
-folder      the interface; urls opens one; local_, zip_, gcs_folder: the kinds
-whole_file  files that appear complete, or not at all; digests: their sha256
-retry       tries again what a mount or a network failed at
-lease       one process at a time owns a folder; heartbeat renews it
-mounts      is a folder a mount? mount_guard: is it still mounted?
-spool       local copies for readers that seek
-processes   names of this machine and its processes
+folder       the interface; urls opens one; local_, zip_, gcs_folder: the kinds
+whole_file   files that appear complete, or not at all; digests: their sha256
+retry        tries again what a mount or a network failed at
+lease        one process at a time owns a folder; heartbeat renews it
+mounts       is a folder a mount? mount_guard: is it still mounted?
+differences  what an error says of changed settings
+spool        local copies for readers that seek
+processes    names of this machine and its processes
 
 Errors of the user or of the data are `storage.UserError` all over the project.
 """

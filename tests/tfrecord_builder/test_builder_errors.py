@@ -96,7 +96,9 @@ def test_another_dataset_is_refused(folder, tmp_path):
     build(folder, tmp_path / "out")
     before = (tmp_path / "out" / dataset_info.NAME).read_bytes()
     other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
-    with pytest.raises(UserError, match="--num_folds was 3, is 4.*--overwrite"):
+    with pytest.raises(
+        UserError, match=r"--num_folds \(was 3, now 4\).*--overwrite"
+    ):
         build(folder, tmp_path / "out", other)
     no_pixel = folder / "train_image_data_1.parquet"
     pq.write_table(pq.read_table(no_pixel), no_pixel, compression="gzip")
@@ -116,7 +118,7 @@ def test_an_unfinished_build_of_other_flags_is_refused(folder, tmp_path):
         build(folder, tmp_path / "out")
     assert (tmp_path / "out" / staging.NAME / "identity.json").exists()
     other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
-    with pytest.raises(UserError, match="num_folds was 3, is 4"):
+    with pytest.raises(UserError, match=r"num_folds \(was 3, now 4\)"):
         build(folder, tmp_path / "out", other)
     with pytest.raises(UserError, match="got null"):
         build(folder, tmp_path / "out", other, overwrite=True)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import storage
 from console.progress import Progress
-from storage import UserError, mounts, retry
+from storage import UserError, differences, mounts, retry
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.output_lease import OutputLease
 from tfrecord_builder.building.staging import Staging
@@ -76,11 +76,7 @@ class Destination:
                 "what made it is unknown; choose another --output_dir, or "
                 "add --overwrite"
             ) from None
-        differing = [
-            f"--{k} was {flags.get(k)}, is {v}"
-            for k, v in log["flags"].items()
-            if flags.get(k) != v
-        ]
+        differing = differences.describe(flags, log["flags"], prefix="--")
         if source != log["source"]:
             differing.append("other input files")
         if differing:

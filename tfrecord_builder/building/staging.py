@@ -21,7 +21,7 @@ import shutil
 from typing import IO, Self
 
 import storage
-from storage import UserError
+from storage import UserError, differences
 from tfrecord_builder.parquet.parquet_reader import RowRange
 
 NAME = ".build"
@@ -80,9 +80,10 @@ class Staging:
         """
         before = self._identity()
         if before not in (None, identity) and not overwrite:
+            changed = differences.describe(before, identity)
             raise UserError(
                 f"{self._output}: an unfinished build of other flags or of "
-                f"another source is in it ({differences(before, identity)}); "
+                f"another source is in it ({', '.join(changed)}); "
                 "finish that one, choose another --output_dir, or add "
                 "--overwrite"
             )
@@ -159,16 +160,3 @@ class Staging:
             return []
         # Only lines with their end are complete.
         return [line.split() for line in text.split("\n")[:-1] if line]
-
-
-def differences(before: dict, now: dict) -> str:
-    """Returns a text of the fields in which two builds differ."""
-    parts = []
-    for key in sorted({*before, *now}):
-        old, new = before.get(key), now.get(key)
-        short = isinstance(old, str | int | float) and len(str(old)) < 20
-        if old != new:
-            parts.append(
-                f"{key} was {old}, is {new}" if short else f"the {key}"
-            )
-    return ", ".join(parts) or "nothing"

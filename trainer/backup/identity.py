@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from storage import UserError
+from storage import UserError, differences
 from trainer.stream.training_data import TrainingData
 
 
@@ -61,11 +61,9 @@ def refuse_difference(old: dict, new: dict, where: str) -> None:
     Raises:
         UserError: Names what differs, with both values.
     """
-    changed = [
-        f"--{name} (was {old.get(name)!r}, now {new.get(name)!r})"
-        for name in sorted({*old, *new} - {"dataset"})
-        if old.get(name) != new.get(name)
-    ]
+    changed = differences.describe(
+        {**old, "dataset": None}, {**new, "dataset": None}, prefix="--"
+    )
     if old.get("dataset") != new.get("dataset"):
         changed.append(
             "the dataset in --data_dir (dataset_info.json had the digest "
