@@ -158,7 +158,14 @@ def augmented(dataset, info):
         _SIZE.value or info.image.width,
         crop=True,
     )
-    augmentation = Augmentation()
+    augmentation = Augmentation(
+        rotation=8.0,
+        scale=0.12,
+        shift=0.06,
+        shear=0.15,
+        cutmix=0.5,
+        mix_group=8,
+    )
 
     def change(features):
         labels = {

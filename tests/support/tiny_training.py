@@ -78,7 +78,14 @@ def make(
             preprocess=Preprocessing(height, width, crop=True),
             schedule=rate
             or WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
-            augmentation=Augmentation(mix_group=2),
+            augmentation=Augmentation(
+                rotation=8.0,
+                scale=0.12,
+                shift=0.06,
+                shear=0.15,
+                cutmix=0.5,
+                mix_group=2,
+            ),
             loss=Loss(
                 dict.fromkeys([*core_args["outputs"], heads.GRAPHEME], 1.0)
             ),

@@ -46,9 +46,9 @@ COLUMNS = {
 NUM_DRAWS = sum(COLUMNS.values())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Strengths; 0 turns a step off.
+    """Strengths; 0 turns a step off. The values of a run are its flags.
 
     Attributes:
         rotation: Largest rotation, degrees.
@@ -67,18 +67,18 @@ class Augmentation:
         mix_steps: Steps of the run that mix; None: all of them.
     """
 
-    rotation: float = 8.0
-    scale: float = 0.12
-    shift: float = 0.06
-    shear: float = 0.15
+    rotation: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
     elastic: float = 0.0
     thickness: float = 0.0
     erasing: float = 0.0
     gridmask: float = 0.0
-    cutmix: float = 0.5
+    cutmix: float = 0.0
     mixup: float = 0.0
     fmix: float = 0.0
-    mix_group: int = 8
+    mix_group: int
     mix_steps: int | None = None
 
     def __post_init__(self) -> None:

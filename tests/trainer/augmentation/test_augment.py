@@ -160,7 +160,7 @@ def test_an_example_is_mixed_in_one_way_at_most():
         np.testing.assert_allclose(together[i], alone[i], atol=1e-6)
     np.testing.assert_array_equal(together[3], images[3])
     with pytest.raises(UserError, match="sum to 1.1"):
-        Augmentation(cutmix=0.5, mixup=0.4, fmix=0.2)
+        Augmentation(cutmix=0.5, mixup=0.4, fmix=0.2, mix_group=8)
 
 
 def test_nothing_is_mixed_in_the_cool_down():
@@ -228,6 +228,11 @@ def test_gridmask_wipes_a_quarter_out():
 
 
 EVERYTHING = Augmentation(
+    rotation=8.0,
+    scale=0.12,
+    shift=0.06,
+    shear=0.15,
+    mix_group=8,
     elastic=0.03,
     thickness=0.5,
     erasing=0.3,
