@@ -229,19 +229,15 @@ def test_an_import_that_fails_keeps_its_traceback(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "value"),
-    [
-        ([], None),
-        (["--xla=auto"], None),
-        (["--xla"], True),
-        (["--noxla"], False),
-    ],
+    ("text", "value", "line"),
+    [("auto", None, ""), ("true", True, "--xla"), ("false", False, "--noxla")],
 )
-def test_xla_is_automatic_unless_it_is_said(given, value):
-    needed = ["main.py", "--data_dir=a", "--workdir=b"]
+def test_xla_is_automatic_unless_it_is_said(text, value, line):
+    flag = flags.FLAGS["xla"]
+    assert flag.default is None
+    assert flag.boolean  # So that --xla and --noxla are understood.
     with flagsaver.flagsaver():
-        flags.FLAGS([*needed, *given])
-        assert flags.FLAGS.xla is value
-        # What flags.txt of the run says is understood again.
-        line = flags.FLAGS["xla"].serialize()
-        assert line == {None: "", True: "--xla", False: "--noxla"}[value]
+        flag.parse(text)
+        assert flag.value is value
+        # What flags.txt of the run says of it.
+        assert flag.serialize() == line
