@@ -49,6 +49,9 @@ def build(name: str, policy: str) -> keras.Model:
         width=_SIZE.value,
         outputs=OUTPUTS,
         dropout=0.0,
+        pool="average",
+        pool_per_output=False,
+        seed=0,
         policy=policy,
         fused=True,
     )

@@ -21,7 +21,7 @@ from absl import app, flags
 
 from tfrecord_builder import run
 from tfrecord_builder.building.local_engine import LocalEngine
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.plan import BuildRecipe
 
 _GRAPHEMES = 1295  # As many has the competition.
 _FILE_ROWS = 50_210  # So has its file.
@@ -93,7 +93,7 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
         before, start = memory("VmRSS"), time.monotonic()
         with contextlib.suppress(PlannedError):
             run.run(
-                recipe=Recipe(137, 236, "raw", 5, 0.1, 100, 0),
+                recipe=BuildRecipe(137, 236, "raw", 5, 0.1, 100, 0),
                 input_dir=str(source_dir),
                 output_dir=f"{source_dir}/out",
                 input_glob="train_image_data_*.parquet",

@@ -85,7 +85,14 @@ def write_net(path: pathlib.Path, name: str) -> keras.Model:
     """Writes an untrained model.keras and returns its model."""
     backbone, side, _ = NETS[name]
     core = network.build_core(
-        backbone=backbone, height=side, width=side, outputs=OUTPUTS, dropout=0.0
+        backbone=backbone,
+        height=side,
+        width=side,
+        outputs=OUTPUTS,
+        dropout=0.0,
+        pool="average",
+        pool_per_output=False,
+        seed=0,
     )
     served = network.build_served(
         core,

@@ -1,4 +1,4 @@
-"""Trains presets over seeds and folds, and tells mean and spread of the score.
+"""Trains presets over seeds and folds, and prints mean and spread of the score.
 
     python benchmarks/score.py --data_dir=RECORDS --output_dir=DIR \\
         --seeds=0,1 --folds=0,1 [--variant="fmix: --cutmix=0 --fmix=0.5"] \\

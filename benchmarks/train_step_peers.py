@@ -151,6 +151,9 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
         width=width,
         outputs={o.name: len(o.classes) for o in info.outputs},
         dropout=0.2,
+        pool="average",
+        pool_per_output=False,
+        seed=0,
         fused=True,
     )
     if not resized:

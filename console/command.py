@@ -17,8 +17,9 @@ answered at once, and a start says what it waits for:
     if __name__ == "__main__":
         command.run(main, my_flags)
 
-Exit codes: 0 in good order; 1 a mistake of the user or the data, told in one
-line, the last on stderr; 143 after SIGTERM. A bug keeps its traceback.
+Exit codes: 0 in good order; 1 a mistake of the user or the data, with one
+line about it as the last on stderr; 143 after SIGTERM. A bug keeps its
+traceback.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def run(
         *flag_modules: Modules whose flags `--help` shows as the command's own.
             GROUPS in a module names the first flag of each group and the
             group, for `--helpshort`.
-        user_errors: Exception types told as `error: …` with exit code 1.
+        user_errors: Exception types that end as `error: …`, exit code 1.
             OSError is always one of them: a file, disk or mount failed.
         takes_rest: Whether `main` is given what follows a `--`.
     """

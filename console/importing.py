@@ -38,8 +38,8 @@ class Importing:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # For a second Ctrl-C.
         # Not close(): the display's thread may wait for a lock that the
         # interrupted code holds.
-        # An exception would be caught, or told as an ImportError, by packages
-        # that try imports.
+        # An exception would be caught, or reported as an ImportError, by
+        # packages that try imports.
         os._exit(errors.fail(errors.INTERRUPTED))
 
     def _fail(

@@ -22,9 +22,10 @@ flags.DEFINE_string(
     "graphemes",
     "train",
     "Which graphemes to draw. train: the competition's 1,295, as often as "
-    "they were written. The others are drawn alike often, each root x vowel x "
-    "consonant that can be written: all; rare: those with a class of few "
-    "images; unseen-of:RECORDS: those that the folds of a built dataset lack.",
+    "they were written. The others draw each root x vowel x consonant that "
+    "can be written equally often. all: all of them; rare: those with a "
+    "class of few images; unseen-of:RECORDS: those that the folds of a built "
+    "dataset lack.",
 )
 flags.DEFINE_integer(
     "seed",

@@ -34,7 +34,7 @@ class Field:
 
     Attributes:
         distance: [h, w] uint8, 16 steps a pixel, from the path; 255 is far.
-        baseline: Row of the baseline; the headline lies BODY rows above it.
+        baseline: Row of the baseline; the headline is BODY rows above it.
         left, right, top, bottom: Box around the path, in rows and columns.
         headline: Whether a line that letters hang from runs all along.
     """

@@ -13,7 +13,7 @@ _MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """How one grapheme lies on its sheet; lengths in pixels of the image."""
+    """Where one grapheme is on its sheet; lengths in pixels of the image."""
 
     across: float  # column of its middle
     headline: float  # row
@@ -32,7 +32,7 @@ def choose_pose(
     writer: Writer,
     rng: np.random.Generator,
 ) -> Pose:
-    """Chooses how one grapheme lies on its sheet."""
+    """Chooses where one grapheme is on its sheet."""
     jitter = np.exp(rng.normal(0, (0.08, 0.08, 0.1, 0.1))).tolist()
     scale_y = writer.body / fonts.BODY * jitter[0]
     scale_x = scale_y * writer.aspect * jitter[1]

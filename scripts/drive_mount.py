@@ -1,6 +1,6 @@
 """A mounted file system that behaves as Google Drive does: it uploads later.
 
-rclone's FUSE mount with write-back: what is written lies in a cache on this
+rclone's FUSE mount with write-back: what is written stays in a cache on this
 machine's disk for a while before it reaches the backing store, and is lost
 with the cache. Needs /dev/fuse and `apt-get install rclone fuse3`.
 """
@@ -59,7 +59,7 @@ class DriveMount:
                     f"--cache-dir={self._cache}",
                     "--vfs-cache-mode=writes",
                     f"--vfs-write-back={self.write_back:.3f}s",
-                    # Drive tells its clients of changes; this backend cannot.
+                    # Drive notifies its clients of changes, this cannot.
                     "--dir-cache-time=1s",
                 ],
                 stdout=log,

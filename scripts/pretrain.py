@@ -3,7 +3,7 @@
     python scripts/pretrain.py --output_dir=DIR
 
 Draws 40,000 images of every root x vowel x consonant that can be written, each
-alike often, builds them, trains for 8 epochs and packs the weights that are
+equally often, builds them, trains for 8 epochs and packs the weights that are
 best on a twentieth of them. No image was written by a hand. 20 minutes on 2
 cores, 8 GB of disk; killed and run again, it goes on.
 """

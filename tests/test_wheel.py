@@ -109,4 +109,4 @@ def test_the_packages_come_from_the_wheel(run):
 @pytest.mark.parametrize("module", COMMANDS)
 def test_a_command_starts(run, module):
     help_text = run("-m", module, "--helpshort")
-    assert help_text.endswith("--help tells what each of them means.\n")
+    assert help_text.endswith("--help explains each of them.\n")

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 from storage import UserError
 from tfrecord_builder import run as build
 from tfrecord_builder import verify
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.plan import BuildRecipe
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +45,7 @@ def main(rest: list[str]) -> None:
         )
     info = command.with_flags(
         build.run,
-        recipe=command.with_flags(Recipe),
+        recipe=command.with_flags(BuildRecipe),
         beam_options=beam_options,
     )
     build.print_summary(info, FLAGS.output_dir)

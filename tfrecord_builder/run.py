@@ -29,7 +29,8 @@ from tfrecord_builder.planning import (
     plan,
     summary,
 )
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.labels import Labels
+from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
 # Where images have 32,332 columns, that is the competition's size.
@@ -38,7 +39,7 @@ _COMPETITION_SIZE = (137, 236)
 
 def run(
     *,
-    recipe: Recipe,
+    recipe: BuildRecipe,
     input_dir: str,
     output_dir: str,
     input_glob: str,
@@ -66,15 +67,17 @@ def run(
     """
     started = time.monotonic()
     always_spool = spool == "always"
-    flags = {
-        **dataclasses.asdict(recipe),
-        "label_columns": label_columns,
-        "source_height": source_height,
-        "source_width": source_width,
-    }
     folder = storage.open_folder(input_dir)
     names = parquet_files.find_files(folder, input_glob)
-    log = {"flags": flags, "source": _fingerprint(folder, names, labels_csv)}
+    log = {
+        "flags": {
+            **dataclasses.asdict(recipe),
+            "label_columns": label_columns,
+            "source_height": source_height,
+            "source_width": source_width,
+        },
+        "source": _fingerprint(folder, names, labels_csv),
+    }
     table = labels.read_labels(
         folder,
         csv_name=labels_csv,
@@ -103,10 +106,7 @@ def run(
             input_glob,
             height=source_height,
             width=source_width,
-            guesses=(
-                _COMPETITION_SIZE,
-                (recipe.image_height, recipe.image_width),
-            ),
+            guesses=(_COMPETITION_SIZE, recipe.size),
         )
         recipe = dataclasses.replace(
             recipe,
@@ -114,18 +114,10 @@ def run(
             image_width=recipe.image_width or source.width,
         )
         _print_start(source, recipe, output_dir)
-        images = image_labels.find(source, table, recipe.seed)
-        graphemes = table.graphemes
+        planned = _plan(source, table, recipe)
         del table  # It is as large as the plan, and needed no more.
-        planned = plan.plan_records(*images, graphemes, recipe)
-        del images
         info = summary.make_info(source, planned, recipe)
-        identity = {
-            **dataclasses.asdict(recipe),
-            "labels": info.build["source"]["sha256"],
-            "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
-            "engine": engine.name,  # One cannot go on where another stood.
-        }
+        identity = _identify(source, info, recipe, engine)
         with (
             _explain_full_disk(destination.work),
             destination.lease(identity, overwrite=overwrite),
@@ -173,7 +165,25 @@ def _make_engine(
     )
 
 
-def _print_start(source: Source, recipe: Recipe, output_dir: str) -> None:
+def _plan(source: Source, table: Labels, recipe: BuildRecipe) -> Plan:
+    """Plans the records of the source's images."""
+    ids, codes = image_labels.find(source, table, recipe.seed)
+    return plan.plan_records(ids, codes, table.graphemes, recipe)
+
+
+def _identify(
+    source: Source, info: DatasetInfo, recipe: BuildRecipe, engine: LocalEngine
+) -> dict:
+    """Returns what two builds have in common that can go on from each other."""
+    return {
+        **dataclasses.asdict(recipe),
+        "labels": info.build["source"]["sha256"],
+        "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
+        "engine": engine.name,  # One cannot go on where another stood.
+    }
+
+
+def _print_start(source: Source, recipe: BuildRecipe, output_dir: str) -> None:
     """Prints what is built of what."""
     print(
         f"building {source.num_images} images of {source.height} x "

@@ -6,7 +6,7 @@
         -> the builder's resize, the preprocessing, the net, the calibration
         -> <output>: [N, classes] float32 probabilities, by name
 
-dataset.json, with the class names in their order, lies in the SavedModel's
+dataset.json, with the class names in their order, is in the SavedModel's
 assets.extra, in the metadata of the ONNX model, and in the zip archive that is
 appended to the LiteRT file, where LiteRT expects a model's associated files.
 """

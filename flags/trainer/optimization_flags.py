@@ -51,7 +51,7 @@ flags.DEFINE_float(
     "class_balance",
     0.0,
     "Power of a class's count that its examples' loss is divided by; 1: every "
-    "class counts alike.",
+    "class counts as much as another.",
     lower_bound=0,
 )
 flags.DEFINE_float(
@@ -65,7 +65,8 @@ flags.DEFINE_float(
 flags.DEFINE_float(
     "focal_gamma",
     0.0,
-    "Exponent of (1 - p) in the loss: easy examples count less; 0: alike.",
+    "Exponent of (1 - p) in the loss: easy examples count less; 0: all "
+    "count the same.",
     lower_bound=0,
 )
 flags.DEFINE_float(
@@ -87,8 +88,8 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "average_epochs",
     0,
-    "Keep the mean of the moving averages at the end of so many last epochs, "
-    "in the best epoch's stead; 0: keep the best epoch's.",
+    "Keep the mean of the moving averages at the end of this many last epochs, "
+    "instead of the best epoch's; 0: keep the best epoch's.",
     lower_bound=0,
 )
 flags.DEFINE_integer(

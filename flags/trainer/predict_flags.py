@@ -6,8 +6,8 @@ flags.DEFINE_string(
     "input_dir",
     None,
     "Folder, .zip or gs://bucket/prefix of the parquet files to predict. "
-    "Where sample_submission.csv lies beside them, its rows and their order "
-    "are those of the output.",
+    "If it also holds sample_submission.csv, the output has that file's rows "
+    "in their order.",
     required=True,
 )
 flags.DEFINE_string(

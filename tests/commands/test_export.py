@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import commands
+import cores
 import keras
 import numpy as np
 import pytest
@@ -23,13 +24,7 @@ HEIGHT, WIDTH = 24, 40  # Of the source; half of it is stored.
 def trained(tmp_path_factory):
     """An untrained model.keras of images that the builder made smaller."""
     path = tmp_path_factory.mktemp("trained") / "model.keras"
-    core = network.build_core(
-        backbone="resnet9",
-        height=16,
-        width=16,
-        outputs=served.OUTPUTS,
-        dropout=0.1,
-    )
+    core = cores.build("resnet9", served.OUTPUTS, side=16, dropout=0.1)
     for variable in core.weights:  # So that the images' answers differ.
         variable.assign(variable * 1.05 + 0.002)
     for name in served.OUTPUTS:

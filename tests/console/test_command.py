@@ -141,7 +141,7 @@ def start(python_flags, file, *arguments):
     ("argument", "answer"),
     [
         ("--help", "flags:"),
-        ("--helpshort", "--help tells what each of them means."),
+        ("--helpshort", "--help explains each of them."),
         ("--datadir", "error: Unknown command line flag 'datadir'"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import tiny_data
 from hypothesis import strategies as st
 
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.plan import BuildRecipe
 
 
 @st.composite
@@ -27,7 +27,7 @@ def datasets(draw):
         )
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    recipe = Recipe(
+    recipe = BuildRecipe(
         image_height=height,
         image_width=width,
         image_encoding=draw(st.sampled_from(["raw", "png"])),

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 import tiny_data  # noqa: E402
 
 from tfrecord_builder.building.staging import Staging  # noqa: E402
-from tfrecord_builder.planning.plan import Recipe  # noqa: E402
+from tfrecord_builder.planning.plan import BuildRecipe  # noqa: E402
 
 _EVENTS = {
     "open",
@@ -81,7 +81,7 @@ class Killer:
 def build(options: dict) -> int:
     """Runs one build, silently; returns its exit code."""
     sys.stdout = sys.stderr = io.StringIO()
-    recipe = Recipe(**options.pop("recipe"))
+    recipe = BuildRecipe(**options.pop("recipe"))
     try:
         tiny_data.build(recipe=recipe, **options)
     except (ValueError, OSError):

@@ -17,9 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfrecord_builder import run
+from tfrecord_builder.planning.plan import BuildRecipe
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
+RECIPE = BuildRecipe(
+    image_height=12,
+    image_width=16,
+    image_encoding="raw",
+    num_folds=3,
+    unseen_graphemes=0.0,
+    shard_mb=100,
+    seed=0,
+)
 
 
 def draw_images(labels: np.ndarray, *, height=12, width=16, seed=0):

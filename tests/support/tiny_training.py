@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import cores
 import tensorflow as tf
 
 from tfrecord_builder.records import dataset_info
 from trainer.augmentation import augment
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads, network
+from trainer.models import heads
 from trainer.models.preprocessing import Preprocessing
 from trainer.runtime.run_state import RunState
 from trainer.stream import input_pipeline
@@ -57,17 +58,19 @@ def make(
         draws=augment.NUM_DRAWS,
     )
     height, width = size or (info.image.height, info.image.width)
-    core_args = {
-        "backbone": backbone,
-        "height": height,
-        "width": width,
-        "outputs": {o.name: len(o.classes) for o in info.outputs},
-        "dropout": dropout,
-        "graphemes": graphemes,
-    }
+    outputs = {o.name: len(o.classes) for o in info.outputs}
     with strategy.scope():
         core, ema_core = (
-            network.build_core(**core_args, policy=policy, fused=True)
+            cores.build(
+                backbone,
+                outputs,
+                height=height,
+                width=width,
+                dropout=dropout,
+                graphemes=graphemes,
+                policy=policy,
+                fused=True,
+            )
             for _ in range(2)
         )
         made = TrainStep(
@@ -86,12 +89,12 @@ def make(
                 cutmix=0.5,
                 mix_group=2,
             ),
-            loss=Loss(
-                dict.fromkeys([*core_args["outputs"], heads.GRAPHEME], 1.0)
-            ),
+            loss=Loss(dict.fromkeys([*outputs, heads.GRAPHEME], 1.0)),
             ema_decay=0.9,
             batch_size=batch_size,
+            parts=1,
             graphemes=graphemes,
+            max_loss=float("inf"),
             xla=xla,
             loss_scale=loss_scale.make(policy),
         )

@@ -14,18 +14,10 @@ import tiny_data
 from storage import UserError
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.staging import Staging
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.plan import BuildRecipe
 from tfrecord_builder.records import dataset_info
 
-RECIPE = Recipe(
-    image_height=12,
-    image_width=16,
-    image_encoding="raw",
-    num_folds=3,
-    unseen_graphemes=0.0,
-    shard_mb=100,
-    seed=0,
-)
+RECIPE = tiny_data.RECIPE
 
 
 @pytest.fixture
@@ -58,7 +50,7 @@ def test_an_early_mistake_leaves_no_files(folder, tmp_path):
 
 
 def test_too_few_images_for_the_folds(folder, tmp_path):
-    recipe = Recipe(12, 16, "raw", 61, 0.0, 100, 0)
+    recipe = BuildRecipe(12, 16, "raw", 61, 0.0, 100, 0)
     with pytest.raises(UserError, match="60 images cannot fill 61 folds"):
         build(folder, tmp_path / "out", recipe)
 
@@ -95,7 +87,7 @@ def test_extra_columns_are_a_warning(folder, tmp_path, caplog):
 def test_another_dataset_is_refused(folder, tmp_path):
     build(folder, tmp_path / "out")
     before = (tmp_path / "out" / dataset_info.NAME).read_bytes()
-    other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
+    other = BuildRecipe(12, 16, "raw", 4, 0.0, 100, 0)
     with pytest.raises(
         UserError, match=r"--num_folds \(was 3, now 4\).*--overwrite"
     ):
@@ -117,7 +109,7 @@ def test_an_unfinished_build_of_other_flags_is_refused(folder, tmp_path):
     with pytest.raises(UserError, match="got null"):
         build(folder, tmp_path / "out")
     assert (tmp_path / "out" / staging.NAME / "identity.json").exists()
-    other = Recipe(12, 16, "raw", 4, 0.0, 100, 0)
+    other = BuildRecipe(12, 16, "raw", 4, 0.0, 100, 0)
     with pytest.raises(UserError, match=r"num_folds \(was 3, now 4\)"):
         build(folder, tmp_path / "out", other)
     with pytest.raises(UserError, match="got null"):

@@ -15,18 +15,10 @@ import storage
 from storage import UserError
 from tfrecord_builder import verify
 from tfrecord_builder.parquet import parquet_reader
-from tfrecord_builder.planning.plan import Recipe
+from tfrecord_builder.planning.plan import BuildRecipe
 from tfrecord_builder.records import dataset_info
 
-RECIPE = Recipe(
-    image_height=12,
-    image_width=16,
-    image_encoding="raw",
-    num_folds=3,
-    unseen_graphemes=0.0,
-    shard_mb=100,
-    seed=0,
-)
+RECIPE = tiny_data.RECIPE
 WHOLE = {"build_log.json"}  # Holds seconds.
 
 
@@ -201,7 +193,7 @@ def test_other_outputs_and_size(tmp_path):
     tiny_data.write_dataset(
         tmp_path / "in", height=7, width=5, outputs=outputs, class_map=False
     )
-    recipe = Recipe(7, 5, "raw", 3, 0.0, 100, 0)
+    recipe = BuildRecipe(7, 5, "raw", 3, 0.0, 100, 0)
     info = tiny_data.build(
         str(tmp_path / "in"),
         str(tmp_path / "out"),
@@ -219,7 +211,7 @@ def test_other_outputs_and_size(tmp_path):
 
 def test_resized(source, tmp_path):
     """Stored at half the size; the source's is recorded."""
-    recipe = Recipe(6, 8, "raw", 3, 0.0, 100, 0)
+    recipe = BuildRecipe(6, 8, "raw", 3, 0.0, 100, 0)
     info = tiny_data.build(
         str(source[0]),
         str(tmp_path / "out"),

@@ -15,18 +15,9 @@ from storage import UserError
 from storage.local_folder import LocalFolder
 from tfrecord_builder import verify
 from tfrecord_builder.building import builder, staging
-from tfrecord_builder.planning.plan import Recipe
 from tfrecord_builder.records import dataset_info
 
-RECIPE = Recipe(
-    image_height=12,
-    image_width=16,
-    image_encoding="raw",
-    num_folds=2,
-    unseen_graphemes=0.0,
-    shard_mb=100,
-    seed=0,
-)
+RECIPE = dataclasses.replace(tiny_data.RECIPE, num_folds=2)
 PNG = dataclasses.replace(RECIPE, image_encoding="png")
 
 

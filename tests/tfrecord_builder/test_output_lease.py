@@ -9,17 +9,8 @@ import tiny_data
 
 from storage import UserError, lease, processes
 from tfrecord_builder.building.local_engine import LocalEngine
-from tfrecord_builder.planning.plan import Recipe
 
-RECIPE = Recipe(
-    image_height=12,
-    image_width=16,
-    image_encoding="raw",
-    num_folds=3,
-    unseen_graphemes=0.0,
-    shard_mb=100,
-    seed=0,
-)
+RECIPE = tiny_data.RECIPE
 OTHER = dataclasses.replace(RECIPE, seed=1)
 
 

@@ -60,7 +60,7 @@ from tfrecord_builder.beam_engine.steps import (
 from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.parquet import parquet_files, parquet_reader
 from tfrecord_builder.parquet.parquet_reader import ParquetFile
-from tfrecord_builder.planning.plan import Plan, Recipe
+from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import png_encoder
 
 _FILES_AT_ONCE = 8
@@ -145,7 +145,7 @@ class BeamEngine:
         self,
         source: ScannedSource,
         plan: Plan,
-        recipe: Recipe,
+        recipe: BuildRecipe,
         destination: Destination,
     ) -> dict[str, str]:
         """Returns name -> SHA-256 of all shards; `move_shards` moves them."""

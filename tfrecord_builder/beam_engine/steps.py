@@ -23,7 +23,7 @@ from storage import UserError
 from tfrecord_builder.beam_engine.exchange import Exchange
 from tfrecord_builder.beam_engine.source import Input
 from tfrecord_builder.parquet.parquet_reader import RowRange, Source
-from tfrecord_builder.planning.plan import Plan, Recipe
+from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import example, framing, png_encoder, resize
 
 # Of one shard's records, shuffled as one element.
@@ -108,7 +108,11 @@ class ReadRange(_FileDoFn):
     """(file name, RowRange) -> (a shard's name, Records)."""
 
     def __init__(
-        self, exchange: Exchange, source: Input, recipe: Recipe, encoder: str
+        self,
+        exchange: Exchange,
+        source: Input,
+        recipe: BuildRecipe,
+        encoder: str,
     ):
         super().__init__(exchange, source)
         self._recipe = recipe

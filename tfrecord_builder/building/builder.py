@@ -22,7 +22,7 @@ from tfrecord_builder.building.png_spool import PngSpool
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.parquet.parquet_reader import RowRange, Source
-from tfrecord_builder.planning.plan import Plan, PlannedShard, Recipe
+from tfrecord_builder.planning.plan import BuildRecipe, Plan, PlannedShard
 from tfrecord_builder.records import framing, resize
 
 
@@ -33,7 +33,7 @@ class Builder:
         self,
         source: Source,
         plan: Plan,
-        recipe: Recipe,
+        recipe: BuildRecipe,
         staging: Staging,
         *,
         num_workers: int,

@@ -12,7 +12,7 @@ from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.parquet.parquet_reader import Source
-from tfrecord_builder.planning.plan import Plan, Recipe
+from tfrecord_builder.planning.plan import BuildRecipe, Plan
 
 
 class LocalEngine:
@@ -44,7 +44,7 @@ class LocalEngine:
         self,
         source: Source,
         plan: Plan,
-        recipe: Recipe,
+        recipe: BuildRecipe,
         destination: Destination,
     ) -> dict[str, str]:
         """Returns name -> SHA-256 of all shards, which now lie in `work`."""

@@ -8,7 +8,7 @@
     .build/input           copies of input files that are not on local disk
 
 A killed build leaves it; the same command, run again, goes on from it. It
-lies in the output folder, or under --spool_dir if that is no local folder.
+is in the output folder, or under --spool_dir if that is no local folder.
 """
 
 import contextlib

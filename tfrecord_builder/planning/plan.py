@@ -31,7 +31,7 @@ _PNG_RATIO = 0.29
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class BuildRecipe:
     """The flags that decide the dataset's bytes."""
 
     image_height: int
@@ -41,6 +41,11 @@ class Recipe:
     unseen_graphemes: float
     shard_mb: int
     seed: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the stored images."""
+        return self.image_height, self.image_width
 
     @property
     def image_bytes(self) -> int:
@@ -90,7 +95,7 @@ class Plan:
 
 
 def plan_records(
-    ids: Ids, codes: np.ndarray, graphemes: Graphemes, recipe: Recipe
+    ids: Ids, codes: np.ndarray, graphemes: Graphemes, recipe: BuildRecipe
 ) -> Plan:
     """Plans the records of all images.
 
@@ -157,7 +162,9 @@ def source_digest(images: Iterable[tuple[str, str]]) -> str:
     return sha.hexdigest()
 
 
-def _cut(split: str, images: np.ndarray, recipe: Recipe) -> list[PlannedShard]:
+def _cut(
+    split: str, images: np.ndarray, recipe: BuildRecipe
+) -> list[PlannedShard]:
     """Cuts a split's images into shards of equal numbers of records."""
     image_bytes = recipe.image_bytes
     if recipe.image_encoding == "png":

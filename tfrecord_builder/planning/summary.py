@@ -10,7 +10,7 @@ from tfrecord_builder.parquet.parquet_reader import Source
 from tfrecord_builder.planning import image_ids
 from tfrecord_builder.planning import plan as planning
 from tfrecord_builder.planning.labels import Graphemes
-from tfrecord_builder.planning.plan import Plan, Recipe
+from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import dataset_info, png_encoder, resize
 from tfrecord_builder.records.dataset_info import (
     DatasetInfo,
@@ -22,7 +22,7 @@ from tfrecord_builder.records.dataset_info import (
 )
 
 
-def make_info(source: Source, plan: Plan, recipe: Recipe) -> DatasetInfo:
+def make_info(source: Source, plan: Plan, recipe: BuildRecipe) -> DatasetInfo:
     """Returns the dataset's information without sizes and digests of shards."""
     counts = _count(plan)
     build = dataclasses.asdict(recipe)

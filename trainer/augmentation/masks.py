@@ -12,7 +12,7 @@ COSINES = 4
 def boxes(
     *, y: tf.Tensor, x: tf.Tensor, area: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Returns a box in each image; what lies outside the image is cut off.
+    """Returns a box in each image; what is outside the image is cut off.
 
     Args:
         y: [P] float32 centres in [0, 1], as fractions of the height.

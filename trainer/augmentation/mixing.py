@@ -1,4 +1,4 @@
-"""Mixing an example with another one of its group, pixels and labels alike.
+"""Mixing an example with another one of its group, pixels and labels.
 
 Each kind of mixing is a mask: how much of each pixel comes from the partner.
 CutMix (Yun et al. 2019, arXiv 1905.04899) takes a box, FMix (Harris et al.

@@ -1,9 +1,9 @@
 """Calibration: logit biases that trade accuracy for macro recall.
 
-Macro recall weighs every class alike, a net trained on uneven classes does
-not: dividing p(c) by prior(c)^a moves decisions towards rare classes (Menon et
-al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one number
-an output, chosen on held-out examples. What it gains is measured by
+Macro recall gives every class the same weight, a net trained on uneven classes
+does not: dividing p(c) by prior(c)^a moves decisions towards rare classes
+(Menon et al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one
+number an output, chosen on held-out examples. What it gains is measured by
 cross-fitting: each part of the examples is scored with the exponent that the
 other parts chose. Where that is no gain, the output is left as it is. A
 negative exponent takes back what the loss has adjusted too far. Where there
@@ -28,7 +28,7 @@ def fit(
 
     Args:
         predictions: Labels and logits of each held-out split (by output, [N]
-            integers and [N, C] floats). Splits weigh alike, however many
+            integers and [N, C] floats). Splits weigh the same, however many
             examples they have.
         counts: By output, training examples of each class.
 

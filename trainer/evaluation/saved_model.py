@@ -34,7 +34,12 @@ def load(
     Raises:
         UserError: The model cannot be read, or does not fit the dataset.
     """
-    used = devices.choose(accelerator=accelerator, precision="float32")
+    used = devices.choose(
+        accelerator=accelerator,
+        virtual_devices=0,
+        precision="float32",
+        exact=True,
+    )
     logging.info("Devices: %s", used.description)
     # A model that is loaded elsewhere is not on the devices of the strategy.
     with used.strategy.scope():

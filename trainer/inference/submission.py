@@ -79,7 +79,7 @@ def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
     """Reads the rows that are asked for, and checks them and the image ids.
 
     Args:
-        source: The parquet files; sample_submission.csv lies beside them.
+        source: The parquet files; sample_submission.csv is beside them.
         outputs: The model's outputs.
 
     Returns:

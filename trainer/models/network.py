@@ -25,10 +25,10 @@ def build_core(
     width: int,
     outputs: Mapping[str, int],
     dropout: float,
-    pool: str = "average",
-    pool_per_output: bool = False,
+    pool: str,
+    pool_per_output: bool,
+    seed: int,
     graphemes: Graphemes | None = None,
-    seed: int = 0,
     policy: str = "float32",
     fused: bool = False,
 ) -> keras.Model:
@@ -42,8 +42,8 @@ def build_core(
         dropout: Share of the pooled features dropped in training.
         pool: See heads.pool.
         pool_per_output: Whether each output has a pooling of its own.
-        graphemes: The classes of the grapheme head; None for no such head.
         seed: Seed of the initial weights and of dropout.
+        graphemes: The classes of the grapheme head; None for no such head.
         policy: Keras dtype policy of the backbone; the heads are float32.
         fused: Whether to use layers that are faster in training, but that
             only this project can load.

@@ -39,7 +39,7 @@ class Preprocessing:
 
         The resize is two matrix products with triangle filters as wide as the
         reduction (what Pillow and tf.image call antialiased bilinear): they
-        are alike on every device and exporter, and cheap.
+        are the same on every device and exporter, and cheap.
 
         Args:
             images: [B, H, W, 1] uint8 in [0, 255], tensor or KerasTensor.
@@ -103,7 +103,7 @@ def _extent(counts: Tensor) -> tuple[Tensor, Tensor]:
 def _crop_matrix(
     centre: Tensor, scale: Tensor, source: int, target: int
 ) -> Tensor:
-    """Returns [B, target, source] weights; what lies outside is paper."""
+    """Returns [B, target, source] weights; what is outside is paper."""
     steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
     scale = ops.reshape(scale, (-1, 1, 1))
     position = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5

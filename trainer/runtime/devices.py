@@ -87,10 +87,10 @@ class Devices:
 
 def choose(
     *,
-    accelerator: str = "auto",
-    virtual_devices: int = 0,
-    precision: str = "auto",
-    exact: bool = True,
+    accelerator: str,
+    virtual_devices: int,
+    precision: str,
+    exact: bool,
 ) -> Devices:
     """Picks the devices; call it before anything else touches TensorFlow.
 

@@ -21,7 +21,7 @@ class Loss:
         adjustments: By output, what is added to the logit of each of its
             classes; an output that is not named has nothing added.
         focal_gamma: Exponent of (1 - p) that makes easy examples count less
-            (Lin et al. 2017, arXiv 1708.02002); 0: they count alike.
+            (Lin et al. 2017, arXiv 1708.02002); 0: all count the same.
         hardest: Part of the examples that counts, those of the greatest loss
             of each group (Shrivastava et al. 2016, arXiv 1604.03540).
         group: Consecutive examples that the hardest are taken from: the
@@ -90,7 +90,7 @@ def class_weights(counts: Sequence[int], power: float) -> list[float]:
 
     Args:
         counts: Training examples of each class.
-        power: 0: every example counts alike; 1: every class does.
+        power: 0: every example counts the same; 1: every class does.
     """
     counts = np.asarray(counts, np.float64)
     weights = np.maximum(counts, 1.0) ** -power

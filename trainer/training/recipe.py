@@ -162,7 +162,7 @@ class Recipe:
         """Builds the net, in float32, with the best weights of the run."""
         core_args = self.core_args(data)
         with Progress("building the best model"), devices.strategy.scope():
-            core = network.build_core(**core_args, policy="float32")
+            core = network.build_core(**core_args)
             named = run_state.name_variables("ema", core.weights)
             for name, variable in named.items():
                 variable.assign(state.best[name])

@@ -60,11 +60,11 @@ class TrainStep:
     loss: Loss
     ema_decay: float
     batch_size: int
-    parts: int = 1
-    graphemes: Graphemes | None = None
-    max_loss: float = float("inf")
-    xla: bool = False
-    loss_scale: LossScale | None = None
+    parts: int
+    graphemes: Graphemes | None
+    max_loss: float
+    xla: bool
+    loss_scale: LossScale | None
 
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns every variable that a step changes, by name."""

@@ -1,5 +1,6 @@
 """Tests for trainer/inference/ensemble.py: averaging over models and views."""
 
+import cores
 import keras
 import numpy as np
 import pytest
@@ -94,9 +95,7 @@ def test_models_of_two_datasets_are_refused(tmp_path):
 @pytest.fixture(scope="module")
 def trained_like():
     """A member as the trainer makes it: preprocessing, core, calibration."""
-    core = network.build_core(
-        backbone="tiny", height=8, width=8, outputs=served.OUTPUTS, dropout=0.0
-    )
+    core = cores.build("tiny", served.OUTPUTS, side=8)
     return member(
         network.build_served(
             core,

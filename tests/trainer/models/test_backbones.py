@@ -1,5 +1,6 @@
 """Every backbone takes a step, and its served model gives the same logits."""
 
+import cores
 import numpy as np
 import pytest
 import tiny_training
@@ -38,9 +39,7 @@ def test_each_keras_cv_net_trains_and_can_be_handed_over(
     info = dataset_info.read(tiny_records)
     outputs = {o.name: len(o.classes) for o in info.outputs}
     calibration = {n: [0.0] * count for n, count in outputs.items()}
-    core = network.build_core(
-        backbone=name, height=32, width=32, outputs=outputs, dropout=0.2
-    )
+    core = cores.build(name, outputs, dropout=0.2)
     for to, value in zip(core.weights, tiny.step.ema_core.weights, strict=True):
         to.assign(value)
     preprocess = Preprocessing(32, 32, crop=True)

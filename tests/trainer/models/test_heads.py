@@ -1,5 +1,6 @@
 """Pooling and the grapheme head, by hand."""
 
+import cores
 import keras
 import numpy as np
 import pytest
@@ -48,15 +49,8 @@ def test_decoding_gathers_the_graphemes_of_a_class(mean, a, b):
 
 
 def test_without_a_blend_it_is_the_outputs_own_head():
-    args = {
-        "backbone": "tiny",
-        "height": 16,
-        "width": 16,
-        "outputs": CLASSES,
-        "dropout": 0.0,
-    }
     graphemes = Graphemes(CLASSES, LABELS, blend=0.0)
-    core = network.build_core(**args, graphemes=graphemes)
+    core = cores.build("tiny", CLASSES, side=16, graphemes=graphemes)
     images = tf.random.stateless_uniform([2, 16, 16, 1], [1, 2])
     decoded = network.decode(core, graphemes)(images)
     for name, logits in decoded.items():
@@ -93,14 +87,8 @@ def test_attention_looks_where_its_map_says():
 
 def test_each_output_can_have_a_pooling_of_its_own():
     def variables(**options):
-        core = network.build_core(
-            backbone="tiny",
-            height=16,
-            width=16,
-            outputs=CLASSES,
-            dropout=0.0,
-            pool="attention",
-            **options,
+        core = cores.build(
+            "tiny", CLASSES, side=16, pool="attention", **options
         )
         return {v.path for v in core.weights if v.path.startswith("pool")}
 

@@ -1,5 +1,6 @@
 """Weights to start from: what is taken over, what is refused."""
 
+import cores
 import numpy as np
 import pytest
 
@@ -20,15 +21,7 @@ OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
 
 
 def build(seed, backbone="tiny", outputs=OUTPUTS, **options):
-    return network.build_core(
-        backbone=backbone,
-        height=32,
-        width=32,
-        outputs=outputs,
-        dropout=0.0,
-        seed=seed,
-        **options,
-    )
+    return cores.build(backbone, outputs, seed=seed, **options)
 
 
 @pytest.fixture(scope="module")

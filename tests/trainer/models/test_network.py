@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import cores
 import keras
 import numpy as np
 import pytest
@@ -69,15 +70,8 @@ def test_unknown_backbone_lists_the_known():
 
 def test_fused_normalisation_is_kerass():
     """The same outputs and moving averages as the layer it stands in for."""
-    args = {
-        "backbone": "small",
-        "height": 32,
-        "width": 32,
-        "outputs": {"a": 3},
-        "dropout": 0.0,
-    }
     plain, fused = (
-        network.build_core(**args, fused=value) for value in (False, True)
+        cores.build("small", {"a": 3}, fused=value) for value in (False, True)
     )
     images = tf.random.stateless_uniform([8, 32, 32, 1], [1, 2])
     for net in (plain, fused):
@@ -135,11 +129,9 @@ def test_the_model_stands_alone(
     graphemes = None
     if with_graphemes:
         graphemes = heads.make_graphemes(info, blend=0.5, mean=True)
-    core = network.build_core(
-        backbone=backbone,
-        height=32,
-        width=32,
-        outputs=outputs,
+    core = cores.build(
+        backbone,
+        outputs,
         dropout=0.1,
         pool=pool,
         pool_per_output=True,

@@ -27,17 +27,26 @@ def test_bfloat16_is_fast_where_the_cpu_has_it(
         path.write_text(f"processor : 0\n{cpu}\n")
     monkeypatch.setattr(devices, "_CPU_INFO", path)
     for asked, found in (("auto", "float32"), ("fast", fast)):
-        chosen = devices.choose(accelerator="cpu", precision=asked)
+        chosen = choose(accelerator="cpu", precision=asked)
         assert chosen.precision == found
         assert chosen.description.startswith("1 x CPU, no tf.distribute")
 
 
+def choose(*, accelerator="auto", precision="auto"):
+    return devices.choose(
+        accelerator=accelerator,
+        virtual_devices=0,
+        precision=precision,
+        exact=True,
+    )
+
+
 @pytest.mark.parametrize("accelerator", ["tpu", "gpu"])
 def test_an_accelerator_that_is_not_there_is_one_line(accelerator):
-    if devices.choose().kind == accelerator:
+    if choose().kind == accelerator:
         pytest.skip(f"this machine has a {accelerator}")
     with pytest.raises(UserError, match=f"--accelerator={accelerator}"):
-        devices.choose(accelerator=accelerator)
+        choose(accelerator=accelerator)
 
 
 def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
@@ -69,11 +78,11 @@ def nodes(tmp_path, monkeypatch):
     ],
 )
 def test_an_accelerator_does_not_stand_idle(nodes, node, message):
-    assert devices.choose().kind == "cpu"
+    assert choose().kind == "cpu"
     (nodes / node).touch()
     with pytest.raises(UserError, match=message):
-        devices.choose()
-    assert devices.choose(accelerator="cpu").kind == "cpu"
+        choose()
+    assert choose(accelerator="cpu").kind == "cpu"
 
 
 def test_a_tpu_that_another_process_holds_is_one_line(nodes, monkeypatch):
@@ -81,14 +90,14 @@ def test_a_tpu_that_another_process_holds_is_one_line(nodes, monkeypatch):
         raise tf.errors.InternalError(None, None, "Graph error:\nRET_CHECK")
 
     monkeypatch.setattr(devices, "_tpu", fail)
-    assert devices.choose().kind == "cpu"
+    assert choose().kind == "cpu"
     with pytest.raises(UserError, match=r"\(InternalError\).*holds the TPU"):
-        devices.choose(accelerator="tpu")
+        choose(accelerator="tpu")
 
 
 def test_float32_products_keep_all_of_their_digits():
     tf.config.experimental.enable_tensor_float_32_execution(True)
-    devices.choose(accelerator="cpu")
+    choose(accelerator="cpu")
     assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
@@ -97,5 +106,5 @@ def test_the_cpu_is_asked_for_on_a_machine_with_gpus(monkeypatch):
     monkeypatch.setattr(
         tf.config, "set_visible_devices", lambda *args: hidden.append(args)
     )
-    devices.choose(accelerator="cpu")
+    choose(accelerator="cpu")
     assert hidden == [([], "GPU")]
