@@ -26,18 +26,28 @@ class DriveMount:
     Args:
         folder: Folder of its own.
         write_back: Seconds between the last use of a file and its upload.
+        store: The backing store; another mount of it is another machine's.
+        dir_cache: Seconds for which a listing may be an old one.
     """
 
-    def __init__(self, folder: str | os.PathLike, *, write_back: float = 1.0):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        *,
+        write_back: float = 1.0,
+        store: pathlib.Path | None = None,
+        dir_cache: float = 1.0,
+    ):
         folder = pathlib.Path(folder).resolve()
-        self.store = folder / "store"
+        self.store = store or folder / "store"
         self.path = folder / "mnt"
         self.write_back = write_back
+        self._dir_cache = dir_cache
         self._cache = folder / "cache"
         self._log = folder / "rclone.log"
         self._process = None
         self.store.mkdir(parents=True, exist_ok=True)
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self):
         self.mount()
@@ -60,7 +70,7 @@ class DriveMount:
                     "--vfs-cache-mode=writes",
                     f"--vfs-write-back={self.write_back:.3f}s",
                     # Drive notifies its clients of changes, this cannot.
-                    "--dir-cache-time=1s",
+                    f"--dir-cache-time={self._dir_cache:.3f}s",
                 ],
                 stdout=log,
                 stderr=log,

@@ -7,17 +7,16 @@
 folder       the interface; urls opens one; local_, zip_, gcs_folder: the kinds
 whole_file   files that appear complete, or not at all; digests: their sha256
 retry        tries again what a mount or a network failed at
-lease        one process at a time owns a folder; heartbeat renews it
+ownership    one process at a time owns a folder
 mounts       is a folder a mount? mount_guard: is it still mounted?
 differences  what an error says of changed settings
 spool        local copies for readers that seek
-processes    names of this machine and its processes
 
 Errors of the user or of the data are `storage.UserError` all over the project.
 """
 
 from storage.digests import file_digest
-from storage.errors import DigestError, UserError
+from storage.errors import DigestError, LostError, UserError
 from storage.folder import Folder
 from storage.spool import Spool
 from storage.urls import open_folder
@@ -26,6 +25,7 @@ from storage.whole_file import write_whole
 __all__ = [
     "DigestError",
     "Folder",
+    "LostError",
     "Spool",
     "UserError",
     "file_digest",

@@ -24,6 +24,16 @@ class Folder(Protocol):
     def replace(self, name: str, data: bytes) -> None:
         """Writes a small file, complete; an older one of that name goes."""
 
+    def create(self, name: str, data: bytes) -> None:
+        """Writes a small file under a name that does not exist yet.
+
+        Of several processes that try, one succeeds. A mount keeps that only
+        among the processes of one machine.
+
+        Raises:
+            FileExistsError: It exists.
+        """
+
     def upload(self, path: str | pathlib.Path, name: str) -> None:
         """Copies a local file in under a name that does not exist yet.
 

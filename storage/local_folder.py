@@ -39,6 +39,12 @@ class LocalFolder:
             lambda: whole_file.write_whole(path, data), f"{path}: writing"
         )
 
+    def create(self, name: str, data: bytes) -> None:
+        with open(self.path / name, "xb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+
     def upload(self, path: str | pathlib.Path, name: str) -> None:
         # Not tried again; see the protocol.
         with open(path, "rb") as file, open(self.path / name, "xb") as sink:

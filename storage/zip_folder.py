@@ -78,6 +78,9 @@ class ZipFolder:
     def replace(self, name: str, data: bytes) -> None:
         raise self._read_only()
 
+    def create(self, name: str, data: bytes) -> None:
+        raise self._read_only()
+
     def upload(self, path: str | pathlib.Path, name: str) -> None:
         raise self._read_only()
 

@@ -18,12 +18,13 @@ console:
 flags:
 flags/trainer:
 storage:
+storage/ownership: storage
 sample_data: console storage
 
 tfrecord_builder/records: storage
 tfrecord_builder/parquet: storage
 tfrecord_builder/planning: storage records parquet
-tfrecord_builder/building: console storage records parquet planning
+tfrecord_builder/building: console storage ownership records parquet planning
 tfrecord_builder/beam_engine: storage records parquet planning building
 tfrecord_builder: console storage records parquet planning building beam_engine
 
@@ -32,7 +33,7 @@ trainer/augmentation: console storage
 trainer/models: console storage records
 trainer/stream: console storage records augmentation
 trainer/evaluation: console storage records runtime models stream
-trainer/backup: console storage records runtime stream
+trainer/backup: console storage ownership records runtime stream
 trainer/training: console storage records runtime augmentation models stream
     evaluation backup
 trainer/outputs/report: console storage records stream evaluation

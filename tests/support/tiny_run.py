@@ -11,8 +11,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from storage import processes
-from storage.lease import Lease
+from storage.ownership import processes
 from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
 from trainer.runtime.run_state import RunState
@@ -91,7 +90,9 @@ def save(run):
 
 def abandon(run) -> None:
     """Leaves everything as a SIGKILL does."""
-    getattr(run, "callback", run).folder.heartbeat._stopped.set()
+    folder = getattr(run, "callback", run).folder
+    folder.lease.release = lambda: None
+    folder.heartbeat.stop()
 
 
 def weight(run) -> list[float]:
@@ -106,16 +107,5 @@ def expected_weight(steps) -> list[float]:
 
 
 def each_start_is_a_process(monkeypatch) -> None:
-    """Makes every lease that is found look like one of a dead process."""
-    monkeypatch.setattr(processes, "process_start", lambda pid: object())
-    monkeypatch.setattr(
-        Lease,
-        "_beat_now",
-        lambda self: {
-            "machine": processes.machine_id(),
-            "pid": 1,
-            "start": "1",
-            "leg": self.leg,
-            "beat": self._beat,
-        },
-    )
+    """Makes every claim that is found look like one of a dead process."""
+    monkeypatch.setattr(processes, "is_alive", lambda pid, start: False)

@@ -7,7 +7,9 @@ import shutil
 import pytest
 import tiny_data
 
-from storage import UserError, lease, processes
+from storage import UserError
+from storage.ownership import processes, watch
+from storage.ownership.watch import Periods
 from tfrecord_builder.building.local_engine import LocalEngine
 
 RECIPE = tiny_data.RECIPE
@@ -16,8 +18,7 @@ OTHER = dataclasses.replace(RECIPE, seed=1)
 
 @pytest.fixture(autouse=True)
 def _short_watch(monkeypatch):
-    monkeypatch.setattr(lease, "WATCH_SECONDS", 0.3)
-    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "PERIODS", Periods(watch=0.3, poll=0.01))
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_overwrite_throws_it_away(build, tmp_path):
 def test_a_dead_process_of_this_machine_is_replaced_at_once(
     build, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(lease, "WATCH_SECONDS", 1e9)
+    monkeypatch.setattr(watch, "PERIODS", Periods(watch=1e9))
     leave_beat(tmp_path, machine=processes.machine_id())
     assert build(overwrite=True) == FINISHED
 
@@ -108,7 +109,7 @@ def test_a_dead_process_of_this_machine_is_replaced_at_once(
 def test_a_builder_at_work_is_refused(build, tmp_path, monkeypatch):
     leave_beat(tmp_path)
     monkeypatch.setattr(
-        lease.time, "sleep", lambda seconds: leave_beat(tmp_path, beat=4)
+        watch.time, "sleep", lambda seconds: leave_beat(tmp_path, beat=4)
     )
     with pytest.raises(UserError, match=r"a builder on another machine.*--out"):
         build(overwrite=True)

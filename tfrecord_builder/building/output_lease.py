@@ -10,14 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 
 from storage import Folder, UserError
-from storage.heartbeat import Heartbeat
-from storage.lease import Lease, Owner
+from storage.ownership.heartbeat import Heartbeat
+from storage.ownership.lease import Lease
+from storage.ownership.owner import Owner
 
-_OWNER = Owner("builder", "building", "--output_dir")
+_OWNER = Owner("builder", "building", "output", "--output_dir")
 
 
 class OutputLease:
-    """The lease of an output folder; see storage/lease.py.
+    """The lease of an output folder; see storage/ownership/lease.py.
 
     Args:
         folder: The output folder.
@@ -67,18 +68,12 @@ class OutputLease:
         """Refuses if another builder has taken the folder over meanwhile.
 
         Raises:
-            UserError: Names it.
+            LostError: Names it.
         """
         if self._lease is None or self._heartbeat is None:
             return
-        other = self._heartbeat.lost_to or self._lease.lost_to()
-        if not other and not self._lease.exists():
-            other = "another builder, which has ended since"
-        if other:
-            raise UserError(
-                f"{self._folder.url} was taken over by {other}: this builder "
-                "stops, and leaves the output to the other"
-            )
+        self._heartbeat.check()
+        self._lease.refuse_if_removed()
 
     def remove(self) -> None:
         """Removes what a build leaves that is killed after its last step."""

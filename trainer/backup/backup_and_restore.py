@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from storage import UserError
+from storage import LostError
 from trainer.backup.backup_folder import BackupFolder
 from trainer.runtime.run_state import RunState
 
@@ -89,14 +89,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Saves if a save is due and none is under way.
 
         Raises:
-            storage.UserError: Another trainer has taken the folder over.
+            storage.LostError: Another trainer owns the folder.
         """
         del batch, logs
-        if self.folder.lost_to:
-            raise UserError(
-                f"{self.folder.url} was taken over by {self.folder.lost_to}: "
-                "this trainer stops, and leaves the run to the other"
-            )
+        self.folder.refuse_if_lost()
         began = time.monotonic()
         by_time = self.backup_every_seconds and began >= self._due
         by_step = self.backup_every_steps and (
@@ -110,10 +106,15 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Does nothing: the cadence is on_train_batch_end's."""
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Saves the state that training ends with; the generations stay."""
+        """Saves the state that training ends with; the generations stay.
+
+        Raises:
+            storage.LostError: Another trainer owns the folder.
+        """
         del logs
         self.save()
         self.wait()
+        self.folder.refuse_if_lost()
 
     def __enter__(self) -> "BackupAndRestore":
         return self
@@ -145,7 +146,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Copies the state and saves it in the background."""
         self.wait()
         self._due = time.monotonic() + self.backup_every_seconds
-        if not self.chief or self.folder.lost_to or self.is_saved:
+        self.folder.refuse_if_lost()
+        if not self.chief or self.is_saved:
             return
         began = time.monotonic()
         arrays, document = self.state.arrays(), self.state.document()
@@ -202,6 +204,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self.folder.store(arrays, document)
             self._saved = progress
             self.saves += 1
+        except LostError:
+            pass  # The steps end at the next refuse_if_lost().
         except Exception as error:  # Training goes on, whatever failed here.
             self.failures += 1
             logging.error(

@@ -13,16 +13,17 @@ from absl import logging
 
 import storage
 from storage import UserError, mounts, retry
-from storage.heartbeat import Heartbeat
-from storage.lease import Lease, Owner
 from storage.mount_guard import MountGuard
+from storage.ownership.heartbeat import Heartbeat
+from storage.ownership.lease import Lease
+from storage.ownership.owner import Owner
 from trainer.backup import archive, generations
 from trainer.backup import identity as identity_lib
 from trainer.backup.generations import Backup, Generation, Generations
 from trainer.runtime.run_state import RunState
 
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
-_OWNER = Owner("trainer", "training", "--backup_dir")
+_OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
 
 class BackupFolder:
@@ -73,11 +74,6 @@ class BackupFolder:
         return self.lease.leg
 
     @property
-    def lost_to(self) -> str | None:
-        """Who took the folder over, in the middle of the run."""
-        return self.heartbeat.lost_to
-
-    @property
     def on_mount(self) -> bool:
         """Whether files are sent on some time after they were written."""
         return self.folder.path is not None and mounts.is_mount(
@@ -126,6 +122,23 @@ class BackupFolder:
                 self.url,
             )
         self.heartbeat.start()
+
+    def refuse_if_lost(self) -> None:
+        """Refuses if the folder is known to be lost; reads nothing.
+
+        Raises:
+            storage.LostError: Another trainer owns it.
+        """
+        self.heartbeat.refuse_if_lost()
+
+    def check(self) -> None:
+        """Looks whether the folder may be changed.
+
+        Raises:
+            storage.LostError: Another trainer owns it.
+            OSError: Its mount is gone, or does not answer.
+        """
+        self.heartbeat.check()
 
     def release(self) -> None:
         """Releases the folder, if it was acquired."""
@@ -185,6 +198,7 @@ class BackupFolder:
 
         Raises:
             OSError: It could not be stored.
+            storage.LostError: Another trainer owns the folder.
         """
         path = self.local_dir / "save.zip"
         try:
@@ -195,9 +209,10 @@ class BackupFolder:
         finally:
             path.unlink(missing_ok=True)
         try:
-            self._notice_others()
+            self.check()
             self.generations.prune(
                 leg=self.leg,
+                token=self.lease.token,
                 first_leg=first_leg,
                 known=self._known,
                 settle_seconds=self.settle_seconds,
@@ -217,9 +232,11 @@ class BackupFolder:
         """Writes a generation, each try under a name of its own."""
 
         def write() -> None:
-            generation = Generation(self.leg, step, self._attempt)
+            generation = Generation(
+                self.leg, step, self._attempt, self.lease.token
+            )
             self._attempt += 1
-            self.guard.check()
+            self.check()
             try:
                 self.generations.write(
                     generation,
@@ -244,8 +261,3 @@ class BackupFolder:
             self.generations.delete(generation)
         except OSError as error:
             logging.warning("%s stays: %s", generation.archive, error)
-
-    def _notice_others(self) -> None:
-        leg = max((g.leg for g in self.generations.listing()), default=0)
-        if leg > self.leg:
-            self.heartbeat.lost_to = f"another trainer (leg {leg})"

@@ -1,13 +1,13 @@
 """The generations of a backup: an archive each, and a manifest written last.
 
-  backup-0002-000001500-007-3f9a.zip   leg 2, step 1500, 8th try of that leg
-  backup-0002-000001500-007-3f9a.json  its manifest: sha256, bytes, run, ...
+  backup-0002-000001500-007-3f9a21bc.zip   leg 2, step 1500, 8th try
+  backup-0002-000001500-007-3f9a21bc.json  its manifest: sha256, bytes, run, …
 
-A name is never used twice, by no machine (that is what the last, random part
-is for), since a mount such as Drive may show an old file under it. Without its
-manifest an archive is nothing; a manifest is believed only if the archive's
-size and digest agree. A higher leg always goes before a lower one, so that
-what a killed leg uploads late is never chosen.
+A name is never used twice, by no machine, since a mount such as Drive may show
+an old file under it: the last part is the random token of the leg's lease.
+Without its manifest an archive is nothing; a manifest is believed only if the
+archive's size and digest agree. A higher leg always goes before a lower one,
+so that what a killed leg uploads late is never chosen.
 """
 
 import dataclasses
@@ -175,6 +175,7 @@ class Generations:
         self,
         *,
         leg: int,
+        token: str,
         first_leg: int,
         known: set[Generation],
         settle_seconds: float,
@@ -189,17 +190,27 @@ class Generations:
 
         Args:
             leg: This leg; generations of a higher one are not deleted.
+            token: Of this leg's lease; nor are those of an equal leg with a
+                greater one, which owns the folder then.
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
                 Others of theirs arrived late and are deleted.
             settle_seconds: Age at which a generation is assumed to have
                 arrived.
         """
-        backups = [b for b in self.newest_first() if b.generation.leg <= leg]
+        backups = [
+            b
+            for b in self.newest_first()
+            if (b.generation.leg, b.generation.token) <= (leg, token)
+        ]
         complete = [
             b
             for b in backups
-            if b.manifest and (b.generation.leg == leg or b.generation in known)
+            if b.manifest
+            and (
+                (b.generation.leg, b.generation.token) == (leg, token)
+                or b.generation in known
+            )
         ]
         mine = [b for b in complete if b.manifest.get("run") == first_leg]
         others = [b for b in complete if b not in mine]

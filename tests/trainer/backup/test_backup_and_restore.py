@@ -10,8 +10,8 @@ import pytest
 import tiny_run
 
 from storage import UserError, local_folder, retry
-from storage.heartbeat import Heartbeat
 from storage.local_folder import LocalFolder
+from storage.ownership.heartbeat import Heartbeat
 from trainer.backup import backup_folder, generations
 from trainer.runtime import run_state
 
@@ -110,7 +110,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
     run_dirs, tmp_path, monkeypatch
 ):
     kill = KillAt(monkeypatch)
-    monkeypatch.setattr(Heartbeat, "_renew", lambda self: None)
+    monkeypatch.setattr(Heartbeat, "_beat", lambda self: None)
     points, outcomes = 0, []
     while True:
         dirs = tmp_path / f"drive{points}", run_dirs[1]
@@ -243,7 +243,9 @@ def test_a_failed_save_is_reported_and_training_goes_on(
     assert not run.callback.is_saved
     assert "BACKUP FAILED at step 2: OSError: [Errno 28]" in caplog.text
     assert "Failures so far: 1" in caplog.text
-    assert tiny_run.begin(*run_dirs).state.step == 1
+    looks = tiny_run.make(*run_dirs)
+    assert looks.callback.restore()
+    assert looks.state.step == 1
     tiny_run.step(run)
     assert tiny_run.save(run)
     assert tiny_run.begin(*run_dirs).state.step == 3

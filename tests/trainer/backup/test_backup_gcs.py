@@ -5,7 +5,9 @@ import pytest
 import tiny_run
 
 import storage
-from storage import UserError, lease, processes
+from storage import UserError
+from storage.ownership import processes, watch
+from storage.ownership.watch import Periods
 from trainer.backup import finished_run
 from trainer.backup.generations import Generation, Generations
 
@@ -61,8 +63,7 @@ def test_the_lease_and_the_final_export(bucket, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="process .* of this machine"):
         tiny_run.begin(url, tmp_path / "b")
     monkeypatch.setattr(processes, "machine_id", lambda: "another machine")
-    monkeypatch.setattr(lease, "WATCH_SECONDS", 0.3)
-    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "PERIODS", Periods(watch=0.3, poll=0.05))
     tiny_run.abandon(run)
     other = tiny_run.begin(url, tmp_path / "b")
     assert other.state.leg == 2

@@ -39,8 +39,10 @@ def store(tmp_path):
     return Generations(storage.open_folder(tmp_path / "backup"))
 
 
-def add(store, tmp_path, leg, step, attempt=0, *, run=1, data=b"archive"):
-    generation = Generation(leg, step, attempt)
+def add(
+    store, tmp_path, leg, step, attempt=0, *, run=1, data=b"archive", token="b"
+):
+    generation = Generation(leg, step, attempt, token)
     (tmp_path / "save.zip").write_bytes(data)
     store.write(generation, tmp_path / "save.zip", first_leg=run, identity=RUN)
     return generation
@@ -153,7 +155,13 @@ def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
 
 
 def prune(store, *, leg=1, run=1, known=(), settle=60.0):
-    store.prune(leg=leg, first_leg=run, known=set(known), settle_seconds=settle)
+    store.prune(
+        leg=leg,
+        token="b",
+        first_leg=run,
+        known=set(known),
+        settle_seconds=settle,
+    )
 
 
 def test_keeps_two_the_settled_and_the_oldest_that_is_not(
@@ -212,6 +220,25 @@ def test_another_owner_s_are_left_alone(store, tmp_path):
     assert steps(store)[0] == (3, 5)
 
 
+def test_of_two_equal_legs_the_owner_s_are_left_alone(store, tmp_path):
+    """Two that start at once on a mount may count the same leg."""
+    for step in (11, 12, 13):
+        add(store, tmp_path, 2, step, token="c")
+        add(store, tmp_path, 2, step, token="b")
+    prune(store, leg=2)
+    assert [(g.step, g.token) for g in sorted(store.listing())] == [
+        (11, "b"),
+        (11, "c"),
+        (12, "b"),
+        (12, "c"),
+        (13, "b"),
+        (13, "c"),
+    ]
+    add(store, tmp_path, 2, 21, token="a")  # Lost the folder to "b".
+    prune(store, leg=2)
+    assert 21 not in [g.step for g in store.listing()]
+
+
 def test_the_run_before_a_restart_stays_until_this_one_has_settled(
     store, tmp_path, clock
 ):
@@ -244,8 +271,11 @@ def test_what_cannot_be_read_now_is_not_deleted(store, tmp_path, monkeypatch):
 
 
 def test_remains_of_a_failed_save_go(store, tmp_path):
-    (tmp_path / "backup" / Generation(1, 5, 0).archive).write_bytes(b"half")
-    (tmp_path / "backup" / Generation(1, 6, 0).manifest).write_text("{}")
+    for name in (
+        Generation(1, 5, 0, "b").archive,
+        Generation(1, 6, 0, "b").manifest,
+    ):
+        (tmp_path / "backup" / name).write_bytes(b"half")
     (tmp_path / "backup" / "notes.txt").write_text("mine")
     add(store, tmp_path, 1, 10)
     prune(store)
