@@ -58,6 +58,10 @@ def test_without_proc_nothing_is_known(process, monkeypatch):
     assert processes.process_start(os.getpid()) is None
     assert processes.is_alive(process.pid, start) is None
     assert processes.is_alive(process.pid, None) is None
+    process.kill()
+    process.wait()
+    # It may be another machine's, of the same name.
+    assert processes.is_alive(process.pid, start) is None
     assert processes.machine_id().startswith("host ")
 
 
