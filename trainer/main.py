@@ -227,6 +227,7 @@ def finish(
             files.path,
             identity=folder.identity,
             leg=files.state.leg,
+            check=folder.check,
         )
 
 

@@ -5,5 +5,6 @@ backup_folder       who owns the folder; saves and restores a run
 generations         one backup each: named, verified, listed and pruned
 archive             one file of arrays and a document
 identity            which flags and data make a run the same run
-finished_run        BACKUP/final: what a finished run leaves
+finished_run        is a run finished, and what it leaves; final_folder:
+                    the files in BACKUP/final
 """

@@ -1,64 +1,54 @@
-"""BACKUP/final/: what a finished run leaves, where a reset cannot reach it.
+"""What a finished run leaves in BACKUP/final, and whether a run is finished.
 
-  model.keras, summary.json, …   the files
-  manifest-0003.json             written last, by leg 3: their sha256
-
-A name is not used twice (see generations.py): if an earlier export has such a
-file, cut off by a reset or of a run before --restart, the new one is called
-`leg0003-model.keras`. The manifest lists which file is which.
+final_folder.py shows the files.
 """
 
-import itertools
-import json
 import pathlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import logging
 
 import storage
-from storage import Folder, UserError, retry
+from storage import Folder
+from trainer.backup import final_folder
 from trainer.backup.generations import Generations
-
-FILES = (
-    "model.keras",
-    "summary.json",
-    "metrics.csv",
-    "flags.txt",
-    "report.html",
-)
-_MANIFEST = re.compile(r"(?:\d-)?manifest-(\d{4,})\.json")
 
 
 def save(
-    backup_dir: str, workdir: pathlib.Path, *, identity: dict, leg: int
+    backup_dir: str,
+    workdir: pathlib.Path,
+    *,
+    identity: dict,
+    leg: int,
+    check: Callable[[], None],
 ) -> None:
-    """Copies the files of a finished run, and marks it finished last.
+    """Copies the files of a finished run, and then marks it finished.
+
+    Args:
+        backup_dir: The backup folder of the run.
+        workdir: Its workdir.
+        identity: What makes it this run.
+        leg: Number of this start.
+        check: Called before each change; see BackupFolder.check().
 
     Raises:
         OSError: The folder failed, again and again.
+        storage.LostError: Another trainer owns the folder.
     """
-    folder = open_folder(backup_dir)
-    retry.retry(folder.make, f"{folder.url}: making the folder")
-    before = set(folder.list())
-    used, files = set(before), {}
-    for name in FILES:
-        path = workdir / name
-        if path.exists():
-            names = [name, f"leg{leg:04d}-{name}"]
-            stored = _store(folder, path, names, used)
-            digest = storage.file_digest(path)
-            files[name] = {"stored": stored, "sha256": digest}
+    export = final_folder.Export(
+        final_folder.open_folder(backup_dir), leg, check
+    )
+    paths = [workdir / n for n in final_folder.FILES if (workdir / n).exists()]
+    files = {}
+    export.begin([path.name for path in paths], workdir / "staging")
+    for path in paths:
+        names = [path.name, f"leg{leg:04d}-{path.name}"]
+        stored = export.store(path, names)
+        digest = storage.file_digest(path)
+        files[path.name] = {"stored": stored, "sha256": digest}
     manifest = {"identity": identity, "leg": leg, "files": files}
-    path = workdir / "staging" / "final.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-    _store(folder, path, [f"manifest-{leg:04d}.json"], used)
-    # The manifests of older exports first: half of their files are no use.
-    stale = before - {f["stored"] for f in files.values()}
-    for name in sorted(stale, key=lambda n: not _MANIFEST.fullmatch(n)):
-        _delete(folder, name)
+    export.end(manifest, workdir / "staging")
 
 
 def restore_finished(
@@ -76,8 +66,8 @@ def restore_finished(
         identity: What makes it this run.
         defaults: What an older identity is completed by.
     """
-    folder = open_folder(backup_dir)
-    manifest = _newest_manifest(folder)
+    folder = final_folder.open_folder(backup_dir)
+    manifest = final_folder.newest_manifest(folder)
     if manifest is None:
         return False
     if (defaults or {}) | manifest["identity"] != identity:
@@ -108,68 +98,6 @@ def restore_finished(
         else "",
     )
     return True
-
-
-def open_folder(backup_dir: str) -> Folder:
-    """Returns the folder of a finished run's files."""
-    return storage.open_folder(f"{backup_dir.rstrip('/')}/final")
-
-
-def _store(
-    folder: Folder, path: pathlib.Path, names: Sequence[str], used: set[str]
-) -> str:
-    """Copies a file in under a name never used; returns that name.
-
-    One that exists already, with the same bytes, is not changed.
-
-    Args:
-        folder: Where to.
-        path: The file.
-        names: Names to choose from; the last one's variants come after it.
-        used: Names in use; the new one is added.
-    """
-    variants = (f"{k}-{names[-1]}" for k in itertools.count(1))
-    untried = itertools.chain(names, variants)
-
-    def store() -> str:
-        for name in untried:
-            if name not in used:
-                used.add(name)
-                folder.upload(path, name)
-                if not folder.has_same_bytes(path, name):
-                    raise OSError(f"{name} does not read back as written")
-                return name
-            if folder.has_same_bytes(path, name):
-                return name
-        raise AssertionError("unreachable")
-
-    return retry.retry(
-        store, f"{folder.url}: storing {path.name}", handles=retry.is_os_error
-    )
-
-
-def _delete(folder: Folder, name: str) -> None:
-    retry.retry(
-        lambda: folder.delete(name),
-        f"{folder.url}: deleting {name}",
-        handles=retry.is_os_error,
-    )
-
-
-def _newest_manifest(folder: Folder) -> dict | None:
-    names = [n for n in folder.list() if _MANIFEST.fullmatch(n)]
-    for name in sorted(
-        names, key=lambda n: int(_MANIFEST.fullmatch(n)[1]), reverse=True
-    ):
-        try:
-            manifest = json.loads(folder.read_bytes(name))
-            manifest["identity"], manifest["leg"], manifest["files"]
-        except UserError:
-            raise
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            continue  # Half written.
-        return manifest
-    return None
 
 
 def _restore(

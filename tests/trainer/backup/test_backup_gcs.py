@@ -70,7 +70,9 @@ def test_the_lease_and_the_final_export(bucket, tmp_path, monkeypatch):
     other.callback.__exit__()
 
     (tmp_path / "metrics.csv").write_text("epoch")
-    finished_run.save(url, tmp_path, identity={"seed": 0}, leg=2)
+    finished_run.save(
+        url, tmp_path, identity={"seed": 0}, leg=2, check=lambda: None
+    )
     assert finished_run.restore_finished(
         url, tmp_path / "c", identity={"seed": 0}
     )

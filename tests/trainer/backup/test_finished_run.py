@@ -6,7 +6,7 @@ import logging
 import pytest
 
 import storage
-from storage import retry
+from storage import LostError, UserError, retry
 from trainer.backup import finished_run
 from trainer.backup.generations import Generation
 
@@ -22,8 +22,10 @@ def work(tmp_path):
     return folder
 
 
-def save(tmp_path, work, leg=1, identity=RUN):
-    finished_run.save(str(tmp_path / "b"), work, identity=identity, leg=leg)
+def save(tmp_path, work, leg=1, identity=RUN, check=lambda: None):
+    finished_run.save(
+        str(tmp_path / "b"), work, identity=identity, leg=leg, check=check
+    )
 
 
 def restore(tmp_path, work, identity=RUN):
@@ -79,7 +81,7 @@ class Kill(BaseException):
 
 def test_an_export_killed_anywhere_is_made_again(tmp_path, work, monkeypatch):
     """Half written files stay behind; none is ever taken for a whole one."""
-    for kill_at in range(1, 8):
+    for kill_at in range(1, 9):
         backup_dir = tmp_path / str(kill_at)
         calls = []
         local = type(storage.open_folder(tmp_path))
@@ -106,8 +108,8 @@ def test_an_export_killed_anywhere_is_made_again(tmp_path, work, monkeypatch):
                 save(backup_dir, work)
             except Kill:
                 killed = True
-        assert killed == (kill_at <= 5)
-        if killed:
+        assert killed == (kill_at <= 7)
+        if kill_at <= 6:  # The list, 4 files, the manifest; then it goes.
             assert not restore(backup_dir, tmp_path / "no")
         (work / "summary.json").write_text("another leg's summary")
         save(backup_dir, work, leg=2)
@@ -168,3 +170,109 @@ def test_a_mount_s_moment_of_weakness(tmp_path, work, monkeypatch):
     assert waits == [1.0]
     assert restore(tmp_path, tmp_path / "new")
     assert (tmp_path / "new" / "model.keras").read_text().startswith("this")
+
+
+MINE = {"model.keras": "mine", "notes.txt": "mine", "leg1.txt": "", "x": "mine"}
+
+
+def test_the_user_s_own_files_stay(tmp_path, work):
+    final = tmp_path / "b" / "final"
+    final.mkdir(parents=True)
+    for name, text in MINE.items():
+        (final / name).write_text(text)
+    for leg in (1, 2):
+        (work / "model.keras").write_text(f"the model of leg {leg}")
+        save(tmp_path, work, leg=leg)
+    assert {name: (final / name).read_text() for name in MINE} == MINE
+    assert set(names(tmp_path)) - MINE.keys() == {
+        "flags.txt",
+        "leg0002-model.keras",
+        "manifest-0002.json",
+        "metrics.csv",
+        "summary.json",
+    }
+    assert restore(tmp_path, tmp_path / "new")
+    text = (tmp_path / "new" / "model.keras").read_text()
+    assert text == "the model of leg 2"
+
+
+def test_what_a_higher_leg_has_exported_stays(tmp_path, work):
+    save(tmp_path, work, leg=3)
+    before = {
+        p.name: p.read_bytes() for p in (tmp_path / "b" / "final").iterdir()
+    }
+    (work / "metrics.csv").write_text("of leg 2")
+    save(tmp_path, work, leg=2)  # It lost the folder without seeing it yet.
+    final = tmp_path / "b" / "final"
+    assert {n: (final / n).read_bytes() for n in before} == before
+    assert restore(tmp_path, tmp_path / "new")
+    text = (tmp_path / "new" / "metrics.csv").read_text()
+    assert text == "this is metrics.csv"
+
+
+def test_nothing_is_deleted_before_the_new_manifest_is_complete(
+    tmp_path, work, monkeypatch
+):
+    save(tmp_path, work)
+    (work / "metrics.csv").write_text("new")
+    local = type(storage.open_folder(tmp_path))
+    deleted = []
+
+    def delete(self, name):
+        assert (self.path / "manifest-0002.json").exists()
+        deleted.append(name)
+
+    monkeypatch.setattr(local, "delete", delete)
+    save(tmp_path, work, leg=2)
+    assert deleted == [
+        "manifest-0001.json",
+        "metrics.csv",
+        "unfinished-0002.json",
+    ]
+
+
+@pytest.mark.parametrize("changes", range(6))
+def test_an_export_that_lost_the_folder_changes_no_more(
+    tmp_path, work, changes
+):
+    looks = []
+
+    def check():
+        looks.append(None)
+        if len(looks) > changes:
+            raise LostError("taken over")
+
+    save(tmp_path / "whole", work)
+    with pytest.raises(LostError):
+        save(tmp_path, work, check=check)
+    found = names(tmp_path) if (tmp_path / "b").exists() else []
+    # Making the folder is the first change, the list of names the second.
+    assert len(found) == max(0, changes - 1)
+    assert not restore(tmp_path, tmp_path / "no")
+
+
+def test_a_folder_whose_mount_is_gone_is_not_written_to(
+    tmp_path, work, monkeypatch
+):
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
+
+    def check():
+        raise OSError("is it still mounted?")
+
+    with pytest.raises(OSError, match="still mounted"):
+        save(tmp_path, work, check=check)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_store_without_delete_permission_is_no_failure(
+    tmp_path, work, monkeypatch, caplog
+):
+    save(tmp_path, work)
+
+    def refuse(self, name):
+        raise UserError("no access")
+
+    monkeypatch.setattr(type(storage.open_folder(tmp_path)), "delete", refuse)
+    save(tmp_path, work, leg=2)
+    assert "Files of earlier exports stay" in caplog.text
+    assert restore(tmp_path, tmp_path / "new")
