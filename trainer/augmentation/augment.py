@@ -14,7 +14,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from storage import UserError
-from trainer.augmentation import masks, mixing, strokes, warp
+from trainer.augmentation import masks, mixing, sampling, strokes, warp
+from trainer.augmentation.sampling import Sampler
 
 _FIELD = masks.COSINES**2
 # What the columns of the drawn numbers are used for, and how many each takes.
@@ -65,6 +66,7 @@ class Augmentation:
         fmix: Probability that it gets blobs of its partner.
         mix_group: Number of consecutive examples that are mixed together.
         mix_steps: Steps of the run that mix; None: all of them.
+        sampler: What the warp reads pixels with, on the devices it runs on.
     """
 
     rotation: float = 0.0
@@ -80,6 +82,7 @@ class Augmentation:
     fmix: float = 0.0
     mix_group: int
     mix_steps: int | None = None
+    sampler: Sampler = sampling.by_gathers
 
     def __post_init__(self) -> None:
         total = sum(self._mixing.values())
@@ -112,7 +115,7 @@ class Augmentation:
             for name in ("rotation", "scale", "shift", "shear", "elastic")
         }
         if any(geometry.values()):
-            images = warp.warp(images, drawn, **geometry)
+            images = warp.warp(images, drawn, **geometry, sampler=self.sampler)
         if self.thickness:
             amount = (2.0 * drawn["thickness"] - 1.0) * self.thickness
             images = strokes.thicken(images, amount)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from trainer.augmentation import masks
+from trainer.augmentation.sampling import Sampler
 
 
 def warp(
@@ -17,6 +18,7 @@ def warp(
     shift: float,
     shear: float,
     elastic: float,
+    sampler: Sampler,
 ) -> tf.Tensor:
     """Samples each image through its own map.
 
@@ -29,6 +31,7 @@ def warp(
         shear: Largest horizontal shear, as a slope.
         elastic: Root mean square of a smooth displacement, as a fraction of
             each side.
+        sampler: What reads the images between their pixels.
 
     Returns:
         [P, h, w, 1] float32.
@@ -52,37 +55,4 @@ def warp(
         size = {"height": height, "width": width, "decay": 2.0}
         from_y += elastic * height * masks.smooth_field(drawn["wave_y"], **size)
         from_x += elastic * width * masks.smooth_field(drawn["wave_x"], **size)
-    return sample_bilinear(images, from_y, from_x)
-
-
-def sample_bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Returns images read at fractional pixels, 0 outside.
-
-    Args:
-        images: [P, h, w, 1] float32.
-        y: [P, h, w] float32 rows to read at.
-        x: [P, h, w] float32 columns to read at.
-
-    Returns:
-        [P, h, w, 1] float32.
-    """
-    count, height, width = images.shape[:3]
-    # A frame of paper, so that every point has its four neighbours.
-    framed = tf.pad(images[..., 0], [[0, 0], [1, 1], [1, 1]])
-    stride = width + 2
-    y = tf.clip_by_value(y + 1.0, 0.0, height + 1.0)
-    x = tf.clip_by_value(x + 1.0, 0.0, width + 1.0)
-    top = tf.minimum(tf.floor(y), height)
-    left = tf.minimum(tf.floor(x), width)
-    y, x = y - top, x - left
-    # Whole numbers in float32: an image has far less than 2**24 pixels.
-    index = tf.cast(top * stride + left, tf.int32)
-    index += tf.range(count)[:, None, None] * ((height + 2) * stride)
-    pixels = tf.reshape(framed, [-1])
-    corners = [
-        tf.gather(pixels, index + offset)
-        for offset in (0, 1, stride, stride + 1)
-    ]
-    upper = corners[0] + x * (corners[1] - corners[0])
-    lower = corners[2] + x * (corners[3] - corners[2])
-    return (upper + y * (lower - upper))[..., None]
+    return sampler(images, from_y, from_x)

@@ -10,6 +10,7 @@ import functools
 import keras
 
 from console.progress import Progress
+from trainer.augmentation import sampling
 from trainer.augmentation.augment import Augmentation
 from trainer.models import heads, initial_weights, network
 from trainer.models.preprocessing import Preprocessing
@@ -70,7 +71,7 @@ class Recipe:
     focal_gamma: float
     hardest_examples: float
     mix_group: int
-    # Its mix_steps come from the cool-down.
+    # Its mix_steps come from the cool-down, its sampler from the devices.
     augmentation: Augmentation
     cooldown_epochs: float
 
@@ -140,7 +141,7 @@ class Recipe:
                     steps=self.epochs * spe,
                     warmup_steps=int(self.warmup_epochs * spe),
                 ),
-                augmentation=self._augmentation(spe),
+                augmentation=self._augmentation(spe, kind=devices.kind),
                 loss=self._loss(data),
                 graphemes=core_args["graphemes"],
                 ema_decay=self.ema_decay,
@@ -168,10 +169,12 @@ class Recipe:
                 variable.assign(state.best[name])
             return network.decode(core, core_args["graphemes"])
 
-    def _augmentation(self, steps_per_epoch: int) -> Augmentation:
+    def _augmentation(self, steps_per_epoch: int, *, kind: str) -> Augmentation:
         mix_epochs = max(0, self.epochs - self.cooldown_epochs)
         return dataclasses.replace(
-            self.augmentation, mix_steps=int(mix_epochs * steps_per_epoch)
+            self.augmentation,
+            mix_steps=int(mix_epochs * steps_per_epoch),
+            sampler=sampling.choose(kind),
         )
 
     def _loss(self, data: TrainingData) -> Loss:
