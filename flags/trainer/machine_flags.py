@@ -38,9 +38,9 @@ flags.DEFINE_flag(
         flags.ArgumentSerializer(),
         "xla",
         None,
-        "Compile the gradients of a step with XLA. auto, the default, does so "
-        "on GPUs. On a TPU everything is compiled anyway, and this does "
-        "nothing.",
+        "Compile the gradients of a step, and the update of a single replica, "
+        "with XLA. auto, the default, does so on GPUs. On a TPU everything is "
+        "compiled anyway, and this does nothing.",
         boolean=True,
     )
 )

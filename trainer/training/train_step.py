@@ -46,7 +46,8 @@ class TrainStep:
         graphemes: The classes of the core's grapheme head; None if it has
             none.
         max_loss: A step with a greater loss is not taken.
-        xla: Whether XLA compiles the gradients.
+        xla: Whether XLA compiles the gradients and, where no variable is
+            mirrored, the update.
         loss_scale: With mixed_float16, else None.
     """
 
@@ -175,7 +176,16 @@ class TrainStep:
     ) -> None:
         """Changes the variables of every replica."""
         self.optimizer.learning_rate = self.schedule(step)
-        self.strategy.run(self.update, args=(grads, state))
+        update = self.update
+        if self.xla and not self._is_mirrored():
+            # Else a GPU launches thousands of small kernels, one by one.
+            update = tf.function(update, jit_compile=True, autograph=False)
+        self.strategy.run(update, args=(grads, state))
+
+    def _is_mirrored(self) -> bool:
+        """Whether replicas meet in the update, which XLA cannot compile."""
+        variable = self.optimizer.iterations.value
+        return isinstance(variable, tf.distribute.DistributedValues)
 
     def update(self, grads: list[tf.Tensor], state: list[tf.Tensor]) -> None:
         """Changes the variables, on every replica.

@@ -25,6 +25,18 @@ def op_types(function, *arguments) -> set[str]:
     return {node.op for body in bodies for node in body}
 
 
+def changes_outside_xla(function, *arguments) -> set[str]:
+    """Returns the ops that XLA does not compile and that change variables."""
+    graph = function.get_concrete_function(*arguments).graph.as_graph_def()
+    bodies = [graph.node]
+    for body in graph.library.function:
+        if not body.attr["_XlaMustCompile"].b:
+            bodies.append(body.node_def)
+    return {n.op for body in bodies for n in body if "VariableOp" in n.op} - {
+        "ReadVariableOp"
+    }
+
+
 def has_python(ops: set[str]) -> bool:
     return any("PyFunc" in op for op in ops)
 
@@ -85,3 +97,40 @@ def test_the_replica_step_compiles(tiny_records, name):
     losses, finite, _ = loop(*arguments)
     assert finite.numpy().tolist() == [True]
     assert losses[0] > 0
+
+
+def test_the_update_is_compiled(tiny_records):
+    found = {}
+    for xla in (False, True):
+        tiny = tiny_training.make(tiny_records, backbone="tiny", xla=xla)
+        found[xla] = changes_outside_xla(
+            compiled_loop.make(tiny.step),
+            iter(tiny.stream.dataset(0, 1)),
+            tf.constant(0, tf.int64),
+            tf.constant(1),
+        )
+    # What is left is the learning rate.
+    assert found[True] == {"AssignVariableOp"}
+    assert {"AssignSubVariableOp", "AssignAddVariableOp"} < found[False]
+
+
+def test_mirrored_variables_are_updated_without_xla(tiny_records):
+    """A worker that is alone has a replica of its own, and mirrored ones."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    tiny = tiny_training.make(
+        tiny_records, backbone="tiny", strategy=strategy, xla=True
+    )
+    assert tiny_training.take(tiny, [1])[1] == [True]
+
+
+def test_a_compiled_run_goes_on_exactly(tiny_records):
+    whole, first, second = (
+        tiny_training.make(tiny_records, backbone="tiny", xla=True)
+        for _ in range(3)
+    )
+    tiny_training.take(whole, [5])
+    tiny_training.take(first, [2])
+    second.state.restore(first.state.arrays(), first.state.document())
+    assert second.state.digest() == first.state.digest() != whole.state.digest()
+    tiny_training.take(second, [2, 1], first_step=2)
+    assert second.state.digest() == whole.state.digest()
