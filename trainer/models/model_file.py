@@ -8,7 +8,6 @@ the outputs in the score, and the calibration that is already in the logits.
 import json
 import os
 import pathlib
-import re
 import zipfile
 
 import keras
@@ -16,6 +15,7 @@ import numpy as np
 
 from storage import UserError, whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.models import portable_config
 
 CARD = "dataset.json"
 FORMAT = 1
@@ -56,24 +56,10 @@ def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
         for entry in source.infolist():
             data = source.read(entry)
             if entry.filename == "config.json":
-                data = _renumber_shared_objects(data.decode()).encode()
+                data = portable_config.make_portable(data.decode()).encode()
             sink.writestr(entry, data)
         sink.writestr(CARD, json.dumps(card, ensure_ascii=False))
     saved.unlink()
-
-
-def _renumber_shared_objects(config: str) -> str:
-    """Returns a config that does not depend on where objects lay in memory.
-
-    Keras 3.15 numbers shared objects by Python's id(), so that the same model
-    has another config in each process.
-    """
-    numbers: dict[str, int] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return match[1] + str(numbers.setdefault(match[2], len(numbers)))
-
-    return re.sub(r'("shared_object_id": )(\d+)', number, config)
 
 
 def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
