@@ -38,8 +38,9 @@ FLAGS = flags.FLAGS
 
 def main() -> None:
     path, format_ = pathlib.Path(FLAGS.model), FLAGS.format
-    check_packages(format_)
     output = make_output(FLAGS.output, path, format_)
+    check_packages(format_)
+    output.parent.mkdir(parents=True, exist_ok=True)
     devices.prepare("cpu")
     model, card = model_file.read(path)
     exported = export_formats.make_exported(model, card)
@@ -67,19 +68,22 @@ def check_packages(format_: str) -> None:
             f"--format={format_} needs Keras {first} or later, this is Keras "
             f"{version}: pip install 'keras>={first}'"
         )
-    for package in export_formats.NEEDS.get(format_, ()):
+    needs = export_formats.NEEDS.get(format_, ())
+    for package in needs:
         if importlib.util.find_spec(package) is None:
+            # Of onnx, the release that goes with TensorFlow's protobuf.
+            protobuf = importlib.metadata.version("protobuf")
             raise UserError(
                 f"--format={format_} needs the package {package}, which is "
-                "not installed: pip install -c constraints.txt "
-                + " ".join(export_formats.NEEDS[format_])
+                f"not installed: pip install {' '.join(needs)} "
+                f"protobuf=={protobuf}"
             )
 
 
 def make_output(
     output: str | None, model: pathlib.Path, format_: str
 ) -> pathlib.Path:
-    """Returns where to write, its folder made; checked before the work."""
+    """Returns where to write; checked before the work."""
     suffix = export_formats.SUFFIXES[format_]
     default = model.with_name(f"{model.stem}{suffix or '_saved_model'}")
     path = pathlib.Path(output) if output else default
@@ -97,7 +101,6 @@ def make_output(
         raise UserError(
             f"--output={path} is a file: expected the folder to write"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 

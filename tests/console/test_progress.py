@@ -186,7 +186,9 @@ def run_on_a_terminal(program: str, *, columns: int) -> str:
         cwd=commands.ROOT,
         stdout=theirs,
         stderr=theirs,
-        env=os.environ | {"PYTHONPATH": str(commands.ROOT)},
+        # Python 3.13 colours its tracebacks.
+        env=os.environ
+        | {"PYTHONPATH": str(commands.ROOT), "PYTHON_COLORS": "0"},
     )
     os.close(theirs)
     written = b""

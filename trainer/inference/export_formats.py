@@ -57,14 +57,14 @@ def make_metadata(card: dict) -> str:
 def write_saved_model(
     path: pathlib.Path, model: keras.Model, metadata: str
 ) -> None:
-    model.export(path, format="tf_saved_model", verbose=False)
+    model.export(str(path), format="tf_saved_model", verbose=False)
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / model_file.CARD).write_text(metadata, encoding="utf-8")
 
 
 def write_litert(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
-    model.export(path, format="litert", verbose=False)
+    model.export(str(path), format="litert", verbose=False)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(model_file.CARD, metadata)
 
@@ -74,7 +74,7 @@ def write_onnx(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
 
     # Keras 3.15 exports no model to ONNX that was never called.
     model(np.zeros((1, *model.input_shape[1:]), np.uint8))
-    model.export(path, format="onnx", verbose=False)
+    model.export(str(path), format="onnx", verbose=False)
     made = onnx.load(path)
     onnx.helper.set_model_props(made, {model_file.CARD: metadata})
     onnx.save(made, path)
