@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Runs the checks and the tests, on a fresh machine too: it makes .venv first.
 #
-#   scripts/test.sh [--full] [pytest arguments]
+#   scripts/test.sh [--full] [--lane=colab] [pytest arguments]
 #
-# --full adds the tests marked "long". Paths in pytest arguments are taken from
+# --full adds the tests marked "long". --lane=colab runs the tests on what
+# Colab has (Python 3.13, constraints-colab.txt) in .data/colab-venv, the long
+# ones marked "lane" too. Where there is no Python 3.13 it makes a Debian 13
+# tree for it in .data, which needs root and debootstrap. Paths in pytest arguments are taken from
 # the repository root, for example
 #   scripts/test.sh tests/tfrecord_builder/test_folds.py -k unseen
 # Nothing is left outside the repository. The end is pytest's closing line,
@@ -11,18 +14,37 @@
 set -uo pipefail
 # shellcheck source=scripts/venv.sh
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
+# shellcheck source=scripts/debian13.sh
+source "$root/scripts/debian13.sh"
 
+kind=dev
 selection=(-m "not long")
+full=
 arguments=()
 for argument in "$@"; do
-  if [[ $argument == --full ]]; then
-    selection=()
-  else
-    arguments+=("$argument")
-  fi
+  case $argument in
+    --full) full=1 ;;
+    --lane=colab)
+      kind=colab
+      selection=(-m "not long or lane")
+      ;;
+    --lane=*) fail "$argument: the lane is colab" ;;
+    *) arguments+=("$argument") ;;
+  esac
 done
+[[ -z $full ]] || selection=()
 
-set_up dev
+if [[ $kind == colab && -z ${READY_PYTHON:-} ]]; then
+  found=$(find_python 3.13) || exit 1
+  if [[ -z $found ]]; then
+    lacks=$(debian13_lacks)
+    [[ -n $lacks ]] || debian13_run bash "$root/scripts/test.sh" "$@"
+    echo "not run: the Colab lane: there is no Python 3.13, and no ${lacks//$'\n'/, no }"
+    exit 0
+  fi
+fi
+
+set_up "$kind"
 cd "$root" || exit 1
 
 # The whole tree keeps one style; a lapse is shown now and fails the run at

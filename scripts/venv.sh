@@ -3,8 +3,12 @@
 # the repository for everything that programs like to leave in HOME and /tmp.
 #
 #   source scripts/venv.sh
-#   set_up run|dev    sets $root, $python; TMPDIR, HOME and caches point under
-#                     .data/tmp and are removed when the script ends
+#   set_up run|dev|colab   sets $root, $python; TMPDIR, HOME and caches point
+#                          under .data/tmp and are removed when the script ends
+#   find_python VERSION…   prints a Python of one of these versions, or nothing
+#
+# "colab" is an environment of its own, .data/colab-venv, with the versions of
+# Colab's image.
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter of a new .venv;
 # READY_PYTHON=/path/to/python is one where all is installed already: it is used
@@ -17,31 +21,36 @@ fail() {
   exit 1
 }
 
-# True for a Python 3.11 to 3.13 that can make virtual environments.
+# True for a Python of one of the versions that can make virtual environments.
 _suits() {
   "$1" -c '
 import sys
-if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+if "%d.%d" % sys.version_info[:2] not in sys.argv[1:]:
     sys.exit(1)
-import ensurepip, venv' >/dev/null 2>&1
+import ensurepip, venv' "${@:2}" >/dev/null 2>&1
 }
 
-_find_python() {
-  local name
-  for name in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 \
-    python3 python; do
-    if _suits "$name"; then
+find_python() {
+  local version name
+  local -a names=(${PYTHON:+"$PYTHON"})
+  for version in "$@"; do
+    names+=("python$version")
+  done
+  names+=(python3 python)
+  for version in "$@"; do # What pyenv and uv keep off PATH.
+    names+=("$(pyenv root 2>/dev/null)/versions/$version".*/bin/python
+      "$(uv python find --no-project "$version" 2>/dev/null)")
+  done
+  for name in "${names[@]}"; do
+    if _suits "$name" "$@"; then
       echo "$name"
       return
     fi
     if [[ $name == "${PYTHON:-}" ]]; then
-      fail "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13 with the modules" \
-        "venv and ensurepip; set another or unset PYTHON"
+      fail "PYTHON=$PYTHON is no Python ($*) with the modules venv and" \
+        "ensurepip; set another or unset PYTHON"
     fi
   done
-  fail "no Python 3.11, 3.12 or 3.13 with the modules venv and ensurepip was" \
-    "found; install one (Debian, Ubuntu: apt-get install python3-venv) or" \
-    "set PYTHON=/path/to/python3"
 }
 
 # What an installation depends on: the lists, the interpreter, the place.
@@ -55,30 +64,41 @@ print(digest.hexdigest())
 EOF
 }
 
-# Makes or mends .venv; "run" installs what a user needs, "dev" the tests too.
+# Makes or mends the environment; "run" installs what a user needs, "dev" and
+# "colab" the tests too.
 _make_venv() {
-  local kind=$1 venv="$root/.venv" stamp="$root/.venv/.installed"
+  local kind=$1 venv="$root/.venv" constraints=constraints.txt
   local base digest start=$SECONDS
+  local -a versions=(3.11 3.12 3.13)
   if [[ -n ${READY_PYTHON:-} ]]; then
     python=$READY_PYTHON
     return
   fi
+  if [[ $kind == colab ]]; then
+    venv="$root/.data/colab-venv" constraints=constraints-colab.txt
+    versions=(3.13)
+  fi
+  local stamp="$venv/.installed"
   python="$venv/bin/python"
-  if ! _suits "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
-    base=$(_find_python) || exit 1
-    echo "making .venv with $("$base" --version) ($base)"
+  if ! _suits "$python" "${versions[@]}" ||
+    ! "$python" -m pip --version >/dev/null 2>&1; then
+    base=$(find_python "${versions[@]}") || exit 1
+    [[ -n $base ]] || fail "no Python (${versions[*]}) with the modules venv" \
+      "and ensurepip was found; install one (Debian, Ubuntu: apt-get install" \
+      "python3-venv) or set PYTHON=/path/to/python3"
+    echo "making $venv with $("$base" --version) ($base)"
     "$base" -m venv --clear "$venv" || fail "$base could not make $venv"
   fi
 
   local lists=(requirements.txt)
-  local more=(requirements-common.txt constraints.txt pyproject.toml)
+  local more=(requirements-common.txt "$constraints" pyproject.toml)
   local with_dev
   with_dev=$(_digest requirements.txt requirements-dev.txt "${more[@]}")
-  if [[ $kind == dev ]]; then
+  if [[ $kind == run ]]; then
+    digest=$(_digest requirements.txt "${more[@]}")
+  else
     lists+=(requirements-dev.txt)
     digest=$with_dev
-  else
-    digest=$(_digest requirements.txt "${more[@]}")
   fi
   # What serves the tests serves a run.
   if [[ -f $stamp ]] &&
@@ -86,12 +106,12 @@ _make_venv() {
     return
   fi
 
-  echo "installing ${lists[*]} into .venv (the first time takes minutes)"
+  echo "installing ${lists[*]} into $venv (the first time takes minutes)"
   # pip takes the "-e ." in requirements.txt from the current folder.
   (
     cd "$root" || exit 1
     PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-      "$python" -m pip install -qq --no-input -c constraints.txt \
+      "$python" -m pip install -qq --no-input -c "$constraints" \
       "${lists[@]/#/-r}" </dev/null
   ) || fail "pip could not install ${lists[*]} into $venv (see above)"
   printf '%s\n' "$digest" >"$stamp.new" && mv "$stamp.new" "$stamp"

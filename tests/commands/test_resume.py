@@ -186,6 +186,7 @@ def calm(tiny_records, tmp_path_factory):
 
 
 @pytest.mark.long
+@pytest.mark.lane
 def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
     """Nor do another loop length, other threads and another cadence."""
     backup_dir = tmp_path / "b"
@@ -241,6 +242,7 @@ def test_stops_in_good_order_change_nothing(tiny_records, tmp_path, calm):
 
 
 @pytest.mark.long
+@pytest.mark.lane
 def test_a_kill_between_update_and_count_changes_nothing(
     tiny_records, tmp_path, calm, monkeypatch
 ):
@@ -318,6 +320,7 @@ def test_a_great_loss_counts_as_bad(tiny_records, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.lane
 def test_rollback_passes_over_the_batch_however_often_killed(
     tiny_records, tmp_path, caplog
 ):
@@ -346,6 +349,7 @@ def test_rollback_passes_over_the_batch_however_often_killed(
 
 
 @pytest.mark.long
+@pytest.mark.lane
 def test_rollback_gives_up_when_too_many_steps_are_bad(tiny_records, tmp_path):
     leg = Leg(tiny_records, tmp_path / "b", poisoned=range(15), rollback=True)
     with pytest.raises(BadStepError, match="more than 10 steps"):
