@@ -46,7 +46,7 @@ find_python() {
       echo "$name"
       return
     fi
-    if [[ $name == "${PYTHON:-}" ]]; then
+    if [[ -n $name && $name == "${PYTHON:-}" ]]; then
       fail "PYTHON=$PYTHON is no Python ($*) with the modules venv and" \
         "ensurepip; set another or unset PYTHON"
     fi
