@@ -85,8 +85,9 @@ def main() -> int:
     if FLAGS.dry_run:
         return describe(loop)
     files = make_workdir(path, loop)
-    with loop.limits, cache or contextlib.nullcontext(), loop.backup:
-        with contextlib.suppress(StopError):
+    with cache or contextlib.nullcontext(), loop.backup:
+        # The last wait, after these limits, may be ended by a signal.
+        with contextlib.suppress(StopError), loop.limits:
             if loop.run([*recipe.make_warm_start(step, state), files]):
                 loop.limits.stop_at_once()
                 best = recipe.build_best(state, data, devices=used)

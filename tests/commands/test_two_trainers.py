@@ -117,7 +117,9 @@ def test_of_two_starts_one_goes_on(
             time.sleep(gap)
     if pauses is not None:
         paused = trainers[pauses]
-        while "training" not in paused.text() and paused.process.poll() is None:
+        while "Starting at" not in paused.text() and (
+            paused.process.poll() is None
+        ):
             time.sleep(0.05)
         paused.process.send_signal(signal.SIGSTOP)
         time.sleep(lag / SCALE + 2 * WATCH)
@@ -132,8 +134,9 @@ def test_one_that_was_paused_leaves_the_run_to_its_successor(
     tiny_records, tmp_path, mounts, calm, lag
 ):
     first = Trainer(tiny_records, mounts[0], tmp_path / "work0")
-    first.wait_for("training")
-    time.sleep(lag / SCALE + WATCH)
+    while not list(mounts[0].glob("backup-*.json")):
+        time.sleep(0.05)
+    time.sleep(lag / SCALE)
     first.process.send_signal(signal.SIGSTOP)
     time.sleep(lag / SCALE)
     second = Trainer(tiny_records, mounts[1], tmp_path / "work1")

@@ -66,8 +66,9 @@ def main() -> None:
         if step % SAVE_EVERY == 0:
             heartbeat.check()
             (local / "save.zip").write_text(json.dumps([step, value]))
+            generation = Generation(lease.leg, step, step, lease.token)
             generations.write(
-                Generation(lease.leg, step, 0, lease.token),
+                generation,
                 local / "save.zip",
                 first_leg=1,
                 identity={},
@@ -75,8 +76,7 @@ def main() -> None:
             heartbeat.check()
             with contextlib.suppress(OSError):  # A mount's: until the next.
                 generations.prune(
-                    leg=lease.leg,
-                    token=lease.token,
+                    newest=generation,
                     first_leg=1,
                     known=known,
                     settle_seconds=900.0 / float(scale),

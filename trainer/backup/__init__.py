@@ -1,6 +1,7 @@
 """Backups of a run, and the resume from them.
 
 backup_and_restore  the callback: when a save is made
+save_thread         saves on a thread, whatever hangs
 backup_folder       who owns the folder; saves and restores a run
 generations         one backup each: named, verified, listed and pruned
 archive             one file of arrays and a document

@@ -9,20 +9,21 @@ training waits only for the variables to be copied.
         folder -> read back -> manifest -> delete what is no longer needed
 """
 
+import functools
 import json
-import threading
 import time
 
 import keras
-import numpy as np
 from absl import logging
 
-from storage import LostError
 from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.save_thread import SaveThread
 from trainer.runtime.run_state import RunState
 
-_LONGEST_WAIT_SECONDS = 900.0  # For the last save; a mount may hang forever.
 _UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
+
+
+_Progress = tuple[int, int, int]
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
@@ -42,8 +43,6 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     The other arguments are flags, see flags/trainer/machine_flags.py.
 
     Attributes:
-        saves: Saves that succeeded.
-        failures: Saves that failed.
         copy_seconds: Time that training waited for the variables' copies.
     """
 
@@ -64,12 +63,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.backup_every_steps = backup_every_steps
         self.restart = restart
         self.chief = chief
-        self.saves = self.failures = 0
         self.copy_seconds = 0.0
-        self._longest_save = 0.0
-        self._saved: tuple[int, int, int] | None = None
+        self._thread = SaveThread(folder.url)
+        self._saved: _Progress | None = None
         self._due = float("inf")
-        self._thread: threading.Thread | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Restores the newest complete generation, if there is one."""
@@ -94,11 +91,12 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         del batch, logs
         self.folder.refuse_if_lost()
         began = time.monotonic()
+        self._thread.mind()
         by_time = self.backup_every_seconds and began >= self._due
         by_step = self.backup_every_steps and (
             self.state.step % self.backup_every_steps == 0
         )
-        if (by_time or by_step) and not self._busy():
+        if (by_time or by_step) and not self._thread.is_busy:
             self.save()
             self.state.count_backup_seconds(time.monotonic() - began)
 
@@ -119,15 +117,31 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def __enter__(self) -> "BackupAndRestore":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Waits for the save under way and gives the folder back."""
-        self.wait()
+    def __exit__(
+        self, kind: type[BaseException] | None = None, *_: object
+    ) -> None:
+        """Waits for the save under way and gives the folder back.
+
+        A Ctrl-C that ends the run does not wait.
+        """
+        if kind is None or issubclass(kind, Exception):
+            self.wait()
         self.folder.release()
 
     @property
     def leg(self) -> int:
         """Number of this start of the command, after on_train_begin."""
         return self.folder.leg if self.chief else 1
+
+    @property
+    def saves(self) -> int:
+        """Saves that succeeded."""
+        return self._thread.saves
+
+    @property
+    def failures(self) -> int:
+        """Saves that failed, and times that one was reported to hang."""
+        return self._thread.failures
 
     @property
     def is_saved(self) -> bool:
@@ -140,7 +154,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         upload = 0.0
         if self.folder.on_mount:
             upload = self.folder.archive_bytes / _UPLOAD_BYTES_PER_SECOND
-        return 2.0 * max(self._longest_save, 2.0) + upload
+        return 2.0 * max(self._thread.longest, 2.0) + upload
 
     def save(self) -> None:
         """Copies the state and saves it in the background."""
@@ -153,25 +167,15 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         arrays, document = self.state.arrays(), self.state.document()
         document = json.loads(json.dumps(document))
         self.copy_seconds += time.monotonic() - began
-        self._thread = threading.Thread(
-            target=self._save,
-            args=(arrays, document, self._progress()),
-            daemon=True,
+        self._thread.start(
+            document["step"],
+            functools.partial(self.folder.store, arrays, document),
+            functools.partial(setattr, self, "_saved", self._progress()),
         )
-        self._thread.start()
 
     def wait(self) -> None:
-        """Waits for the save under way, if there is one."""
-        if self._thread is None:
-            return
-        self._thread.join(_LONGEST_WAIT_SECONDS)
-        if self._thread.is_alive():
-            logging.error(
-                "BACKUP FAILED: %s has not answered for %.0f minutes",
-                self.folder.url,
-                _LONGEST_WAIT_SECONDS / 60,
-            )
-        self._thread = None
+        """Waits for the save under way, if there is one, but not for ever."""
+        self._thread.wait()
 
     def restore(self) -> bool:
         """Goes (back) to the newest generation that is whole, if any."""
@@ -181,40 +185,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._saved = self._progress()
         return True
 
-    def _progress(self) -> tuple[int, int, int]:
+    def _progress(self) -> _Progress:
         """Returns what identifies a state of the run."""
         return (
             self.state.step,
             len(self.state.history),
             len(self.state.bad_steps),
         )
-
-    def _busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def _save(
-        self,
-        arrays: dict[str, np.ndarray],
-        document: dict,
-        progress: tuple[int, int, int],
-    ) -> None:
-        """Runs on the background thread; never raises."""
-        began = time.monotonic()
-        try:
-            self.folder.store(arrays, document)
-            self._saved = progress
-            self.saves += 1
-        except LostError:
-            pass  # The steps end at the next refuse_if_lost().
-        except Exception as error:  # Training goes on, whatever failed here.
-            self.failures += 1
-            logging.error(
-                "BACKUP FAILED at step %d: %s: %s. Training goes on; the next "
-                "one is tried in time. Failures so far: %d",
-                document["step"],
-                type(error).__name__,
-                error,
-                self.failures,
-            )
-        seconds = time.monotonic() - began
-        self._longest_save = max(self._longest_save, seconds)

@@ -3,6 +3,7 @@
 look (reads only) -> acquire -> restore -> store, again and again -> release
 """
 
+import itertools
 import pathlib
 import zipfile
 from collections.abc import Mapping
@@ -66,7 +67,8 @@ class BackupFolder:
         )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
-        self._attempt = 0
+        self._saves = itertools.count()
+        self._attempts = itertools.count()
         self._known: set[Generation] = set()
 
     @property
@@ -113,6 +115,8 @@ class BackupFolder:
         self.lease.acquire()
         self._known = set(self.generations.listing())
         self.local_dir.mkdir(parents=True, exist_ok=True)
+        for path in self.local_dir.glob("save*"):
+            path.unlink()  # Of a process that was killed.
         self.guard.remember()
         if self.guard.shares_disk_with(self.local_dir):
             logging.warning(
@@ -200,19 +204,19 @@ class BackupFolder:
             OSError: It could not be stored.
             storage.LostError: Another trainer owns the folder.
         """
-        path = self.local_dir / "save.zip"
+        # A save that hangs in the mount still has its own.
+        path = self.local_dir / f"save-{next(self._saves)}.zip"
         try:
             archive.write(path, arrays, document)
             self.archive_bytes = path.stat().st_size
             first_leg = document["legs"][0]["leg"]
-            self._write(path, document["step"], first_leg)
+            newest = self._write(path, document["step"], first_leg)
         finally:
             path.unlink(missing_ok=True)
         try:
             self.check()
             self.generations.prune(
-                leg=self.leg,
-                token=self.lease.token,
+                newest=newest,
                 first_leg=first_leg,
                 known=self._known,
                 settle_seconds=self.settle_seconds,
@@ -228,14 +232,15 @@ class BackupFolder:
         finally:
             path.unlink(missing_ok=True)
 
-    def _write(self, path: pathlib.Path, step: int, first_leg: int) -> None:
+    def _write(
+        self, path: pathlib.Path, step: int, first_leg: int
+    ) -> Generation:
         """Writes a generation, each try under a name of its own."""
 
-        def write() -> None:
+        def write() -> Generation:
             generation = Generation(
-                self.leg, step, self._attempt, self.lease.token
+                self.leg, step, next(self._attempts), self.lease.token
             )
-            self._attempt += 1
             self.check()
             try:
                 self.generations.write(
@@ -247,8 +252,9 @@ class BackupFolder:
             except OSError:
                 self._discard(generation)
                 raise
+            return generation
 
-        retry.retry(
+        return retry.retry(
             write,
             f"Backup at step {step}",
             handles=retry.is_os_error,

@@ -42,6 +42,11 @@ class Generation:
         return f"{self.stem}.json"
 
     @property
+    def claim(self) -> tuple[int, str]:
+        """What the lease of its leg is known by."""
+        return self.leg, self.token
+
+    @property
     def stem(self) -> str:
         return (
             f"backup-{self.leg:04d}-{self.step:09d}-{self.attempt:03d}-"
@@ -174,8 +179,7 @@ class Generations:
     def prune(
         self,
         *,
-        leg: int,
-        token: str,
+        newest: Generation,
         first_leg: int,
         known: set[Generation],
         settle_seconds: float,
@@ -189,9 +193,9 @@ class Generations:
         one of this run has settled.
 
         Args:
-            leg: This leg; generations of a higher one are not deleted.
-            token: Of this leg's lease; nor are those of an equal leg with a
-                greater one, which owns the folder then.
+            newest: What this leg has just written. Not deleted are those of a
+                higher leg, those of an equal leg with a greater token, which
+                owns the folder then, and later attempts of this leg.
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
                 Others of theirs arrived late and are deleted.
@@ -201,16 +205,15 @@ class Generations:
         backups = [
             b
             for b in self.newest_first()
-            if (b.generation.leg, b.generation.token) <= (leg, token)
+            if b.generation.claim < newest.claim
+            or b.generation.claim == newest.claim
+            and b.generation.attempt <= newest.attempt
         ]
         complete = [
             b
             for b in backups
             if b.manifest
-            and (
-                (b.generation.leg, b.generation.token) == (leg, token)
-                or b.generation in known
-            )
+            and (b.generation.claim == newest.claim or b.generation in known)
         ]
         mine = [b for b in complete if b.manifest.get("run") == first_leg]
         others = [b for b in complete if b not in mine]

@@ -10,8 +10,12 @@ from types import FrameType
 from storage import UserError
 
 
-class StopError(Exception):
-    """Leaves work that a signal or the time limit interrupts."""
+class StopError(BaseException):
+    """Leaves work that a signal or the time limit interrupts.
+
+    Like KeyboardInterrupt it is no Exception: what handles any failure of the
+    work that it comes in must not handle it.
+    """
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,5 +1,6 @@
 """The backup of a run: whatever happens to a save, a resume is right."""
 
+import contextlib
 import errno
 import json
 import logging
@@ -12,7 +13,12 @@ import tiny_run
 from storage import UserError, local_folder, retry
 from storage.local_folder import LocalFolder
 from storage.ownership.heartbeat import Heartbeat
-from trainer.backup import backup_folder, generations
+from trainer.backup import (
+    backup_and_restore,
+    backup_folder,
+    generations,
+    save_thread,
+)
 from trainer.runtime import run_state
 
 
@@ -154,8 +160,9 @@ def test_a_kill_while_the_archive_is_made_changes_nothing(run_dirs):
     run = tiny_run.begin(*run_dirs)
     tiny_run.step(run, 2)
     assert tiny_run.save(run)
-    run_dirs[1].joinpath("save.zip").write_bytes(b"PK half an archive")
+    run_dirs[1].joinpath("save-0.zip").write_bytes(b"PK half an archive")
     again = tiny_run.begin(*run_dirs)
+    assert not any(run_dirs[1].glob("save*"))
     assert again.state.step == 2
     tiny_run.step(again)
     assert tiny_run.save(again)
@@ -306,6 +313,109 @@ def test_one_save_in_flight_at_most_and_training_does_not_wait(
         (1, tiny_run.expected_weight(1)),
         (4, tiny_run.expected_weight(4)),
     ]
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        for module in (save_thread, backup_and_restore):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def hang(monkeypatch):
+    """Returns a function that makes the next uploads hang, as a mount may."""
+    gate, left, upload = threading.Event(), [], LocalFolder.upload
+
+    def hanging(self, path, name):
+        if left:
+            left.pop()
+            assert gate.wait(60)
+        upload(self, path, name)
+
+    def start(count):
+        left.extend([None] * count)
+        return gate
+
+    monkeypatch.setattr(LocalFolder, "upload", hanging)
+    yield start
+    gate.set()
+
+
+def reports(caplog):
+    return [
+        r.getMessage()
+        for r in caplog.records
+        if r.getMessage().startswith("BACKUP FAILED")
+    ]
+
+
+def test_a_mount_that_hangs_is_reported_again_and_again(
+    run_dirs, monkeypatch, caplog, hang
+):
+    clock = Clock(monkeypatch)
+    run = tiny_run.begin(*run_dirs, backup_every_seconds=300.0)
+    gate = hang(99)
+    for _ in range(600):  # Ten hours, a step a minute.
+        clock.now += 60.0
+        tiny_run.step(run)
+        run.callback.on_train_batch_end(0)
+    found = reports(caplog)
+    assert found[0] == (
+        f"BACKUP FAILED: the save of step 5 has not ended for 5 minutes: "
+        f"{run_dirs[0]} does not answer. Failures so far: 1"
+    )
+    # After 15 minutes another one is tried, which hangs, too.
+    assert "save of step 20 has not ended for 5 minutes" in found[3]
+    assert len(found) == run.callback.failures == 119
+    assert len(list(run_dirs[1].glob("save-*.zip"))) == 2
+    gate.set()
+    run.callback.on_train_end()
+    assert run.callback.is_saved
+    assert not list(run_dirs[1].glob("save*"))
+    assert tiny_run.begin(*run_dirs).state.step == 600
+
+
+def test_the_next_save_does_not_share_anything_with_one_that_hangs(
+    run_dirs, monkeypatch, hang
+):
+    clock = Clock(monkeypatch)
+    run = tiny_run.begin(*run_dirs, backup_every_seconds=300.0)
+    gate = hang(1)
+    for _ in range(20):
+        clock.now += 60.0
+        tiny_run.step(run)
+        run.callback.on_train_batch_end(0)
+    run.callback.wait()
+    tiny_run.step(run, 5)
+    assert run.callback.saves == 1
+    gate.set()  # The mount answers, and an old state arrives last.
+    run.callback._thread._given_up.thread.join()
+    assert run.callback.saves == 2
+    steps = [g.step for g in sorted(run.folder.generations.listing())]
+    assert sorted(steps) == [5, 20]
+    looks = tiny_run.make(*run_dirs)
+    assert looks.callback.restore()
+    assert looks.state.step == 20
+    assert tiny_run.weight(looks) == tiny_run.expected_weight(20)
+    assert tiny_run.save(run)  # Of what was done since; nothing is forgotten.
+    assert tiny_run.begin(*run_dirs).state.step == 25
+
+
+def test_a_ctrl_c_does_not_wait_for_a_mount_that_hangs(run_dirs, hang):
+    run = tiny_run.begin(*run_dirs)
+    hang(1)
+    tiny_run.step(run)
+    run.callback.save()
+    with contextlib.suppress(KeyboardInterrupt), run.callback:
+        raise KeyboardInterrupt
+    assert run.callback._thread.is_busy
+    assert not run.folder.heartbeat.is_alive
 
 
 def test_the_end_is_saved_once_and_the_evaluation_counts(run_dirs):

@@ -154,10 +154,9 @@ def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
     assert store.newest_first()[0].why == "it has no manifest"
 
 
-def prune(store, *, leg=1, run=1, known=(), settle=60.0):
+def prune(store, *, leg=1, attempt=999, run=1, known=(), settle=60.0):
     store.prune(
-        leg=leg,
-        token="b",
+        newest=Generation(leg, 10**8, attempt, "b"),
         first_leg=run,
         known=set(known),
         settle_seconds=settle,
@@ -237,6 +236,18 @@ def test_of_two_equal_legs_the_owner_s_are_left_alone(store, tmp_path):
     add(store, tmp_path, 2, 21, token="a")  # Lost the folder to "b".
     prune(store, leg=2)
     assert 21 not in [g.step for g in store.listing()]
+
+
+def test_a_save_that_comes_back_late_leaves_later_ones_alone(store, tmp_path):
+    """It hung in the mount, and another save is being written meanwhile."""
+    late = Generation(1, 30, 3, "b")
+    (tmp_path / "backup" / late.archive).write_bytes(b"half")
+    for attempt in range(3):
+        add(store, tmp_path, 1, 10, attempt)
+    prune(store, attempt=2)
+    assert late in store.listing()
+    prune(store, attempt=3)
+    assert late not in store.listing()
 
 
 def test_the_run_before_a_restart_stays_until_this_one_has_settled(

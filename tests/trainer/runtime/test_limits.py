@@ -60,6 +60,21 @@ def test_stop_at_once():
             found.stop_at_once()
 
 
+def test_what_survives_any_failure_does_not_survive_a_stop():
+    """The report, say: a run is complete without it."""
+
+    def make_report():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            pytest.fail("the signal was swallowed")
+
+    with Limits(max_minutes=0) as found:
+        found.stop_at_once()
+        with pytest.raises(StopError):
+            make_report()
+
+
 def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
     monkeypatch.setattr(limits, "_process_age", lambda: 50.0)
     found = Limits(max_minutes=1.0)
