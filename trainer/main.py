@@ -40,6 +40,7 @@ from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits, StopError
 from trainer.runtime.profiler import Profiler
 from trainer.runtime.run_state import RunState
+from trainer.runtime.workers import Workers
 from trainer.stream import training_data
 from trainer.stream.shard_cache import ShardCache
 from trainer.stream.training_data import TrainingData
@@ -75,7 +76,7 @@ def main() -> int:
         step=step,
         state=state,
         evaluation=evaluation,
-        backup=make_backup(folder, state),
+        backup=make_backup(folder, step, state),
         profiler=command.with_flags(
             Profiler, state=state, folder=path / "profile"
         ),
@@ -188,13 +189,16 @@ def make_evaluation(
     )
 
 
-def make_backup(folder: BackupFolder, state: RunState) -> BackupAndRestore:
+def make_backup(
+    folder: BackupFolder, step: TrainStep, state: RunState
+) -> BackupAndRestore:
     """Returns the callback that backs the run up."""
     return command.with_flags(
         BackupAndRestore,
         folder=folder,
         state=state,
         chief=workers.is_chief(),
+        workers=Workers(step.strategy),
     )
 
 

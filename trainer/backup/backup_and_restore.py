@@ -16,9 +16,11 @@ import time
 import keras
 from absl import logging
 
+from storage import UserError
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.save_thread import SaveThread
 from trainer.runtime.run_state import RunState
+from trainer.runtime.workers import Workers
 
 _UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
 
@@ -39,6 +41,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         state: The run; restored on_train_begin, saved from then on.
         chief: Whether this process is the one that writes. The others of a
             run on several machines only restore.
+        workers: All workers of the run; None if this process is the only one.
 
     The other arguments are flags, see flags/trainer/machine_flags.py.
 
@@ -55,6 +58,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         backup_every_seconds: float,
         backup_every_steps: int,
         restart: bool,
+        workers: Workers | None = None,
     ):
         super().__init__(folder.url, delete_checkpoint=False)
         self.folder = folder
@@ -63,6 +67,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.backup_every_steps = backup_every_steps
         self.restart = restart
         self.chief = chief
+        self._workers = workers
         self.copy_seconds = 0.0
         self._thread = SaveThread(folder.url)
         self._saved: _Progress | None = None
@@ -178,12 +183,37 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._thread.wait()
 
     def restore(self) -> bool:
-        """Goes (back) to the newest generation that is whole, if any."""
+        """Goes (back) to the newest generation that is whole, if any.
+
+        Of several workers the chief chooses it, and all of them go to it.
+
+        Raises:
+            storage.UserError: A worker cannot go to what the chief chose.
+        """
         self.wait()
-        if not self.folder.restore(self.state):
-            return False
-        self._saved = self._progress()
-        return True
+        if self._workers is None:
+            restored = self.folder.restore(self.state)
+        else:
+            restored = self._restore_together(self._workers)
+        if restored:
+            self._saved = self._progress()
+        return restored
+
+    def _restore_together(self, workers: Workers) -> bool:
+        restored = self.chief and self.folder.restore(self.state)
+        stem = workers.from_chief(self.folder.restored if restored else "")
+        if stem and not self.chief:
+            restored = self.folder.restore_chosen(self.state, stem)
+        mine = f"{self.folder.restored if restored else ''}:{self.state.step}"
+        chief_s = workers.from_chief(mine)
+        if workers.any(mine != chief_s):
+            raise UserError(
+                f"the workers are not at the same step: the chief went to "
+                f"{chief_s} (backup:step), this worker to {mine}. See that all "
+                f"of them are shown the same files in {self.folder.url}, and "
+                "start all of them again with the same command"
+            )
+        return restored
 
     def _progress(self) -> _Progress:
         """Returns what identifies a state of the run."""

@@ -5,6 +5,7 @@ look (reads only) -> acquire -> restore -> store, again and again -> release
 
 import itertools
 import pathlib
+import time
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from trainer.backup import identity as identity_lib
 from trainer.backup.generations import Backup, Generation, Generations
 from trainer.runtime.run_state import RunState
 
+_UNUSABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+_VISIBLE_SECONDS = 600.0  # Until a mount shows what another machine wrote.
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
 _OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
@@ -40,6 +43,7 @@ class BackupFolder:
     Attributes:
         leg: Number of this start of the run, after acquire().
         archive_bytes: Size of the last archive.
+        restored: The generation that the run was last restored from, if any.
 
     Raises:
         storage.UserError: It is on a mount that is missing.
@@ -67,6 +71,7 @@ class BackupFolder:
         )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
+        self.restored = ""
         self._saves = itertools.count()
         self._attempts = itertools.count()
         self._known: set[Generation] = set()
@@ -182,6 +187,7 @@ class BackupFolder:
                 )
                 failure = error
             else:
+                self.restored = backup.generation.stem
                 logging.info(
                     "RESUMED at step %d (backup of leg %d; this is leg %d)",
                     state.step,
@@ -192,6 +198,35 @@ class BackupFolder:
         if failure:
             raise failure
         return False
+
+    def restore_chosen(self, state: RunState, stem: str) -> bool:
+        """Restores the run from a generation that another worker chose.
+
+        Args:
+            state: The run.
+            stem: The generation's name. A mount may show it some time later.
+
+        Returns:
+            Whether it could be restored.
+        """
+        self.local_dir.mkdir(parents=True, exist_ok=True)
+        end = time.monotonic() + _VISIBLE_SECONDS
+        while True:
+            for backup in self.generations.newest_first():
+                if backup.generation.stem != stem or not backup.manifest:
+                    continue
+                try:
+                    self._read(backup, state)
+                except UserError:
+                    raise
+                except _UNUSABLE as error:
+                    logging.warning("%s cannot be read: %s", stem, error)
+                else:
+                    self.restored = stem
+                    return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(1.0)
 
     def store(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
         """Adds a generation, then deletes what is no longer needed.

@@ -9,10 +9,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from storage import UserError
 
+_TEXT_BYTES = 255
 # What a collective operation ends with when a worker does not answer.
 _GONE = (
     tf.errors.UnavailableError,
@@ -50,6 +52,24 @@ class Workers:
         if self.count == 1:
             return flag
         return float(self._sum(tf.constant(float(flag)))) > 0
+
+    def from_chief(self, text: str) -> str:
+        """Returns the chief's text; all of them must ask together.
+
+        Args:
+            text: At most 255 bytes; what the others give is not looked at.
+        """
+        if self.count == 1:
+            return text
+        # Each of the chief's replicas adds it once, and a 1 that counts them.
+        values = np.zeros(_TEXT_BYTES + 1, np.float32)
+        if is_chief():
+            data = text.encode()
+            values[: len(data)] = list(data)
+            values[-1] = 1.0
+        summed = self._sum(tf.constant(values)).numpy()
+        data = np.rint(summed[:-1] / summed[-1]).astype(np.uint8)
+        return data.tobytes().rstrip(b"\0").decode()
 
     @functools.cached_property
     def _sum(self) -> Callable[[tf.Tensor], tf.Tensor]:

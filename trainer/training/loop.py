@@ -82,7 +82,8 @@ class TrainingLoop:
         callbacks = keras.callbacks.CallbackList(
             [self.backup, self.profiler, *callbacks], model=self.step.core
         )
-        callbacks.on_train_begin()
+        with self._workers.missed():
+            callbacks.on_train_begin()
         self.state.begin_leg(self.backup.leg, self.devices.description)
         logging.info(
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)

@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import threading
+from concurrent import futures
 
 import keras
 import pytest
@@ -375,6 +376,8 @@ def test_a_mount_that_hangs_is_reported_again_and_again(
     assert len(found) == run.callback.failures == 119
     assert len(list(run_dirs[1].glob("save-*.zip"))) == 2
     gate.set()
+    while list(run_dirs[1].glob("save-*.zip")):  # Both come back.
+        pass
     run.callback.on_train_end()
     assert run.callback.is_saved
     assert not list(run_dirs[1].glob("save*"))
@@ -447,6 +450,127 @@ def test_a_worker_that_is_not_the_chief_only_reads(run_dirs):
     worker.callback.__exit__()
     assert sorted(p.name for p in run_dirs[0].rglob("*")) == before
     assert worker.callback.is_saved
+
+
+class TwoWorkers:
+    """What runtime/workers.py does, between two threads of this process."""
+
+    def __init__(self):
+        self.barrier = threading.Barrier(2, timeout=60)
+        self.values = {}
+
+    def of(self, *, chief):
+        shared = self
+
+        class Worker:
+            def _gather(self, value):
+                shared.values[chief] = value
+                shared.barrier.wait()
+                values = dict(shared.values)
+                shared.barrier.wait()
+                return values
+
+            def from_chief(self, text):
+                return self._gather(text)[True]
+
+            def any(self, flag):
+                return any(self._gather(flag).values())
+
+        return Worker()
+
+
+def both(chief, worker, act):
+    """Returns what `act` returns or raises for each of two workers."""
+
+    def attempt(run):
+        try:
+            return act(run)
+        except UserError as error:
+            return error
+
+    with futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(attempt, [chief, worker]))
+
+
+@pytest.fixture
+def workers(run_dirs):
+    """A chief at step 2, saved, and another worker that was restored there."""
+    shared = TwoWorkers()
+    chief = tiny_run.make(*run_dirs, workers=shared.of(chief=True))
+    worker = tiny_run.make(
+        run_dirs[0],
+        run_dirs[1].with_name("other"),
+        chief=False,
+        workers=shared.of(chief=False),
+    )
+    both(chief, worker, lambda run: run.callback.on_train_begin())
+    for run in (chief, worker):
+        run.state.begin_leg(run.callback.leg, "a test")
+        tiny_run.step(run, 2)
+    assert tiny_run.save(chief)
+    return chief, worker
+
+
+def test_workers_go_back_to_the_same_state_during_a_slow_save(
+    workers, monkeypatch
+):
+    chief, worker = workers
+    for run in workers:
+        tiny_run.step(run, 2)
+    seen, gate = threading.Event(), threading.Event()
+    upload = LocalFolder.upload
+
+    def slow(self, path, name):
+        seen.set()
+        assert gate.wait(60)
+        upload(self, path, name)
+
+    monkeypatch.setattr(LocalFolder, "upload", slow)
+    chief.callback.save()
+    assert seen.wait(60)
+    for run in workers:
+        tiny_run.step(run, 3)
+    threading.Timer(1.0, gate.set).start()
+    assert both(*workers, lambda run: run.callback.restore()) == [True, True]
+    assert [run.state.step for run in workers] == [4, 4]
+    assert tiny_run.weight(worker) == tiny_run.expected_weight(4)
+
+
+def test_a_worker_waits_for_what_the_chief_chose(workers, monkeypatch):
+    chief, worker = workers
+    for run in workers:
+        tiny_run.step(run, 2)
+    assert tiny_run.save(chief)
+    listing, looks = worker.folder.generations.listing, []
+
+    def late():
+        looks.append(None)
+        found = listing()
+        return found if len(looks) > 2 else dict([*found.items()][:1])
+
+    monkeypatch.setattr(worker.folder.generations, "listing", late)
+    assert both(*workers, lambda run: run.callback.restore()) == [True, True]
+    assert [run.state.step for run in workers] == [4, 4]
+
+
+def test_workers_that_cannot_agree_refuse(workers, monkeypatch):
+    _, worker = workers
+    monkeypatch.setattr(backup_folder, "_VISIBLE_SECONDS", 0.0)
+    monkeypatch.setattr(worker.folder.generations, "listing", dict)
+    ended = both(*workers, lambda run: run.callback.restore())
+    assert [type(error) for error in ended] == [UserError, UserError]
+    assert "the workers are not at the same step" in str(ended[0])
+
+
+def test_workers_without_a_backup_begin_together(run_dirs):
+    shared = TwoWorkers()
+    chief = tiny_run.make(*run_dirs, workers=shared.of(chief=True))
+    worker = tiny_run.make(
+        *run_dirs, chief=False, workers=shared.of(chief=False)
+    )
+    ended = both(chief, worker, lambda run: run.callback.on_train_begin())
+    assert ended == [None, None]
+    assert [run.state.step for run in (chief, worker)] == [0, 0]
 
 
 def test_a_trainer_whose_folder_was_taken_stops(run_dirs):
