@@ -16,7 +16,11 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from trainer.models import backbones, network  # noqa: E402
+from trainer.models import (  # noqa: E402
+    backbones,
+    network,
+    training_layers,
+)
 
 OUTPUTS = {"grapheme_root": 168, "vowel_diacritic": 11, "consonant": 7}
 
@@ -43,7 +47,7 @@ def main(argv):
 
 
 def build(name: str, policy: str) -> keras.Model:
-    return network.build_core(
+    core = network.build_core(
         backbone=name,
         height=_SIZE.value,
         width=_SIZE.value,
@@ -53,8 +57,9 @@ def build(name: str, policy: str) -> keras.Model:
         pool_per_output=False,
         seed=0,
         policy=policy,
-        fused=True,
     )
+    training_layers.use(core, norm_group=0, seed=0)
+    return core
 
 
 def multiply_adds(core: keras.Model) -> float:

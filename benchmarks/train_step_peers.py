@@ -140,7 +140,7 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
     import keras
 
     from tfrecord_builder.records import dataset_info
-    from trainer.models import network, preprocessing
+    from trainer.models import network, preprocessing, training_layers
     from trainer.training import optimizers
 
     info = dataset_info.read(data_dir)
@@ -154,8 +154,8 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
         pool="average",
         pool_per_output=False,
         seed=0,
-        fused=True,
     )
+    training_layers.use(net, norm_group=0, seed=0)
     if not resized:
         preprocess = preprocessing.Preprocessing(height, width, crop=True)
         shape = (info.image.height, info.image.width, 1)

@@ -28,8 +28,8 @@ flags.DEFINE_integer(
     "max_per_replica_batch",
     0,
     "Examples that a replica computes at a time; more are computed in parts, "
-    "one after another, and their gradients summed. Batch normalisation then "
-    "sees the parts. 0: no limit.",
+    "one after another, and their gradients summed. Without --norm_group, "
+    "batch normalisation sees the parts. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_flag(

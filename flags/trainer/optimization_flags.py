@@ -10,6 +10,16 @@ flags.DEFINE_integer(
     lower_bound=1,
 )
 flags.DEFINE_integer(
+    "norm_group",
+    0,
+    "Consecutive examples that batch normalisation takes its statistics over, "
+    "a multiple of --mix_group; dropout is then drawn for each example, from "
+    "seed, step and index. The result does not depend on the number of "
+    "devices or on --max_per_replica_batch. 0: all the examples that a device "
+    "computes at a time, and it does.",
+    lower_bound=0,
+)
+flags.DEFINE_integer(
     "seed", 0, "Seed of weights, order and augmentation.", lower_bound=0
 )
 flags.DEFINE_enum(

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfrecord_builder.records import dataset_info
 from trainer.augmentation import augment
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads
+from trainer.models import heads, training_layers
 from trainer.models.preprocessing import Preprocessing
 from trainer.runtime.run_state import RunState
 from trainer.stream import input_pipeline
@@ -37,9 +37,12 @@ def make(
     policy="float32",
     steps=20,
     rate=None,
+    peak=1e-2,
     xla=False,
     size=None,
     graphemes=None,
+    norm_group=0,
+    parts=1,
 ) -> Tiny:
     """Returns a step over fold1 and fold2, as main puts one together."""
     strategy = strategy or tf.distribute.get_strategy()
@@ -69,10 +72,10 @@ def make(
                 dropout=dropout,
                 graphemes=graphemes,
                 policy=policy,
-                fused=True,
             )
             for _ in range(2)
         )
+        training_layers.use(core, norm_group=norm_group, seed=0)
         made = TrainStep(
             strategy=strategy,
             core=core,
@@ -80,7 +83,7 @@ def make(
             optimizer=optimizers.make("muon", core, weight_decay=0.01),
             preprocess=Preprocessing(height, width, crop=True),
             schedule=rate
-            or WarmupCosine(peak=1e-2, steps=steps, warmup_steps=2),
+            or WarmupCosine(peak=peak, steps=steps, warmup_steps=2),
             augmentation=Augmentation(
                 rotation=8.0,
                 scale=0.12,
@@ -92,7 +95,8 @@ def make(
             loss=Loss(dict.fromkeys([*outputs, heads.GRAPHEME], 1.0)),
             ema_decay=0.9,
             batch_size=batch_size,
-            parts=1,
+            parts=parts,
+            norm_group=norm_group,
             graphemes=graphemes,
             max_loss=float("inf"),
             xla=xla,

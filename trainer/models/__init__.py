@@ -6,5 +6,7 @@ preprocessing    from a stored image to what the backbone sees
 network          puts them together: the trained core, the served model
 model_file       model.keras, written and read
 initial_weights  weights to start from; weights/: those of the project
-fused_norm       batch normalisation that is fast in training
+training_layers  gives the core the layers that it trains with
+fused_norm       batch normalisation that is fast, over groups of examples
+example_dropout  dropout that does not depend on how a batch is cut
 """

@@ -12,18 +12,16 @@ import keras
 import numpy as np
 
 from storage import UserError
-from trainer.models.fused_norm import FusedBatchNormalization
 
-# From [B, h, w, 1] images, and whether they are fused, to a feature map.
-Build = Callable[..., keras.KerasTensor]
+# From [B, h, w, 1] images to a feature map.
+Build = Callable[[keras.KerasTensor], keras.KerasTensor]
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
 
 def _efficientnet_v2(
     repeats: list[int], inputs: list[int], outputs: list[int]
 ) -> Build:
-    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
-        del fused  # keras-cv's own layers.
+    def build(images: keras.KerasTensor) -> keras.KerasTensor:
         from keras_cv.models import EfficientNetV2Backbone
 
         return EfficientNetV2Backbone(
@@ -45,8 +43,7 @@ def _efficientnet_v2(
 
 
 def _resnet_v2(filters: list[int], blocks: list[int], block_type: str) -> Build:
-    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
-        del fused  # keras-cv's own layers.
+    def build(images: keras.KerasTensor) -> keras.KerasTensor:
         from keras_cv.models import ResNetV2Backbone
 
         return ResNetV2Backbone(
@@ -62,8 +59,7 @@ def _resnet_v2(filters: list[int], blocks: list[int], block_type: str) -> Build:
 
 
 def _densenet(repeats: list[int]) -> Build:
-    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
-        del fused  # keras-cv's own layers.
+    def build(images: keras.KerasTensor) -> keras.KerasTensor:
         from keras_cv.models import DenseNetBackbone
 
         return DenseNetBackbone(
@@ -89,13 +85,7 @@ def _residual(
     1706.02677), after David Page's "How to train your ResNet".
     """
 
-    def build(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
-        norm = (
-            FusedBatchNormalization
-            if fused
-            else keras.layers.BatchNormalization
-        )
-
+    def build(images: keras.KerasTensor) -> keras.KerasTensor:
         def conv(
             x: keras.KerasTensor,
             width: int,
@@ -113,7 +103,7 @@ def _residual(
                 kernel_initializer="he_normal",
                 name=name,
             )(x)
-            return norm(
+            return keras.layers.BatchNormalization(
                 momentum=0.9, gamma_initializer=gamma, name=f"{name}_bn"
             )(x)
 
@@ -140,9 +130,8 @@ def _residual(
     return build
 
 
-def _tiny(images: keras.KerasTensor, *, fused: bool) -> keras.KerasTensor:
+def _tiny(images: keras.KerasTensor) -> keras.KerasTensor:
     """Two convolutions without normalisation: for trying things out."""
-    del fused  # It has no normalisation.
     for index, width in enumerate((8, 16)):
         images = keras.layers.Conv2D(
             width,
@@ -181,16 +170,12 @@ BACKBONES: Mapping[str, Build] = {
 }
 
 
-def feature_map(
-    name: str, images: keras.KerasTensor, *, fused: bool = False
-) -> keras.KerasTensor:
+def feature_map(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
     """Returns the feature map [B, h', w', C] of images [B, h, w, 1].
 
     Args:
         name: A key of BACKBONES.
         images: The input.
-        fused: Whether our own nets use a faster batch normalisation that
-            only this project can load.
 
     Raises:
         storage.UserError: No backbone has that name.
@@ -200,7 +185,7 @@ def feature_map(
             f"--backbone={name} is not known; choose one of "
             f"{', '.join(sorted(BACKBONES))}"
         )
-    return BACKBONES[name](images, fused=fused)
+    return BACKBONES[name](images)
 
 
 # keras-cv's presets with weights from ImageNet, by our name: class, preset.

@@ -30,7 +30,6 @@ def build_core(
     seed: int,
     graphemes: Graphemes | None = None,
     policy: str = "float32",
-    fused: bool = False,
 ) -> keras.Model:
     """Builds the net that is trained.
 
@@ -45,8 +44,6 @@ def build_core(
         seed: Seed of the initial weights and of dropout.
         graphemes: The classes of the grapheme head; None for no such head.
         policy: Keras dtype policy of the backbone; the heads are float32.
-        fused: Whether to use layers that are faster in training, but that
-            only this project can load.
 
     Returns:
         A model from [B, height, width, 1] float32 ink to a dict of logits
@@ -57,7 +54,7 @@ def build_core(
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((height, width, 1), name="ink")
     with _dtype_policy(policy):
-        features = backbones.feature_map(backbone, inputs, fused=fused)
+        features = backbones.feature_map(backbone, inputs)
         sizes = dict(outputs)
         if graphemes:
             sizes[heads.GRAPHEME] = len(graphemes.labels)

@@ -50,25 +50,35 @@ class Devices:
     def replicas(self) -> int:
         return self.strategy.num_replicas_in_sync
 
-    def check_batch(self, *, global_batch_size: int, mix_group: int) -> None:
+    def check_batch(
+        self, *, global_batch_size: int, mix_group: int, norm_group: int
+    ) -> None:
         """Refuses a batch that the replicas cannot share.
 
         Args:
             global_batch_size: Examples a step, over all replicas.
             mix_group: Examples that stay together.
+            norm_group: Examples that stay together, too; 0: no further ones.
 
         Raises:
-            UserError: Names the batches next to it that they can share.
+            UserError: Names the batches next to it that they can share, or
+                what the groups may be.
         """
-        unit = self.replicas * mix_group
+        if norm_group % mix_group:
+            raise UserError(
+                f"--norm_group={norm_group} is not a multiple of --mix_group="
+                f"{mix_group}: examples that are mixed stay together"
+            )
+        name = "--norm_group" if norm_group else "--mix_group"
+        group = norm_group or mix_group
+        unit = self.replicas * group
         if global_batch_size % unit:
             below = global_batch_size // unit * unit
             choices = f"{below} or {below + unit}" if below else f"{unit}"
             raise UserError(
                 f"--global_batch_size={global_batch_size} cannot be shared: "
-                f"{self.replicas} replicas in groups of --mix_group="
-                f"{mix_group} examples need a multiple of {unit}; use "
-                f"{choices}"
+                f"{self.replicas} replicas in groups of {name}={group} "
+                f"examples need a multiple of {unit}; use {choices}"
             )
 
     def memory_mb(self) -> int | None:

@@ -78,7 +78,8 @@ class TrainStream:
 
         Returns:
             A dataset of dicts: "image" [P, H, W, 1] uint8, one int64 [P]
-            per output, "draws" [P, draws] float32 in [0, 1), where
+            per output, "draws" [P, draws] float32 in [0, 1), "batch_index"
+            [P] int64, the example's index in the global batch, where
             P = B / replicas. Elements follow each other step by step,
             replica by replica.
         """
@@ -98,7 +99,8 @@ class TrainStream:
             step: tf.Tensor, features: dict[str, tf.Tensor]
         ) -> dict[str, tf.Tensor]:
             draws = step_draws(seed, step, (batch, self.draws))
-            features = dict(features, draws=draws)
+            index = tf.range(batch, dtype=tf.int64)
+            features = dict(features, draws=draws, batch_index=index)
             if num_pipelines == 1:
                 return features
             start = pipeline * size
@@ -211,8 +213,8 @@ def make_eval_dataset(
         with_keys: Whether to add "image_id" and "grapheme".
 
     Returns:
-        A dataset of dicts as TrainStream's, without "draws", with "valid"
-        [P] bool: False on padding.
+        A dataset of dicts as TrainStream's, without "draws" and
+        "batch_index", with "valid" [P] bool: False on padding.
     """
     size = batch_size // num_pipelines
     start = pipeline * size

@@ -12,7 +12,7 @@ import keras
 from console.progress import Progress
 from trainer.augmentation import sampling
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads, initial_weights, network
+from trainer.models import heads, initial_weights, network, training_layers
 from trainer.models.preprocessing import Preprocessing
 from trainer.runtime import run_state
 from trainer.runtime.devices import Devices
@@ -55,6 +55,7 @@ class Recipe:
     # The step.
     epochs: int
     global_batch_size: int
+    norm_group: int
     optimizer: str
     learning_rate: float
     warmup_epochs: float
@@ -123,10 +124,11 @@ class Recipe:
         spe = stream.order.steps_per_epoch
         with Progress("building the model"), devices.strategy.scope():
             core, ema_core = (
-                network.build_core(
-                    **core_args, policy=devices.precision, fused=True
-                )
+                network.build_core(**core_args, policy=devices.precision)
                 for _ in range(2)
+            )
+            training_layers.use(
+                core, norm_group=self.norm_group, seed=self.seed
             )
             step = TrainStep(
                 strategy=devices.strategy,
@@ -150,7 +152,9 @@ class Recipe:
                     self.global_batch_size // devices.replicas,
                     limit=self.max_per_replica_batch,
                     mix_group=self.mix_group,
+                    norm_group=self.norm_group,
                 ),
+                norm_group=self.norm_group,
                 max_loss=self.max_loss or float("inf"),
                 xla=uses_xla(self.xla, kind=devices.kind),
                 loss_scale=loss_scale.make(devices.precision),

@@ -43,6 +43,9 @@ class TrainStep:
         batch_size: Global batch size.
         parts: Parts that a replica's share of the batch is computed in, one
             after another, for want of memory.
+        norm_group: Consecutive examples that batch normalisation takes its
+            statistics over; then no number depends on replicas or parts. 0:
+            the examples of a part.
         graphemes: The classes of the core's grapheme head; None if it has
             none.
         max_loss: A step with a greater loss is not taken.
@@ -62,10 +65,17 @@ class TrainStep:
     ema_decay: float
     batch_size: int
     parts: int
+    norm_group: int
     graphemes: Graphemes | None
     max_loss: float
     xla: bool
     loss_scale: LossScale | None
+
+    @property
+    def part_size(self) -> int:
+        """Examples that a replica computes at a time."""
+        replicas = self.strategy.num_replicas_in_sync
+        return self.batch_size // replicas // self.parts
 
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns every variable that a step changes, by name."""
@@ -113,8 +123,12 @@ class TrainStep:
         step: tf.Tensor,
         scale: tf.Tensor | float,
     ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
-        """Sums the gradients of one part after another."""
-        size = features["image"].shape[0] // self.parts
+        """Sums the gradients of one part after another.
+
+        Each part moves the batch statistics of the one before it; with norm
+        groups, they move by the mean over the parts instead.
+        """
+        size, old = features["image"].shape[0] // self.parts, state
 
         def add(
             index: tf.Tensor,
@@ -130,9 +144,15 @@ class TrainStep:
                 )
                 for name, value in features.items()
             }
-            grads, state, more = self._part(trainable, state, part, step, scale)
+            before = old if self.norm_group else state
+            grads, new, more = self._part(trainable, before, part, step, scale)
             sums = [a + b for a, b in zip(sums, grads, strict=True)]
-            return index + 1, sums, state, loss + more
+            if self.norm_group:
+                new = [
+                    a + (c - b) / self.parts if a.dtype.is_floating else b
+                    for a, b, c in zip(state, old, new, strict=True)
+                ]
+            return index + 1, sums, new, loss + more
 
         return tf.while_loop(
             lambda index, *_: index < self.parts,
@@ -164,12 +184,30 @@ class TrainStep:
         with tf.GradientTape() as tape:
             tape.watch(trainable)
             logits, new_state = self.core.stateless_call(
-                trainable, state, images, training=True
+                trainable,
+                self._seed_dropout(state, features, step),
+                images,
+                training=True,
             )
             loss = tf.reduce_sum(self.loss(labels, logits)) / self.batch_size
             scaled = loss * scale
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
+        if self.norm_group:
+            new_state = _replace_seeds(new_state, state)
         return grads, new_state, loss
+
+    def _seed_dropout(
+        self,
+        state: list[tf.Tensor],
+        features: dict[str, tf.Tensor],
+        step: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        """Returns the state with what ExampleDropout draws by."""
+        if not self.norm_group:
+            return state
+        seed = tf.stack([step, features["batch_index"][0]])
+        seeds = [tf.cast(seed, value.dtype) for value in state]
+        return _replace_seeds(state, seeds)
 
     def update_all(
         self, grads: list[tf.Tensor], state: list[tf.Tensor], step: tf.Tensor
@@ -236,25 +274,41 @@ class TrainStep:
             update(average.value, blend, args=args, group=False)
 
 
-def count_parts(batch: int, *, limit: int, mix_group: int) -> int:
+def _replace_seeds(
+    state: list[tf.Tensor], seeds: list[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Returns the state, with the seeds of another one."""
+    return [
+        value if value.dtype.is_floating else seed
+        for value, seed in zip(state, seeds, strict=True)
+    ]
+
+
+def count_parts(
+    batch: int, *, limit: int, mix_group: int, norm_group: int
+) -> int:
     """Returns how many parts a replica's share of the batch is computed in.
 
     Args:
-        batch: A replica's share, a multiple of `mix_group`.
+        batch: A replica's share, a multiple of both groups.
         limit: Examples that a part may have; 0: any number.
         mix_group: Examples that stay together.
+        norm_group: Examples that stay together, a multiple of `mix_group`; 0:
+            no further ones.
 
     Raises:
         UserError: The limit is less than a group.
     """
     if not limit or batch <= limit:
         return 1
-    if limit < mix_group:
+    group = norm_group or mix_group
+    if limit < group:
+        name = "--norm_group" if norm_group else "--mix_group"
         raise UserError(
             f"--max_per_replica_batch={limit} is less than one group of "
-            f"--mix_group={mix_group} examples: give {mix_group} or more"
+            f"{name}={group} examples: give {group} or more"
         )
-    groups = batch // mix_group
+    groups = batch // group
     return next(
         parts
         for parts in range(2, groups + 1)

@@ -124,7 +124,7 @@ def test_the_weights_that_come_with_the_project_fit():
         "vowel_diacritic": 11,
         "consonant_diacritic": 7,
     }
-    core = build(0, backbone="resnet9", outputs=classes, fused=True)
+    core = build(0, backbone="resnet9", outputs=classes)
     weights = initial_weights.read_pretrained("resnet9", core)
     assert initial_weights.assign(core, weights) == []
 
@@ -135,9 +135,7 @@ def test_imagenet_on_gray_images(monkeypatch):
     import keras_cv.models
 
     colour = keras.Input((32, 32, 3))
-    teacher = keras.Model(
-        colour, backbones.BACKBONES["resnet50_v2"](colour, fused=False)
-    )
+    teacher = keras.Model(colour, backbones.BACKBONES["resnet50_v2"](colour))
     (body,) = (x for x in teacher.layers if isinstance(x, keras.Model))
     monkeypatch.setattr(
         keras_cv.models.ResNetV2Backbone,

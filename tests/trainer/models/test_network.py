@@ -68,25 +68,6 @@ def test_unknown_backbone_lists_the_known():
         backbones.feature_map("smal", keras.Input((8, 8, 1)))
 
 
-def test_fused_normalisation_is_kerass():
-    """The same outputs and moving averages as the layer it stands in for."""
-    plain, fused = (
-        cores.build("small", {"a": 3}, fused=value) for value in (False, True)
-    )
-    images = tf.random.stateless_uniform([8, 32, 32, 1], [1, 2])
-    for net in (plain, fused):
-        net(images, training=True)
-    np.testing.assert_allclose(
-        fused(images, training=True)["a"],
-        plain(images, training=True)["a"],
-        atol=1e-4,
-    )
-    for a, b in zip(fused.weights, plain.weights, strict=True):
-        np.testing.assert_allclose(
-            a.numpy(), b.numpy(), atol=1e-4, err_msg=a.path
-        )
-
-
 def test_orthogonalize_flattens_the_spectrum():
     rng = np.random.default_rng(0)
     for shape in ((24, 8), (8, 24)):

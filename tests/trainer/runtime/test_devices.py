@@ -53,11 +53,16 @@ def test_a_batch_that_cannot_be_shared_names_those_next_to_it():
     four = Devices(
         types.SimpleNamespace(num_replicas_in_sync=4), "cpu", "float32", ""
     )
-    four.check_batch(global_batch_size=64, mix_group=8)
-    with pytest.raises(UserError, match="use 64 or 96$"):
-        four.check_batch(global_batch_size=70, mix_group=8)
+    four.check_batch(global_batch_size=64, mix_group=8, norm_group=0)
+    four.check_batch(global_batch_size=64, mix_group=8, norm_group=16)
+    with pytest.raises(UserError, match="mix_group=8 .* use 64 or 96$"):
+        four.check_batch(global_batch_size=70, mix_group=8, norm_group=0)
     with pytest.raises(UserError, match="use 32$"):
-        four.check_batch(global_batch_size=8, mix_group=8)
+        four.check_batch(global_batch_size=8, mix_group=8, norm_group=0)
+    with pytest.raises(UserError, match="norm_group=32 .* use 128$"):
+        four.check_batch(global_batch_size=64, mix_group=8, norm_group=32)
+    with pytest.raises(UserError, match="norm_group=12 is not a multiple"):
+        four.check_batch(global_batch_size=64, mix_group=8, norm_group=12)
 
 
 @pytest.fixture

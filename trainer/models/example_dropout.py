@@ -1,0 +1,73 @@
+"""Dropout that does not depend on how a batch is cut.
+
+A mask is a written-out function of (seed, layer, step, index of the example,
+element), as what the augmentation draws is. tf.random draws other numbers
+under XLA, and Keras's dropout others for another number of replicas.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Bits of the hash that become a float32 in [0, 1) exactly.
+_BITS = 24
+
+
+class ExampleDropout(keras.layers.Dropout):
+    """Keras's layer whose masks are functions of each example's index.
+
+    The state of its seed generator, [2] integers, is the step and the index in
+    the global batch of the first example of the call: the train step sets it.
+
+    Attributes:
+        key: uint32, other for each layer and run.
+    """
+
+    key: int = 0
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not training or not self.rate:
+            return inputs
+        # A constant of a shape such as [None, 1, 1, 1] is for all elements.
+        wanted = self.noise_shape or [None] * inputs.shape.rank
+        shape = [
+            size if fixed is None else fixed
+            for size, fixed in zip(inputs.shape, wanted, strict=True)
+        ]
+        state = tf.cast(self.seed_generator.state, tf.uint32)
+        noise = uniform(shape, key=self.key, step=state[0], first=state[1])
+        kept = tf.cast(noise >= self.rate, inputs.dtype)
+        return inputs * kept / (1.0 - self.rate)
+
+
+def uniform(
+    shape: list[int], *, key: int, step: tf.Tensor, first: tf.Tensor
+) -> tf.Tensor:
+    """Returns numbers in [0, 1), the same on every device.
+
+    Args:
+        shape: [P, ...], of examples and their elements.
+        key: uint32, other for each use.
+        step: uint32 scalar.
+        first: uint32 scalar, the index of the first example.
+
+    Returns:
+        float32. An example's numbers depend on its index, not on P.
+    """
+    examples = first + np.arange(shape[0], dtype=np.uint32)
+    of_example = _hash(_hash(step ^ np.uint32(key)) ^ examples)
+    elements = np.arange(np.prod(shape[1:], dtype=int), dtype=np.uint32)
+    bits = _hash(of_example[:, None] ^ _hash(tf.constant(elements)))
+    numbers = tf.cast(_shift(bits, 32 - _BITS), tf.float32)
+    return tf.reshape(numbers * 2.0**-_BITS, shape)
+
+
+def _hash(x: tf.Tensor) -> tf.Tensor:
+    """Mixes the bits of uint32 numbers: github.com/skeeto/hash-prospector."""
+    x = (x ^ _shift(x, 16)) * np.uint32(0x21F0AAAD)
+    x = (x ^ _shift(x, 15)) * np.uint32(0xD35A2D97)
+    return x ^ _shift(x, 15)
+
+
+def _shift(x: tf.Tensor, bits: int) -> tf.Tensor:
+    return tf.bitwise.right_shift(x, np.uint32(bits))

@@ -1,0 +1,58 @@
+"""Gives a core the layers that it trains with.
+
+Batch normalisation and dropout of every net, those within keras-cv's blocks
+too, become layers of this project. They have the variables of Keras's, in the
+same order, so that the core that is handed over is built of Keras's own.
+"""
+
+import keras
+import numpy as np
+
+from trainer.models.example_dropout import ExampleDropout
+from trainer.models.fused_norm import FusedBatchNormalization
+
+
+def use(core: keras.Model, *, norm_group: int, seed: int) -> None:
+    """Changes the classes of a core's layers.
+
+    Args:
+        core: What network.build_core returned.
+        norm_group: Consecutive examples that batch normalisation takes its
+            statistics over; dropout is then drawn for each example. 0: the
+            examples that are computed at a time, and Keras's dropout.
+        seed: Seed of the dropout.
+
+    Raises:
+        ValueError: A layer is of a kind that cannot be changed.
+    """
+    # Keras has no public list of the layers within layers.
+    layers = core._flatten_layers()
+    for layer in layers:
+        # Those that are not built are not used: keras-cv has some.
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
+            _fuse(layer, norm_group)
+    if norm_group:
+        _draw_by_example(layers, seed)
+
+
+def _fuse(layer: keras.layers.BatchNormalization, norm_group: int) -> None:
+    rank = layer.input_spec.ndim
+    if rank != 4 or layer.axis not in (-1, 3) or not layer.center & layer.scale:
+        raise ValueError(
+            f"{layer.name} does not normalise and scale the channels of "
+            "[B, h, w, C]"
+        )
+    layer.__class__ = FusedBatchNormalization
+    layer.norm_group = norm_group
+
+
+def _draw_by_example(layers: list[keras.layers.Layer], seed: int) -> None:
+    drawing = [layer for layer in layers if layer._seed_generators]
+    for number, layer in enumerate(drawing):
+        if type(layer) is not keras.layers.Dropout:
+            raise ValueError(
+                f"{layer.name} draws numbers that depend on the batch's cut"
+            )
+        key = np.random.SeedSequence((seed, number)).generate_state(1)[0]
+        layer.__class__ = ExampleDropout
+        layer.key = int(key)
