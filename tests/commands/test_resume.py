@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import small_memory
 import tensorflow as tf
 import tiny_run
 import tiny_training
@@ -386,3 +387,37 @@ def test_parts_of_a_batch_give_its_gradients(tiny_records):
         np.testing.assert_allclose(
             results[1][1][name], array, atol=1e-4, err_msg=name
         )
+
+
+def test_a_step_out_of_memory_is_taken_once_with_half_the_examples(
+    tiny_records, tmp_path, caplog
+):
+    leg = Leg(tiny_records, tmp_path / "b", steps_per_loop=50)
+    leg.training.step = small_memory.greedy(leg.training.step, most=4, at=7)
+    assert leg.run()
+    assert leg.state.current_leg["out_of_memory"] == [
+        {"step": 7, "examples": 4}
+    ]
+    assert "step 7 with 8 examples at a time" in caplog.text
+    assert [row[:2] for row in leg.state.trace] == [[k, 1] for k in range(15)]
+    expected = tiny_training.make(
+        tiny_records, backbone="tiny", steps=EPOCHS * STEPS
+    )
+    losses = tiny_training.take(expected, [7])[0]
+    expected.step = dataclasses.replace(expected.step, parts=2)
+    losses += tiny_training.take(expected, [8], first_step=7)[0]
+    expected.state.step = 15
+    assert [row[2] for row in leg.state.trace] == losses
+    assert leg.state.digest() == expected.state.digest()
+
+
+def test_a_step_too_large_for_memory_ends_the_leg(tiny_records, tmp_path):
+    leg = Leg(tiny_records, tmp_path / "b")
+    leg.training.step = small_memory.greedy(
+        dataclasses.replace(leg.training.step, parts=4), most=1, at=7
+    )
+    with pytest.raises(BadStepError, match="one group of --mix_group=2"):
+        leg.run()
+    assert leg.callback.is_saved
+    assert leg.state.step == 7
+    assert Leg(tiny_records, tmp_path / "b").run()

@@ -17,6 +17,7 @@ from trainer.stream.order import Order
 from trainer.training import compiled_loop, loss_scale, optimizers
 from trainer.training.losses import Loss
 from trainer.training.schedule import WarmupCosine
+from trainer.training.step_record import StepRecord
 from trainer.training.train_step import TrainStep
 
 
@@ -130,7 +131,7 @@ def take(tiny: Tiny, counts, *, first_step=0, change=None):
         return change(found) if change else found
 
     iterator = iter(strategy.distribute_datasets_from_function(dataset))
-    loop = compiled_loop.make(tiny.step)
+    loop = compiled_loop.make(tiny.step, StepRecord())
     losses, finite, at = [], [], first_step
     for count in counts:
         new_losses, new_finite, _ = loop(

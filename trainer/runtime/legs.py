@@ -18,6 +18,9 @@ def make(leg: int, *, devices: str, step: int) -> dict:
         "devices": devices,
         "first_step": step,
         "last_step": step,
+        # Steps that memory was too small for, and how many examples a device
+        # has computed at a time since.
+        "out_of_memory": [],
         # Of all loops but the first, which compiles.
         "images": 0,
         "seconds": 0.0,

@@ -109,12 +109,7 @@ class RunState:
             age: Seconds since the process started.
             rate_at: Returns the learning rate of a step.
         """
-        # One at a time, so that the sum does not depend on the loop's length.
-        for loss in losses:
-            self._trace_step(float(loss), rate_at)
-            self.loss_sum += float(loss)
-            self.step += 1
-        self.current_leg["last_step"] = self.step
+        self.count_steps(losses, rate_at=rate_at)
         legs.count_loop(
             self.current_leg,
             images=images,
@@ -123,6 +118,22 @@ class RunState:
             age=age,
         )
 
+    def count_steps(
+        self, losses: Sequence[float], *, rate_at: Callable[[int], float]
+    ) -> None:
+        """Counts steps that changed the variables, but no time.
+
+        Args:
+            losses: Of each step.
+            rate_at: Returns the learning rate of a step.
+        """
+        # One at a time, so that the sum does not depend on the loop's length.
+        for loss in losses:
+            self._trace_step(float(loss), rate_at)
+            self.loss_sum += float(loss)
+            self.step += 1
+        self.current_leg["last_step"] = self.step
+
     def skip_step(self) -> None:
         """Counts a step that changes nothing."""
         self.step += 1
@@ -130,6 +141,12 @@ class RunState:
     def count_backup_seconds(self, seconds: float) -> None:
         """Counts seconds for which the steps waited for a save."""
         self.current_leg["backup_seconds"] += seconds
+
+    def count_out_of_memory(self, examples: int) -> None:
+        """Notes that the next step is computed by `examples` at a time."""
+        self.current_leg["out_of_memory"].append(
+            {"step": self.step, "examples": examples}
+        )
 
     def end_epoch(
         self, row: dict, *, speed: dict, best: dict[str, np.ndarray] | None

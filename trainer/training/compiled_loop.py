@@ -1,6 +1,6 @@
 """The compiled loop: several training steps in one call of TensorFlow.
 
-loop = compiled_loop.make(step)
+loop = compiled_loop.make(step, record)
 losses, finite, input_seconds = loop(iterator, first_step, count)
 """
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
+from trainer.training.step_record import StepRecord
 from trainer.training.train_step import TrainStep
 
 _SUM = tf.distribute.ReduceOp.SUM
 
 
-def make(step: TrainStep) -> Callable:
+def make(step: TrainStep, record: StepRecord) -> Callable:
     """Returns loop(iterator, first_step, count), a tf.function.
 
     It takes `count` steps and returns their losses, [count] float32, whether
@@ -21,6 +22,10 @@ def make(step: TrainStep) -> Callable:
     waited for examples, float64. At the first step that is not, or whose loss
     is too great, it stops before it changes anything; what follows is 0 and
     False.
+
+    Args:
+        step: The train step.
+        record: Notes what a call has done, for when it ends with an error.
     """
     gradients = _make_replica_gradients(step)
 
@@ -30,6 +35,8 @@ def make(step: TrainStep) -> Callable:
     def loop(
         iterator: Iterator, first_step: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        record.reset(count)
+
         def body(
             index: tf.Tensor,
             ok: tf.Tensor,
@@ -40,7 +47,9 @@ def make(step: TrainStep) -> Callable:
             del ok
             features, waited = _timed_next(iterator)
             number = first_step + tf.cast(index, tf.int64)
-            loss, ok = _take(step, gradients, features, number)
+            loss, ok = _take(
+                step, gradients, features, number, index=index, record=record
+            )
             return (
                 index + 1,
                 ok,
@@ -98,6 +107,9 @@ def _take(
     gradients: Callable,
     features: dict[str, tf.Tensor],
     number: tf.Tensor,
+    *,
+    index: tf.Tensor,
+    record: StepRecord,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes one step, if it can be taken.
 
@@ -106,6 +118,8 @@ def _take(
         gradients: Of _make_replica_gradients().
         features: The examples of all replicas.
         number: The number of the step.
+        index: Its number in this call of the loop.
+        record: Notes what is done.
 
     Returns:
         The loss; whether training may go on.
@@ -117,15 +131,18 @@ def _take(
     loss = step.strategy.reduce(_SUM, loss, axis=None)
     bad = step.strategy.reduce(_SUM, bad, axis=None)
     fine = tf.math.is_finite(loss) & (loss <= step.max_loss)
-    updated = fine & (bad == 0)
-    tf.cond(
-        updated,
-        lambda: step.update_all(grads, state, number),
-        lambda: None,
-    )
-    if step.loss_scale is None:
-        return loss, updated
-    return loss, step.loss_scale.adapt(updated, fine)
+    updated = record.begin(index, fine & (bad == 0))
+
+    def update() -> tf.Tensor:
+        step.update_all(grads, state, number)
+        return tf.constant(True)  # Once all of it is done.
+
+    done = tf.cond(updated, update, lambda: tf.constant(False))
+    ok = updated
+    if step.loss_scale is not None:
+        ok = step.loss_scale.adapt(updated, fine)
+    record.end(index, loss, after=[done, ok])
+    return loss, ok
 
 
 def _timed_next(iterator: Iterator) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from console import progress
 from trainer.training import compiled_loop
 from trainer.training.loop import TrainingLoop
+from trainer.training.step_record import StepRecord
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
 _MOST_STEPS = 200
@@ -56,7 +57,7 @@ def show(
 
 def _time_steps(training: TrainingLoop) -> tuple[float, float]:
     """Returns seconds of the first step, and of each one after it."""
-    loop = compiled_loop.make(training.step)
+    loop = compiled_loop.make(training.step, StepRecord())
     iterator = iter(training.distributed_stream())
     step = 0
 

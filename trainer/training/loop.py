@@ -28,9 +28,16 @@ from trainer.runtime.profiler import Profiler
 from trainer.runtime.run_state import RunState
 from trainer.runtime.workers import Workers
 from trainer.stream.input_pipeline import TrainStream
-from trainer.training import bad_steps, compiled_loop, early_stopping, log_lines
+from trainer.training import (
+    bad_steps,
+    compiled_loop,
+    early_stopping,
+    log_lines,
+    out_of_memory,
+)
 from trainer.training.bad_steps import BadStepError
 from trainer.training.loop_length import LoopLength
+from trainer.training.step_record import OutOfMemoryError, StepRecord
 from trainer.training.train_step import TrainStep
 
 
@@ -40,7 +47,8 @@ class TrainingLoop:
 
     Attributes:
         stream: The training examples.
-        step: The train step.
+        step: The train step; where memory is too small for it, one that
+            needs less takes over.
         state: The state of the run; the backup restores it.
         evaluation: Evaluates after each epoch.
         backup: Saves and restores the state.
@@ -89,11 +97,12 @@ class TrainingLoop:
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
         )
         callbacks.on_epoch_begin(self.state.epoch)
-        loop = compiled_loop.make(self.step)
         try:
             with self._workers.missed():
-                while not self._run(loop, callbacks):
-                    bad_steps.roll_back(self.state, self.backup)
+                while not self._run_in_memory(callbacks):
+                    self.step = out_of_memory.halve(
+                        self.step, self.state, workers=self._workers.count
+                    )
         except (StopError, BadStepError) as error:
             # The state is complete; after any other error it may not be.
             callbacks.on_train_end()
@@ -120,6 +129,17 @@ class TrainingLoop:
                 parallel_calls=self.num_parallel_calls,
             ),
         )
+
+    def _run_in_memory(self, callbacks: keras.callbacks.CallbackList) -> bool:
+        """Runs to the end; returns False where memory is too small for it."""
+        loop = compiled_loop.make(self.step, self._record)
+        try:
+            while not self._run(loop, callbacks):
+                bad_steps.roll_back(self.state, self.backup)
+        except OutOfMemoryError as error:
+            self.state.count_steps(error.losses, rate_at=self.step.schedule)
+            return False
+        return True
 
     def _run(
         self, loop: Callable, callbacks: keras.callbacks.CallbackList
@@ -195,11 +215,12 @@ class TrainingLoop:
     ) -> bool:
         """Takes `count` steps and counts them; returns whether all are good."""
         state, began = self.state, time.monotonic()
-        losses, finite, input_seconds = loop(
-            iterator,
-            tf.constant(state.step, tf.int64),
-            tf.constant(count, tf.int32),
-        )
+        with self._record.watching():
+            losses, finite, input_seconds = loop(
+                iterator,
+                tf.constant(state.step, tf.int64),
+                tf.constant(count, tf.int32),
+            )
         losses, good = losses.numpy(), int(np.sum(finite.numpy()))
         state.count_loop(
             losses[:good],
@@ -235,6 +256,10 @@ class TrainingLoop:
             )
         row = self.state.history[-1]
         logging.info("%s", log_lines.epoch(row, epochs=self.epochs))
+
+    @functools.cached_property
+    def _record(self) -> StepRecord:
+        return StepRecord()
 
     @functools.cached_property
     def _workers(self) -> Workers:

@@ -8,6 +8,7 @@ import tiny_training
 
 from trainer.models import backbones
 from trainer.training import compiled_loop
+from trainer.training.step_record import StepRecord
 
 _DYNAMIC = re.compile(r"\[[^]]*<=")  # A dimension in HLO that has a bound.
 
@@ -88,7 +89,7 @@ def test_the_replica_step_compiles(tiny_records, name):
     assert not _DYNAMIC.search(lower(tiny.step.update, *weights))
 
     loop, arguments = (
-        compiled_loop.make(tiny.step),
+        compiled_loop.make(tiny.step, StepRecord()),
         (iter(dataset), step, tf.constant(1)),
     )
     ops = op_types(loop, *arguments)
@@ -104,7 +105,7 @@ def test_the_update_is_compiled(tiny_records):
     for xla in (False, True):
         tiny = tiny_training.make(tiny_records, backbone="tiny", xla=xla)
         found[xla] = changes_outside_xla(
-            compiled_loop.make(tiny.step),
+            compiled_loop.make(tiny.step, StepRecord()),
             iter(tiny.stream.dataset(0, 1)),
             tf.constant(0, tf.int64),
             tf.constant(1),
