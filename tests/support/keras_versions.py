@@ -65,18 +65,19 @@ def _folder(version: str) -> pathlib.Path:
 
 def write(folder: pathlib.Path) -> None:
     """Writes a model of each of MODELS, and its logits."""
+    import cores
+
     from trainer.models import heads, model_file, network
     from trainer.models.heads import Graphemes
     from trainer.models.preprocessing import Preprocessing
 
     graphemes = Graphemes(OUTPUTS, ((0, 0), (1, 2), (6, 1)))
     for name, options in MODELS.items():
-        core = network.build_core(
+        core = cores.build(
             backbone=name,
             height=SIZE,
             width=SIZE,
             outputs=OUTPUTS,
-            dropout=0.1,
             graphemes=graphemes,
             **options,
         )
