@@ -117,7 +117,7 @@ def test_exported(trained, images, expected, run_export, format_, name, run):
     done = run_export(f"--model={trained}", f"--format={format_}")
     assert done.returncode == 0, done.stderr
     # TensorFlow's C++ parts look for a GPU, and log before they are set up.
-    noise = re.compile(r"[EIW]0000 |WARNING: All log messages before absl")
+    noise = re.compile(r"[EIW]0000 |\d{4}-\d\d-\d\d |WARNING: All log messages")
     (line,) = (s for s in done.stderr.splitlines() if not noise.match(s))
     assert line.endswith(f" exporting {trained} as {format_}")
     path = trained.with_name(name)
