@@ -12,9 +12,11 @@ flags.DEFINE_integer(
 flags.DEFINE_string(
     "backbone",
     "small",
-    "The net: small and resnet9 (for a CPU), efficientnet_v2_b0, "
-    "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121; tiny, to try "
-    "things out.",
+    "The net: small and resnet9 (for a CPU); of keras-cv efficientnet_v2_b0, "
+    "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121; of "
+    "keras.applications, with applications_ before its name, convnext_tiny, "
+    "densenet121, efficientnet_v2_b0 to _b3 and _s, mobilenet_v3_small, "
+    "mobilenet_v3_large, resnet50_v2; tiny, to try things out.",
 )
 flags.DEFINE_string(
     "initial_weights",
@@ -26,9 +28,9 @@ flags.DEFINE_bool(
     "pretrained",
     False,
     "Start from a pretrained net: resnet9's weights come with the project "
-    "(graphemes drawn with fonts, 64 x 64); ImageNet's are downloaded by "
-    "keras-cv at the first start: efficientnet_v2_b0, efficientnet_v2_s, "
-    "resnet50_v2, densenet121.",
+    "(graphemes drawn with fonts, 64 x 64); ImageNet's are downloaded at the "
+    "first start, for applications_… by Keras, and by keras-cv for "
+    "efficientnet_v2_b0, efficientnet_v2_s, resnet50_v2, densenet121.",
 )
 flags.DEFINE_integer(
     "input_height",

@@ -1,9 +1,11 @@
 """The nets that turn an image into a feature map.
 
-keras-cv is frozen upstream, so this module alone imports it, and only when one
-of its nets is asked for: it takes a fifth of TensorFlow's time to import. Its
-generic classes are used with the stages written out: the classes named after a
-size download a preset.
+Names that start with "applications_" are nets of keras.applications; tiny,
+small and resnet9 are our own; the others are keras-cv's. That is frozen
+upstream, so this module alone imports it, and only when one of its nets is
+asked for: it takes a fifth of TensorFlow's time to import. Its generic classes
+are used with the stages written out: the classes named after a size download a
+preset.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +14,7 @@ import keras
 import numpy as np
 
 from storage import UserError
+from trainer.models import applications
 
 # From [B, h, w, 1] images to a feature map.
 Build = Callable[[keras.KerasTensor], keras.KerasTensor]
@@ -167,6 +170,7 @@ BACKBONES: Mapping[str, Build] = {
     "resnet18_v2": _resnet_v2([64, 128, 256, 512], [2, 2, 2, 2], "basic_block"),
     "resnet50_v2": _resnet_v2([64, 128, 256, 512], [3, 4, 6, 3], "block"),
     "densenet121": _densenet([6, 12, 24, 16]),
+    **applications.BUILDERS,
 }
 
 
@@ -188,18 +192,28 @@ def feature_map(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
     return BACKBONES[name](images)
 
 
-# keras-cv's presets with weights from ImageNet, by our name: class, preset.
-PRETRAINED: Mapping[str, tuple[str, str]] = {
-    "efficientnet_v2_b0": (
-        "EfficientNetV2Backbone",
-        "efficientnetv2_b0_imagenet",
+def _preset(kind: str, preset: str) -> Callable[[], keras.Model]:
+    def download() -> keras.Model:
+        import keras_cv.models
+
+        return getattr(keras_cv.models, kind).from_preset(
+            preset, load_weights=True
+        )
+
+    return download
+
+
+# Each downloads a net for colour images, with its weights from ImageNet.
+PRETRAINED: Mapping[str, Callable[[], keras.Model]] = {
+    "efficientnet_v2_b0": _preset(
+        "EfficientNetV2Backbone", "efficientnetv2_b0_imagenet"
     ),
-    "efficientnet_v2_s": (
-        "EfficientNetV2Backbone",
-        "efficientnetv2_s_imagenet",
+    "efficientnet_v2_s": _preset(
+        "EfficientNetV2Backbone", "efficientnetv2_s_imagenet"
     ),
-    "resnet50_v2": ("ResNetV2Backbone", "resnet50_v2_imagenet"),
-    "densenet121": ("DenseNetBackbone", "densenet121_imagenet"),
+    "resnet50_v2": _preset("ResNetV2Backbone", "resnet50_v2_imagenet"),
+    "densenet121": _preset("DenseNetBackbone", "densenet121_imagenet"),
+    **applications.PRETRAINED,
 }
 
 
@@ -212,17 +226,12 @@ def download(name: str) -> list[np.ndarray]:
     Raises:
         storage.UserError: There is no network.
     """
-    kind, preset = PRETRAINED[name]
-    import keras_cv.models
-
     try:
-        net = getattr(keras_cv.models, kind).from_preset(
-            preset, load_weights=True
-        )
+        net = PRETRAINED[name]()
     except Exception as error:  # Whatever its libraries raise.
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"--pretrained: {preset} could not be downloaded "
+            f"--pretrained: the weights of {name} could not be downloaded "
             f"({type(error).__name__}: {reason}): it needs a network; or give "
             "--initial_weights=FILE"
         ) from error

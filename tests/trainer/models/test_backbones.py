@@ -1,18 +1,28 @@
 """Every backbone takes a step, and its served model gives the same logits."""
 
+import backbone_names
+import commands
 import cores
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny_training
 
+from storage import UserError
 from tfrecord_builder.records import dataset_info
 from trainer.models import backbones, model_file, network
 from trainer.models.preprocessing import Preprocessing
 
-OWN = {"tiny", "small", "resnet9"}
+
+@pytest.fixture(scope="module")
+def run_export():
+    command = commands.Command("trainer.export")
+    yield command
+    command.close()
 
 
-@pytest.mark.parametrize("name", sorted(OWN))
+@pytest.mark.parametrize("name", sorted(backbone_names.OWN))
 def test_our_own_nets_learn(tiny_records, name):
     tiny = tiny_training.make(tiny_records, backbone=name, size=(32, 32))
     losses, finite = tiny_training.take(tiny, [12])
@@ -21,9 +31,9 @@ def test_our_own_nets_learn(tiny_records, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", sorted(set(backbones.BACKBONES) - OWN))
-def test_each_keras_cv_net_trains_and_can_be_handed_over(
-    tiny_records, tmp_path, name
+@pytest.mark.parametrize("name", backbone_names.OTHERS)
+def test_each_library_net_trains_and_can_be_handed_over(
+    tiny_records, tmp_path, run_export, name
 ):
     tiny = tiny_training.make(tiny_records, backbone=name, size=(32, 32))
     before = [w.numpy() for w in tiny.step.core.trainable_variables]
@@ -60,3 +70,29 @@ def test_each_keras_cv_net_trains_and_can_be_handed_over(
     expected = tiny.step.ema_core(preprocess(images))
     for output, logits in loaded(images).items():
         np.testing.assert_allclose(logits, expected[output], atol=1e-4)
+    # The command reads it in another process.
+    path = tmp_path / "model.keras"
+    done = run_export(f"--model={path}", "--format=saved_model")
+    assert done.returncode == 0, done.stderr
+    exported = tf.saved_model.load(str(tmp_path / "model_saved_model"))
+    probabilities = exported.signatures["serving_default"](
+        image=tf.constant(images)
+    )
+    for output, value in probabilities.items():
+        softmax = tf.nn.softmax(expected[output])
+        np.testing.assert_allclose(value, softmax, atol=1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(backbone_names.LARGER))
+def test_larger_sizes_build(name):
+    images = keras.Input((64, 64, 1))
+    features = backbones.feature_map(name, images)
+    assert features.shape[:3] == (None, 2, 2)
+
+
+def test_an_image_too_small_for_applications_is_one_line():
+    with pytest.raises(UserError, match=r"32 x 32 .* got 48 x 16: give --inp"):
+        backbones.feature_map(
+            "applications_mobilenet_v3_small", keras.Input((48, 16, 1))
+        )

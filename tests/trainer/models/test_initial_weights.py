@@ -1,6 +1,7 @@
 """Weights to start from: what is taken over, what is refused."""
 
 import cores
+import keras
 import numpy as np
 import pytest
 
@@ -129,22 +130,18 @@ def test_the_weights_that_come_with_the_project_fit():
     assert initial_weights.assign(core, weights) == []
 
 
-def test_imagenet_on_gray_images(monkeypatch):
+@pytest.mark.parametrize("name", ["resnet50_v2", "applications_resnet50_v2"])
+def test_imagenet_on_gray_images(monkeypatch, name):
     """What a colour net says of a gray image in its three channels."""
-    import keras
-    import keras_cv.models
-
     colour = keras.Input((32, 32, 3))
-    teacher = keras.Model(colour, backbones.BACKBONES["resnet50_v2"](colour))
+    teacher = keras.Model(colour, backbones.BACKBONES[name](colour))
     (body,) = (x for x in teacher.layers if isinstance(x, keras.Model))
     monkeypatch.setattr(
-        keras_cv.models.ResNetV2Backbone,
-        "from_preset",
-        lambda preset, load_weights: body,
+        backbones, "PRETRAINED", backbones.PRETRAINED | {name: lambda: body}
     )
-    core = build(2, backbone="resnet50_v2")
+    core = build(2, backbone=name)
     fresh = initial_weights.assign(
-        core, initial_weights.read_pretrained("resnet50_v2", core)
+        core, initial_weights.read_pretrained(name, core)
     )
     assert sorted(fresh) == sorted(OUTPUTS)
     gray = np.random.default_rng(0).random((1, 32, 32, 1), np.float32)
@@ -152,6 +149,30 @@ def test_imagenet_on_gray_images(monkeypatch):
     np.testing.assert_allclose(
         student(gray), teacher(np.repeat(gray, 3, axis=-1)), atol=1e-4
     )
+
+
+def test_imagenet_weights_come_from_the_libraries(monkeypatch):
+    import keras_cv.models
+
+    asked = {}
+    monkeypatch.setattr(
+        keras_cv.models.ResNetV2Backbone,
+        "from_preset",
+        lambda preset, load_weights: asked.update({preset: load_weights}),
+    )
+    monkeypatch.setattr(
+        keras.applications,
+        "ResNet50V2",
+        lambda **options: asked.update(options),
+    )
+    backbones.PRETRAINED["resnet50_v2"]()
+    backbones.PRETRAINED["applications_resnet50_v2"]()
+    assert asked == {
+        "resnet50_v2_imagenet": True,
+        "include_top": False,
+        "weights": "imagenet",
+        "input_shape": (32, 32, 3),
+    }
 
 
 def test_no_network_and_no_weights_are_one_line(monkeypatch):
