@@ -1,5 +1,6 @@
 """The trainer's commands as a user meets them: a run, and each mistake."""
 
+import ast
 import csv
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 import tiny_data
 
 from tfrecord_builder.records import dataset_info
+from trainer.models import model_file
 
 SMALL = (
     "--backbone=tiny",
@@ -67,6 +69,7 @@ def trained(train, tiny_records, tmp_path_factory):
 def test_a_run_leaves_what_it_promises(trained, tiny_records):
     names = {p.name for p in trained.iterdir()}
     assert {
+        "README.md",
         "flags.txt",
         "metrics.csv",
         "model.keras",
@@ -90,6 +93,24 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     assert summary["judged"]["validation"]["images"] == (
         info.splits["fold0"].records
     )
+
+
+def test_the_model_card_loads_the_model(trained, monkeypatch, capsys):
+    text = (trained / "README.md").read_text(encoding="utf-8")
+    summary = json.loads((trained / "summary.json").read_text())
+    assert f"| {summary['score']:.4f} |" in text
+    assert f"{summary['calibration']['score']:.4f}." in text
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(trained)
+    code = code.replace("images = ...", "images = given")
+    exec(code, {"given": np.zeros((2, 12, 16, 1), np.uint8)})
+    lines = capsys.readouterr().out.splitlines()
+    card = model_file.read_card(trained / "model.keras")
+    for line, output in zip(lines, card["outputs"], strict=True):
+        name, _, answers = line.partition(" ")
+        assert name == output["name"]
+        assert len(ast.literal_eval(answers)) == 2
+        assert set(ast.literal_eval(answers)) <= set(output["classes"])
 
 
 def test_a_cache_changes_nothing_but_where_records_are_read(

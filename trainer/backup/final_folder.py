@@ -25,6 +25,7 @@ from storage import Folder, LostError, UserError, retry
 
 FILES = (
     "model.keras",
+    "README.md",
     "summary.json",
     "metrics.csv",
     "flags.txt",

@@ -62,6 +62,12 @@ def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
     saved.unlink()
 
 
+def read_card(path: str | os.PathLike) -> dict:
+    """Returns the card of a model.keras that this trainer wrote."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(CARD))
+
+
 def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     """Reads a model and its card.
 
@@ -76,8 +82,8 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             "trainer/main.py left in its --workdir"
         )
     try:
+        card = read_card(path)
         with zipfile.ZipFile(path) as archive:
-            card = json.loads(archive.read(CARD))
             written_by = json.loads(archive.read("metadata.json"))
         model = keras.models.load_model(path, compile=False)
     except TypeError as error:  # A layer's settings that Keras does not know.

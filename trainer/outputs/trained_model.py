@@ -1,4 +1,4 @@
-"""The end of a run: model.keras, calibrated and scored, and the report."""
+"""The end of a run: the calibrated model, its scores, card and report."""
 
 from absl import logging
 
@@ -7,13 +7,14 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.evaluation import calibrate, metrics
 from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import model_file, network
+from trainer.outputs import model_card
 from trainer.outputs.report import page
 from trainer.outputs.report.run_files import ScoredSplit
 from trainer.outputs.workdir import Workdir
 
 
 def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
-    """Writes model.keras, summary.json and report.html of a run at its end.
+    """Writes model.keras, summary.json, README.md and report.html at the end.
 
     Args:
         workdir: Where to; its evaluation chose the weights, and the same
@@ -49,6 +50,7 @@ def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
         }
         | scores.get("validation", {}),
     )
+    model_card.write(workdir.path)
     for name, figures in scores.items():
         _log_score(name, figures)
     if report:

@@ -6,6 +6,7 @@ speed.csv     a row an epoch: timings, accelerator memory
 tensorboard/  the same figures as events
 model.keras   the best model by validation score, calibrated
 summary.json  scores, digests, versions, legs
+README.md     the model card, for those the model is handed to
 report.html   all of it to look at
 """
 
