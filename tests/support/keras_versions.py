@@ -26,7 +26,8 @@ SIZE = 32
 MODELS = {
     "resnet9": {"pool": "attention"},
     "tiny": {"pool": "gem", "pool_per_output": True},
-    "efficientnet_v2_b0": {"pool": "average"},
+    "resnet18_v2": {"pool": "average"},
+    "applications_convnext_tiny": {"pool": "average"},
 }
 
 
