@@ -16,8 +16,7 @@ import pathlib
 import sys
 import traceback
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import flags
 from checks import agreement, memory, processes, speed

@@ -45,6 +45,7 @@ class Machine:
     @classmethod
     def make(cls, folder: pathlib.Path, *, num_images: int) -> "Machine":
         """Draws the data, and trains the run that others are compared with."""
+        print("drawing images, and the run that others are compared with")
         size = ("--image_height=64", "--image_width=64")
         _build(folder, "small", _SMALL_IMAGES, *size)
         _build(folder, "large", num_images)
