@@ -22,7 +22,7 @@ SMALLER = (
 def test_it_is_short_and_holds_no_outputs():
     notebook = json.loads(NOTEBOOK.read_text("utf-8"))
     cells = notebook["cells"]
-    assert len(cells) < 15
+    assert len(cells) < 17
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert {json.dumps(cell["outputs"]) for cell in code} == {"[]"}
     assert {cell["execution_count"] for cell in code} == {None}
