@@ -1,6 +1,7 @@
 """The same numbers: as on the CPU, after a kill, on several GPUs."""
 
 import csv
+import json
 
 from checks import processes
 from checks.machine import Machine, Run
@@ -52,10 +53,15 @@ def check_commands(machine: Machine) -> dict:
     model = f"--model={run.workdir / 'model.keras'}"
     records = f"--data_dir={machine.folder / 'small' / 'records'}"
     summary = run.summary()
-    out = processes.run(
-        "trainer/evaluate.py", model, records, log=folder / "evaluate.log"
+    scores = folder / "scores.json"
+    processes.run(
+        "trainer/evaluate.py",
+        model,
+        records,
+        f"--output={scores}",
+        log=folder / "evaluate.log",
     )
-    score = float(out.rpartition("score ")[2].split()[0])
+    score = json.loads(scores.read_text("utf-8"))["score"]
     submission = folder / "submission.csv"
     processes.run(
         "trainer/predict.py",
