@@ -92,8 +92,14 @@ class LocalFolder:
             raise self._no_folder() from None
 
     def _list(self) -> dict[str, int]:
+        sizes = {}
         with os.scandir(self.path) as entries:
-            return {e.name: e.stat().st_size for e in entries if e.is_file()}
+            for entry in entries:
+                # Another process may remove it before its size is read.
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_file():
+                        sizes[entry.name] = entry.stat().st_size
+        return sizes
 
     def _no_folder(self) -> UserError:
         return UserError(f"{self.path}: expected a folder, got a file")

@@ -1,6 +1,10 @@
 """Every folder keeps the same promises: local disk and two gs:// emulators."""
 
+import contextlib
 import errno
+import os
+import subprocess
+import sys
 import zipfile
 
 import gcs_emulators
@@ -52,6 +56,56 @@ def test_list_shows_direct_children_alone(folder):
     beside.replace("c", b"1234")
     assert folder.list() == {"a": 2}
     assert below.list() == {"b": 3}
+
+
+_CHURN = """
+import os, sys
+print("ready", flush=True)
+while True:
+    for k in range(20):
+        open(f"{sys.argv[1]}/gone{k}", "w").close()
+    for k in range(20):
+        os.unlink(f"{sys.argv[1]}/gone{k}")
+"""
+
+
+def test_list_beside_a_process_that_creates_and_removes_files(tmp_path):
+    folder = storage.open_folder(tmp_path)
+    folder.replace("here", b"123")
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHURN, tmp_path], stdout=subprocess.PIPE
+    ) as churn:
+        assert churn.stdout.readline() == b"ready\n"
+        sizes = {folder.list().get("here") for _ in range(5000)}
+        churn.kill()
+    assert sizes == {3}
+
+
+def test_a_file_that_goes_while_its_size_is_read(tmp_path, monkeypatch):
+    folder = storage.open_folder(tmp_path)
+    for name in ("a", "b", "c"):
+        folder.replace(name, b"123")
+
+    class Entry:
+        def __init__(self, entry):
+            self.name = entry.name
+            self.is_file = entry.is_file
+            self._entry = entry
+
+        def stat(self):
+            if self.name == "b":
+                (tmp_path / "b").unlink()
+            return self._entry.stat()
+
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def scan(path):
+        with scandir(path) as entries:
+            yield (Entry(entry) for entry in entries)
+
+    monkeypatch.setattr(local_folder.os, "scandir", scan)
+    assert folder.list() == {"a": 3, "c": 3}
 
 
 def test_read_and_replace(folder):
