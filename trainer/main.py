@@ -81,6 +81,7 @@ def main() -> int:
         ),
         devices=used,
         limits=command.with_flags(Limits),
+        settings={name: FLAGS[name].value for name in main_flags.NOTED},
     )
     if FLAGS.dry_run:
         return describe(loop)

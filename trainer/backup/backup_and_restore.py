@@ -19,6 +19,7 @@ from absl import logging
 
 from storage import LostError
 from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.choice import Choice
 from trainer.runtime.run_state import RunState
 
 _LONGEST_WAIT_SECONDS = 900.0  # For the last save; a mount may hang forever.
@@ -72,12 +73,19 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._thread: threading.Thread | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Restores the newest complete generation, if there is one."""
+        """Restores the newest complete generation, if there is one.
+
+        Raises:
+            storage.UserError: There are backups, and none can be used; or
+                another trainer owns the folder.
+        """
         del logs
+        # Read before the folder is written to: it may be refused.
+        chosen = None if self.restart else self.folder.choose(self.state)
         if self.chief:
             self.folder.acquire()
-        if not self.restart:
-            self.restore()
+        if chosen:
+            self._restore(chosen)
         else:
             logging.warning(
                 "--restart: starting over. Leave it out when you run the "
@@ -174,9 +182,17 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._thread = None
 
     def restore(self) -> bool:
-        """Goes (back) to the newest generation that is whole, if any."""
+        """Goes back to the newest generation of this run, if there is one.
+
+        Raises:
+            storage.UserError: There are some, and none can be used.
+        """
         self.wait()
-        if not self.folder.restore(self.state):
+        return self._restore()
+
+    def _restore(self, chosen: Choice | None = None) -> bool:
+        since_leg = self.leg if self.restart else 0
+        if not self.folder.restore(self.state, chosen, since_leg=since_leg):
             return False
         self._saved = self._progress()
         return True

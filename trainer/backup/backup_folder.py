@@ -4,7 +4,6 @@ look (reads only) -> acquire -> restore -> store, again and again -> release
 """
 
 import pathlib
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,17 +11,19 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import UserError, mounts, retry
+from storage import mounts, retry
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
 from storage.ownership.owner import Owner
-from trainer.backup import archive, generations
-from trainer.backup import identity as identity_lib
+from trainer.backup import archive, choice
+from trainer.backup.choice import Choice
 from trainer.backup.generations import Backup, Generation, Generations
+from trainer.runtime import run_document
 from trainer.runtime.run_state import RunState
 
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
+_SAVED = "saved"  # In the lease: the newest backup that its owner knows of.
 _OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
 
@@ -68,6 +69,7 @@ class BackupFolder:
         self.archive_bytes = 0
         self._attempt = 0
         self._known: set[Generation] = set()
+        self._passed_over: set[Generation] = set()
 
     @property
     def leg(self) -> int:
@@ -84,24 +86,14 @@ class BackupFolder:
         """Refuses if the newest generation is of another run.
 
         Raises:
-            storage.UserError: Names the flags that differ.
+            storage.UserError: Names the flags that differ, or the format.
         """
-        for backup in self.generations.newest_first():
-            if backup.manifest is None:
-                continue
-            if backup.manifest["format"] != generations.FORMAT:
-                raise UserError(
-                    f"{self.url} holds a backup of format "
-                    f"{backup.manifest['format']}, expected "
-                    f"{generations.FORMAT}: use the version that wrote it, "
-                    "another --backup_dir, or --restart to start over"
-                )
-            identity_lib.refuse_difference(
-                self.defaults | backup.manifest["identity"],
-                self.identity,
-                self.url,
-            )
-            return
+        choice.refuse_other_run(
+            self.url,
+            self.generations.newest_first(),
+            identity=self.identity,
+            defaults=self.defaults,
+        )
 
     def acquire(self) -> None:
         """Becomes the folder's owner, and stays it until release().
@@ -144,50 +136,69 @@ class BackupFolder:
         """Releases the folder, if it was acquired."""
         self.heartbeat.stop()
 
-    def restore(self, state: RunState) -> bool:
-        """Restores the run from the newest generation that is complete.
+    def choose(self, state: RunState, *, since_leg: int = 0) -> Choice:
+        """Reads the newest generation of the run that can be used.
+
+        Args:
+            state: What it has to fit; not changed.
+            since_leg: The first leg whose generations count.
+
+        Raises:
+            storage.UserError: There are backups, and none can be used.
+        """
+        self.local_dir.mkdir(parents=True, exist_ok=True)
+        backups = [
+            b
+            for b in self.generations.newest_first()
+            if b.generation.leg >= since_leg
+        ]
+        chosen = choice.choose(
+            backups,
+            identity=self.identity,
+            defaults=self.defaults,
+            read=lambda backup: self._read(backup, state),
+        )
+        saved = None if since_leg else self.lease.last_extra.get(_SAVED)
+        choice.refuse_start_over(self.url, backups, chosen, saved)
+        self._passed_over |= chosen.passed_over.keys()
+        if chosen.backup:
+            self.lease.extra[_SAVED] = chosen.backup.generation.stem
+        return chosen
+
+    def restore(
+        self,
+        state: RunState,
+        chosen: Choice | None = None,
+        *,
+        since_leg: int = 0,
+    ) -> bool:
+        """Restores the run from the newest generation that can be used.
+
+        Args:
+            state: The run.
+            chosen: What choose() returned before; used if there is no other
+                generation since.
+            since_leg: The first leg whose generations count.
 
         Returns:
             Whether there is one.
 
         Raises:
-            OSError: There is none, but one that could not be read.
+            storage.UserError: There are backups, and none can be used.
         """
-        self.local_dir.mkdir(parents=True, exist_ok=True)
-        first_leg = failure = None
-        for backup in self.generations.newest_first():
-            try:
-                manifest = backup.manifest
-                if manifest is None:
-                    raise backup.error or ValueError(backup.why)
-                identity = self.defaults | manifest["identity"]
-                other = identity != self.identity
-                if other or first_leg not in (None, manifest["run"]):
-                    raise ValueError("it is of another run, before --restart")
-                first_leg = manifest["run"]
-                self._read(backup, state)
-            except UserError:
-                raise
-            except (ValueError, KeyError, zipfile.BadZipFile) as error:
-                logging.warning(
-                    "Passed over %s: %s", backup.generation.stem, error
-                )
-            except OSError as error:
-                logging.error(
-                    "Passed over %s: %s", backup.generation.stem, error
-                )
-                failure = error
-            else:
-                logging.info(
-                    "RESUMED at step %d (backup of leg %d; this is leg %d)",
-                    state.step,
-                    backup.generation.leg,
-                    self.leg,
-                )
-                return True
-        if failure:
-            raise failure
-        return False
+        listing = self.generations.listing()
+        if chosen is None or chosen.looked_at != listing.keys():
+            chosen = self.choose(state, since_leg=since_leg)
+        if chosen.backup is None:
+            return False
+        state.restore(*chosen.content)
+        logging.info(
+            "RESUMED at step %d (backup of leg %d; this is leg %d)",
+            state.step,
+            chosen.backup.generation.leg,
+            self.leg,
+        )
+        return True
 
     def store(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
         """Adds a generation, then deletes what is no longer needed.
@@ -215,18 +226,24 @@ class BackupFolder:
                 token=self.lease.token,
                 first_leg=first_leg,
                 known=self._known,
+                passed_over=self._passed_over,
                 settle_seconds=self.settle_seconds,
             )
         except OSError as error:
             logging.warning("Old backups stay for now: %s", error)
 
-    def _read(self, backup: Backup, state: RunState) -> None:
+    def _read(
+        self, backup: Backup, state: RunState
+    ) -> tuple[dict[str, np.ndarray], dict]:
+        """Returns a generation's arrays and document, which fit the state."""
         path = self.local_dir / "restore.zip"
         try:
             self.generations.fetch(backup, path)
-            state.restore(*archive.read(path))
+            arrays, document = archive.read(path)
         finally:
             path.unlink(missing_ok=True)
+        state.check(arrays)
+        return arrays, run_document.parse(document, backup.manifest["format"])
 
     def _write(self, path: pathlib.Path, step: int, first_leg: int) -> None:
         """Writes a generation, each try under a name of its own."""
@@ -244,6 +261,7 @@ class BackupFolder:
                     first_leg=first_leg,
                     identity=self.identity,
                 )
+                self.lease.extra[_SAVED] = generation.stem
             except OSError:
                 self._discard(generation)
                 raise

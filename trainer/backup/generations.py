@@ -19,8 +19,8 @@ import time
 
 import storage
 from storage import DigestError, Folder, UserError
+from trainer.runtime import run_document
 
-FORMAT = 1
 _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
 
 
@@ -58,12 +58,15 @@ class Backup:
         manifest: Its manifest; None if the generation cannot be used.
         why: Why it cannot be used.
         error: The error that kept it from being read; it may be complete.
+        unfinished: Whether its save did not come to its end: it has no
+            manifest.
     """
 
     generation: Generation
     manifest: dict | None
     why: str = ""
     error: OSError | None = None
+    unfinished: bool = False
 
 
 class Generations:
@@ -80,7 +83,6 @@ class Generations:
     def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
-        self._damaged: dict[Generation, str] = {}
         self._first_seen: dict[Generation, float] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
@@ -130,7 +132,7 @@ class Generations:
                 written.
         """
         manifest = {
-            "format": FORMAT,
+            "format": run_document.FORMAT,
             "archive": generation.archive,
             "sha256": storage.file_digest(path),
             "bytes": path.stat().st_size,
@@ -155,21 +157,21 @@ class Generations:
         self._manifests[generation] = manifest
 
     def fetch(self, backup: Backup, path: pathlib.Path) -> None:
-        """Copies an archive out.
+        """Copies an archive out; one that seems damaged is read once more.
 
         Raises:
             ValueError: Its digest is not the manifest's.
         """
+        name, sha256 = backup.generation.archive, backup.manifest["sha256"]
         try:
-            self.folder.download(
-                backup.generation.archive,
-                path,
-                sha256=backup.manifest["sha256"],
-            )
+            try:
+                self.folder.download(name, path, sha256=sha256)
+            except DigestError:
+                self.folder.download(name, path, sha256=sha256)
         except DigestError:
-            why = "its archive's sha256 is not its manifest's"
-            self._damaged[backup.generation] = why
-            raise ValueError(why) from None
+            raise ValueError(
+                "its archive's sha256 is not its manifest's"
+            ) from None
 
     def prune(
         self,
@@ -178,6 +180,7 @@ class Generations:
         token: str,
         first_leg: int,
         known: set[Generation],
+        passed_over: set[Generation],
         settle_seconds: float,
     ) -> None:
         """Deletes generations, keeping at most four.
@@ -195,6 +198,8 @@ class Generations:
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
                 Others of theirs arrived late and are deleted.
+            passed_over: Generations that this leg could not use. They are not
+                deleted: another machine, or the next start, may.
             settle_seconds: Age at which a generation is assumed to have
                 arrived.
         """
@@ -220,7 +225,11 @@ class Generations:
         if not settled:
             kept += others[:1]
         for backup in backups:
-            if backup not in kept and not backup.error:
+            if not (
+                backup in kept
+                or backup.error
+                or backup.generation in passed_over
+            ):
                 self.delete(backup.generation)
 
     def delete(self, generation: Generation) -> None:
@@ -229,28 +238,40 @@ class Generations:
         self.folder.delete(generation.archive)
 
     def _look(self, generation: Generation, files: dict[str, int]) -> Backup:
-        if generation in self._damaged:
-            return Backup(generation, None, self._damaged[generation])
-        if "json" not in files:
-            return Backup(generation, None, "it has no manifest")
+        if not files.get("json"):
+            why = (
+                "it has no manifest"
+                if "json" not in files
+                else ("its manifest is empty")
+            )
+            return Backup(generation, None, why, unfinished=True)
         if "zip" not in files:
             return Backup(generation, None, "its archive is missing")
-        if generation not in self._manifests:
-            try:
-                data = self.folder.read_bytes(generation.manifest)
-                self._manifests[generation] = _parse(data)
-            except UserError:
-                raise
-            except (OSError, ValueError) as error:
-                why = f"its manifest: {error}"
-                failed = error if isinstance(error, OSError) else None
-                return Backup(generation, None, why, failed)
-        manifest = self._manifests[generation]
+        try:
+            manifest = self._manifest(generation)
+        except UserError:
+            raise
+        except (OSError, ValueError) as error:
+            why = f"its manifest: {error}"
+            failed = error if isinstance(error, OSError) else None
+            return Backup(generation, None, why, failed)
         size, expected = files["zip"], manifest.get("bytes", files["zip"])
         if size != expected:
             why = f"its archive has {size} bytes, expected {expected}"
             return Backup(generation, None, why)
         return Backup(generation, manifest)
+
+    def _manifest(self, generation: Generation) -> dict:
+        """Returns a manifest; one that seems damaged is read once more."""
+        if generation not in self._manifests:
+            try:
+                data = self.folder.read_bytes(generation.manifest)
+                manifest = _parse(data)
+            except ValueError:
+                data = self.folder.read_bytes(generation.manifest)
+                manifest = _parse(data)
+            self._manifests[generation] = manifest
+        return self._manifests[generation]
 
     def _age(self, backup: Backup) -> float:
         """Returns seconds; another machine's clock may be ahead of ours."""
@@ -263,7 +284,7 @@ def _parse(data: bytes) -> dict:
     manifest = json.loads(data)
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise ValueError("it is not a manifest")
-    if manifest["format"] == FORMAT:
+    if manifest["format"] in run_document.FORMATS:
         needed = {"sha256", "bytes", "run", "written", "identity"}
         if missing := sorted(needed - manifest.keys()):
             raise ValueError(f"it lacks {', '.join(missing)}")
