@@ -35,7 +35,7 @@ from trainer.models import network
 from trainer.outputs import trained_model, workdir
 from trainer.outputs.contact_sheet import ContactSheet
 from trainer.outputs.workdir import Workdir
-from trainer.runtime import devices, workers
+from trainer.runtime import devices, workdir_lock, workers
 from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits, StopError
 from trainer.runtime.profiler import Profiler
@@ -86,7 +86,12 @@ def main() -> int:
     if FLAGS.dry_run:
         return describe(loop)
     files = make_workdir(path, loop)
-    with loop.limits, cache or contextlib.nullcontext(), loop.backup:
+    with (
+        workdir_lock.hold(path),
+        loop.limits,
+        cache or contextlib.nullcontext(),
+        loop.backup,
+    ):
         with contextlib.suppress(StopError):
             if loop.run([*recipe.make_warm_start(step, state), files]):
                 loop.limits.stop_at_once()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import tiny_data
 
 from tfrecord_builder.records import dataset_info
+from trainer.runtime import workdir_lock
 
 SMALL = (
     "--backbone=tiny",
@@ -268,6 +270,23 @@ def test_a_run_older_than_a_flag_counts_as_one_with_its_default(
     )
     forget("logit_adjustment")  # Its default is not what was done before it.
     assert "logit_adjustment (was 0.0, now 1.0)" in run().error
+
+
+def test_a_workdir_that_another_run_uses_is_refused(
+    trained, train, tiny_records, tmp_path
+):
+    backup, new = tmp_path / "backup", tmp_path / "new"
+    shutil.copytree(trained / "backup", backup)
+    with workdir_lock.hold(tmp_path / "run"):
+        for flags in (
+            [f"--backup_dir={new}"],
+            [*EVERYTHING, f"--backup_dir={backup}"],  # It is finished.
+        ):
+            done = train(tiny_records, tmp_path / "run", *flags)
+            assert done.returncode == 1
+            assert f"is in use by process {os.getpid()} of this" in done.error
+    assert not new.exists()
+    assert not any((tmp_path / "run").iterdir())
 
 
 def test_evaluate_refuses_what_does_not_fit(

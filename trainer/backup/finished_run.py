@@ -13,6 +13,7 @@ import storage
 from storage import Folder
 from trainer.backup import final_folder
 from trainer.backup.generations import Generations
+from trainer.runtime import workdir_lock
 
 
 def save(
@@ -65,6 +66,9 @@ def restore_finished(
         workdir: Its workdir; None restores nothing.
         identity: What makes it this run.
         defaults: What an older identity is completed by.
+
+    Raises:
+        storage.UserError: Another process uses the workdir.
     """
     folder = final_folder.open_folder(backup_dir)
     manifest = final_folder.newest_manifest(folder)
@@ -80,7 +84,10 @@ def restore_finished(
         logging.info("This run is finished")
         return True
     try:
-        restored = _restore(folder, manifest, workdir)
+        with workdir_lock.hold(workdir):
+            restored = _restore(folder, manifest, workdir)
+    except UserError:
+        raise
     except (FileNotFoundError, ValueError) as error:
         logging.warning(
             "This run is finished, but %s is not whole (%s): it is made again "
@@ -104,7 +111,6 @@ def _restore(
     folder: Folder, manifest: dict, workdir: pathlib.Path
 ) -> list[str]:
     """Copies back what the workdir lacks; returns the names."""
-    workdir.mkdir(parents=True, exist_ok=True)
     restored = []
     for name, file in manifest["files"].items():
         path = workdir / name

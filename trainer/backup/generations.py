@@ -131,10 +131,11 @@ class Generations:
             OSError: The folder failed, or what it gives back is not what was
                 written.
         """
+        digest = storage.file_digest(path)
         manifest = {
             "format": run_document.FORMAT,
             "archive": generation.archive,
-            "sha256": storage.file_digest(path),
+            "sha256": digest,
             "bytes": path.stat().st_size,
             "leg": generation.leg,
             "step": generation.step,
@@ -143,7 +144,10 @@ class Generations:
             "identity": identity,
         }
         self.folder.upload(path, generation.archive)
-        if not self.folder.has_same_bytes(path, generation.archive):
+        # By its digest: the file here may be another one by now.
+        if not self.folder.has_same_bytes(
+            path, generation.archive, sha256=digest
+        ):
             raise OSError(
                 f"{self.folder.url}/{generation.archive} does not read back "
                 "as it was written"

@@ -6,4 +6,5 @@ limits     signals and --max_minutes
 run_state  everything that a backup holds; legs: a row for each start;
            run_document: its JSON part, in every format so far
 profiler   --profile_steps
+workdir_lock   one process at a time uses a workdir
 """

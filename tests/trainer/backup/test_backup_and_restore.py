@@ -85,13 +85,13 @@ class KillAt:
         monkeypatch.setattr(local_folder.os, "unlink", unlink)
 
     def wrap(self, name, method):
-        def call(folder, *args):
+        def call(folder, *args, **options):
             last = self.count(raises=name != "upload")
             if last:
                 data = args[0].read_bytes()
                 (folder.path / args[1]).write_bytes(data[: len(data) // 2])
                 raise Kill
-            return method(folder, *args)
+            return method(folder, *args, **options)
 
         return call
 

@@ -179,6 +179,22 @@ def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
     assert store.newest_first()[0].why == "it has no manifest"
 
 
+def test_a_file_that_changed_under_the_save_gets_no_manifest(
+    store, tmp_path, monkeypatch
+):
+    """Its copy equals the file, and neither is what was digested."""
+    upload = store.folder.upload
+
+    def change(path, name):
+        path.write_bytes(b"another")
+        upload(path, name)
+
+    monkeypatch.setattr(store.folder, "upload", change)
+    with pytest.raises(OSError, match="does not read back"):
+        add(store, tmp_path, 1, 10)
+    assert store.newest_first()[0].why == "it has no manifest"
+
+
 def prune(store, *, leg=1, run=1, known=(), passed_over=(), settle=60.0):
     store.prune(
         leg=leg,
