@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import mounts, retry
+from storage import LostError, UserError, mounts, retry
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
@@ -229,7 +229,9 @@ class BackupFolder:
                 passed_over=self._passed_over,
                 settle_seconds=self.settle_seconds,
             )
-        except OSError as error:
+        except LostError:
+            raise
+        except (OSError, UserError) as error:  # Such as no right to delete.
             logging.warning("Old backups stay for now: %s", error)
 
     def _read(
@@ -277,5 +279,5 @@ class BackupFolder:
         try:
             self.guard.check()
             self.generations.delete(generation)
-        except OSError as error:
+        except (OSError, UserError) as error:
             logging.warning("%s stays: %s", generation.archive, error)

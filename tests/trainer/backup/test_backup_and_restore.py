@@ -253,6 +253,34 @@ def test_a_failed_save_is_reported_and_training_goes_on(
     assert tiny_run.begin(*run_dirs).state.step == 3
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        UserError("gs://b/run: no access (storage.objects.delete)"),
+    ],
+)
+def test_a_store_that_lets_nothing_be_deleted(
+    run_dirs, monkeypatch, caplog, error
+):
+    """The save is complete: what fails is only the cleaning up after it."""
+
+    def fail(self, name):
+        raise error
+
+    run = tiny_run.begin(*run_dirs)
+    monkeypatch.setattr(LocalFolder, "delete", fail)
+    for _ in range(5):
+        tiny_run.step(run)
+        assert tiny_run.save(run)
+    assert run.callback.is_saved
+    assert run.callback.failures == 0
+    assert len(run.folder.generations.listing()) == 5
+    assert f"Old backups stay for now: {error}" in caplog.text
+    assert "BACKUP FAILED" not in caplog.text
+    assert tiny_run.begin(*run_dirs).state.step == 5
+
+
 def test_the_local_disk_may_be_full_too(run_dirs, monkeypatch, caplog):
     run = tiny_run.begin(*run_dirs)
 
