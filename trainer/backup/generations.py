@@ -83,7 +83,8 @@ class Generations:
     def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
-        self._first_seen: dict[Generation, float] = {}
+        # When each was first seen: seconds that only grow, and the clock's.
+        self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
@@ -95,7 +96,7 @@ class Generations:
                 generation = Generation(*map(int, numbers), token)
                 sizes.setdefault(generation, {})[kind] = size
         for generation in sizes:
-            self._first_seen.setdefault(generation, time.monotonic())
+            self._first_seen.setdefault(generation, _now())
         return sizes
 
     def leg_by_name(self) -> dict[str, int]:
@@ -159,6 +160,7 @@ class Generations:
         self.folder.upload(local, generation.manifest)
         local.unlink()
         self._manifests[generation] = manifest
+        self._first_seen[generation] = _now()  # Complete only now.
 
     def fetch(self, backup: Backup, path: pathlib.Path) -> None:
         """Copies an archive out; one that seems damaged is read once more.
@@ -223,7 +225,7 @@ class Generations:
         ]
         mine = [b for b in complete if b.manifest.get("run") == first_leg]
         others = [b for b in complete if b not in mine]
-        settled = [b for b in mine if self._age(b) >= settle_seconds]
+        settled = [b for b in mine if self._age(b, leg) >= settle_seconds]
         unsettled = [b for b in mine if b not in settled]
         kept = mine[:2] + settled[:1] + unsettled[-1:]
         if not settled:
@@ -277,10 +279,21 @@ class Generations:
             self._manifests[generation] = manifest
         return self._manifests[generation]
 
-    def _age(self, backup: Backup) -> float:
-        """Returns seconds; another machine's clock may be ahead of ours."""
-        seen = time.monotonic() - self._first_seen[backup.generation]
-        return max(seen, time.time() - backup.manifest.get("written", 0.0))
+    def _age(self, backup: Backup, leg: int) -> float:
+        """Returns seconds since a backup was written, as far as is certain.
+
+        The clock counts only for the time before this leg saw it: a jump of
+        the clock in this leg must not make it older.
+        """
+        seen, clock = self._first_seen[backup.generation]
+        age = time.monotonic() - seen
+        if backup.generation.leg < leg:
+            age += max(0.0, clock - backup.manifest.get("written", clock))
+        return age
+
+
+def _now() -> tuple[float, float]:
+    return time.monotonic(), time.time()
 
 
 def _parse(data: bytes) -> dict:

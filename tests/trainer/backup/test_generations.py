@@ -16,15 +16,17 @@ RUN = {"seed": 0}
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """Seconds that a test sets; `jump` is what the wall clock is ahead."""
 
     def __init__(self):
         self.now = 1000.0
+        self.jump = 0.0
 
     def time(self):
-        return self.now
+        return self.now + self.jump
 
-    monotonic = time
+    def monotonic(self):
+        return self.now
 
 
 @pytest.fixture
@@ -221,6 +223,35 @@ def test_keeps_two_the_settled_and_the_oldest_that_is_not(
     assert kept[9] == [100, 90, 50, 10]
     assert kept[10] == [110, 100, 90, 50]
     assert max(map(len, kept)) == 4
+
+
+@pytest.mark.parametrize("jump", [1e6, -1e6])
+@pytest.mark.parametrize("leg", [1, 2])
+def test_a_jump_of_the_clock_settles_nothing(store, tmp_path, clock, jump, leg):
+    """Neither of this leg's nor of an older one's backups."""
+    known = {add(store, tmp_path, 1, step) for step in (10, 20, 30)}
+    prune(store, leg=leg, known=known)
+    clock.now += 10
+    clock.jump = jump
+    for step in (40, 50):
+        known.add(add(store, tmp_path, leg, step))
+        prune(store, leg=leg, known=known)
+    assert [step for _, step in steps(store)] == [50, 40, 10]
+    clock.now += 51
+    add(store, tmp_path, leg, 60)
+    prune(store, leg=leg, known=known)
+    assert [step for _, step in steps(store)] == [60, 50, 40, 10]
+
+
+def test_an_older_leg_s_backup_has_the_age_that_its_manifest_gives(
+    store, tmp_path, clock
+):
+    known = {add(store, tmp_path, 1, step) for step in (10, 20, 30)}
+    clock.now += 61
+    fresh = Generations(store.folder)  # Another machine, minutes later.
+    add(fresh, tmp_path, 2, 40)
+    prune(fresh, leg=2, known=known)
+    assert [step for _, step in steps(fresh)] == [40, 30]
 
 
 @pytest.mark.parametrize("seed", range(20))
