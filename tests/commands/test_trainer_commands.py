@@ -289,6 +289,33 @@ def test_a_workdir_that_another_run_uses_is_refused(
     assert not any((tmp_path / "run").iterdir())
 
 
+def test_a_new_run_leaves_nothing_of_the_one_that_finished_there(
+    trained, train, tiny_records, tmp_path
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(trained, workdir)
+    (workdir / "mine.txt").write_text("the user's")
+    (workdir / "profile").mkdir()
+    flags = (f"--backup_dir={tmp_path / 'new'}", "--seed=5")
+    done = train(tiny_records, workdir, *flags, "--max_minutes=0.0001")
+    assert done.returncode == 0, done.stderr
+    assert "Removed summary.json, model.keras, report.html" in done.stderr
+    assert {p.name for p in workdir.iterdir()} == {
+        "backup",
+        "flags.txt",
+        "metrics.csv",
+        "mine.txt",
+        "speed.csv",
+        "staging",
+        "summary.json",
+        "tensorboard",
+    }
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert (summary["finished"], summary["step"]) == (False, 0)
+    assert (workdir / "metrics.csv").read_text() == ""
+    assert "--seed=5" in (workdir / "flags.txt").read_text()
+
+
 def test_evaluate_refuses_what_does_not_fit(
     trained, evaluate, tiny_records, tmp_path
 ):
