@@ -85,6 +85,14 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["finished"] is True
     assert summary["step"] == 10
+    assert [leg["settings"] for leg in summary["legs"]] == [
+        {
+            "exact": True,
+            "max_loss": 1000.0,
+            "max_per_replica_batch": 0,
+            "xla": None,
+        }
+    ]
     scores = [float(row["score"]) for row in rows]
     assert summary["score_uncalibrated"] == pytest.approx(max(scores))
     assert summary["model_epochs"] == [1 + scores.index(max(scores))]
