@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from flags.trainer import settle_flags
+
 
 class _AutoBooleanParser(flags.BooleanParser):
     """Parses true, false, and auto, which is None."""
@@ -87,12 +89,7 @@ flags.DEFINE_integer(
     "Steps between two backups; 0: not by steps.",
     lower_bound=0,
 )
-flags.DEFINE_float(
-    "backup_settle_minutes",
-    15.0,
-    "Age at which a backup has surely arrived on Drive.",
-    lower_bound=0,
-)
+flags.adopt_module_key_flags(settle_flags)
 flags.DEFINE_float(
     "max_minutes",
     0.0,

@@ -82,6 +82,18 @@ class Lease:
         last = self._last_claim()
         return last.extra if last else {}
 
+    def describe_holder(self) -> str:
+        """Returns who owns the folder, as far as this machine knows."""
+        for claim in self._watch.claims:
+            if claim.is_alive():
+                return f"process {claim.pid} of this machine (leg {claim.leg})"
+        for claim in self._watch.claims:
+            if claim.is_alive() is None:
+                return (
+                    f"another machine (leg {claim.leg}), if it is still alive"
+                )
+        return "nobody"
+
     def refuse_if_held_here(self) -> None:
         """Refuses if a live process of this machine owns the folder.
 

@@ -69,6 +69,7 @@ def main() -> None:
             generations.write(
                 Generation(lease.leg, step, 0, lease.token),
                 local / "save.zip",
+                epochs=0,
                 first_leg=1,
                 identity={},
             )
@@ -79,6 +80,7 @@ def main() -> None:
                     token=lease.token,
                     first_leg=1,
                     known=known,
+                    passed_over=set(),
                     settle_seconds=900.0 / float(scale),
                 )
     heartbeat.check()

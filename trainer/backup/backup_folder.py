@@ -15,16 +15,18 @@ from storage import LostError, UserError, mounts, retry
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
-from storage.ownership.owner import Owner
 from trainer.backup import archive, choice
 from trainer.backup.choice import Choice
-from trainer.backup.generations import Backup, Generation, Generations
+from trainer.backup.generations import (
+    OWNER,
+    Backup,
+    Generation,
+    Generations,
+)
 from trainer.runtime import run_document
 from trainer.runtime.run_state import RunState
 
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
-_SAVED = "saved"  # In the lease: the newest backup that its owner knows of.
-_OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
 
 class BackupFolder:
@@ -63,7 +65,7 @@ class BackupFolder:
         self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
         self.generations = Generations(self.folder)
         self.lease = Lease(
-            self.folder, _OWNER, signs_of_life=self.generations.leg_by_name
+            self.folder, OWNER, signs_of_life=self.generations.leg_by_name
         )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
@@ -158,11 +160,13 @@ class BackupFolder:
             defaults=self.defaults,
             read=lambda backup: self._read(backup, state),
         )
-        saved = None if since_leg else self.lease.last_extra.get(_SAVED)
+        for generation, why in chosen.passed_over.items():
+            logging.warning("Passed over %s: %s", generation.stem, why)
+        saved = None if since_leg else self.lease.last_extra.get(choice.SAVED)
         choice.refuse_start_over(self.url, backups, chosen, saved)
         self._passed_over |= chosen.passed_over.keys()
         if chosen.backup:
-            self.lease.extra[_SAVED] = chosen.backup.generation.stem
+            self.lease.extra[choice.SAVED] = chosen.backup.generation.stem
         return chosen
 
     def restore(
@@ -215,8 +219,7 @@ class BackupFolder:
         try:
             archive.write(path, arrays, document)
             self.archive_bytes = path.stat().st_size
-            first_leg = document["legs"][0]["leg"]
-            self._write(path, document["step"], first_leg)
+            self._write(path, document)
         finally:
             path.unlink(missing_ok=True)
         try:
@@ -224,7 +227,7 @@ class BackupFolder:
             self.generations.prune(
                 leg=self.leg,
                 token=self.lease.token,
-                first_leg=first_leg,
+                first_leg=document["legs"][0]["leg"],
                 known=self._known,
                 passed_over=self._passed_over,
                 settle_seconds=self.settle_seconds,
@@ -247,8 +250,9 @@ class BackupFolder:
         state.check(arrays)
         return arrays, run_document.parse(document, backup.manifest["format"])
 
-    def _write(self, path: pathlib.Path, step: int, first_leg: int) -> None:
+    def _write(self, path: pathlib.Path, document: dict) -> None:
         """Writes a generation, each try under a name of its own."""
+        step = document["step"]
 
         def write() -> None:
             generation = Generation(
@@ -260,10 +264,11 @@ class BackupFolder:
                 self.generations.write(
                     generation,
                     path,
-                    first_leg=first_leg,
+                    epochs=len(document["history"]),
+                    first_leg=document["legs"][0]["leg"],
                     identity=self.identity,
                 )
-                self.lease.extra[_SAVED] = generation.stem
+                self.lease.extra[choice.SAVED] = generation.stem
             except OSError:
                 self._discard(generation)
                 raise

@@ -10,12 +10,11 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from absl import logging
-
 from storage import UserError, differences
 from trainer.backup.generations import Backup, Generation
 from trainer.runtime import run_document
 
+SAVED = "saved"  # In the lease: the newest backup that its owner knows of.
 _T = TypeVar("_T")
 
 
@@ -69,7 +68,6 @@ def choose(
         except UserError:
             raise
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            logging.warning("Passed over %s: %s", backup.generation.stem, error)
             passed_over[backup.generation] = str(error)
     return Choice(looked_at, None, None, passed_over)
 

@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 import storage
-from storage import Folder
+from storage import Folder, UserError
 from trainer.backup import final_folder
 from trainer.backup.generations import Generations
 from trainer.runtime import workdir_lock
@@ -71,14 +71,10 @@ def restore_finished(
         storage.UserError: Another process uses the workdir.
     """
     folder = final_folder.open_folder(backup_dir)
-    manifest = final_folder.newest_manifest(folder)
+    manifest = _finished(backup_dir)
     if manifest is None:
         return False
     if (defaults or {}) | manifest["identity"] != identity:
-        return False
-    generations = Generations(storage.open_folder(backup_dir))
-    newest = max((g.leg for g in generations.listing()), default=0)
-    if newest > manifest["leg"]:  # It was started over since.
         return False
     if workdir is None:
         logging.info("This run is finished")
@@ -105,6 +101,22 @@ def restore_finished(
         else "",
     )
     return True
+
+
+def finished_leg(backup_dir: str) -> int | None:
+    """Returns the leg that finished the run in a backup folder, if one did."""
+    manifest = _finished(backup_dir)
+    return manifest["leg"] if manifest else None
+
+
+def _finished(backup_dir: str) -> dict | None:
+    """Returns the manifest of a run that was not started over since."""
+    manifest = final_folder.newest_manifest(
+        final_folder.open_folder(backup_dir)
+    )
+    generations = Generations(storage.open_folder(backup_dir))
+    newest = max((g.leg for g in generations.listing()), default=0)
+    return manifest if manifest and manifest["leg"] >= newest else None
 
 
 def _restore(

@@ -19,8 +19,11 @@ import time
 
 import storage
 from storage import DigestError, Folder, UserError
+from storage.ownership.owner import Owner
 from trainer.runtime import run_document
 
+# What errors call those who write generations.
+OWNER = Owner("trainer", "training", "run", "--backup_dir")
 _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
 
 
@@ -117,6 +120,7 @@ class Generations:
         generation: Generation,
         path: pathlib.Path,
         *,
+        epochs: int,
         first_leg: int,
         identity: dict,
     ) -> None:
@@ -125,6 +129,7 @@ class Generations:
         Args:
             generation: Its name; no file of that name may exist yet.
             path: The archive on local disk; its manifest is made beside it.
+            epochs: The epochs that were evaluated until then.
             first_leg: The leg in which its run began.
             identity: What makes it that run.
 
@@ -140,6 +145,7 @@ class Generations:
             "bytes": path.stat().st_size,
             "leg": generation.leg,
             "step": generation.step,
+            "epochs": epochs,
             "run": first_leg,
             "written": time.time(),
             "identity": identity,

@@ -47,7 +47,13 @@ def add(
 ):
     generation = Generation(leg, step, attempt, token)
     (tmp_path / "save.zip").write_bytes(data)
-    store.write(generation, tmp_path / "save.zip", first_leg=run, identity=RUN)
+    store.write(
+        generation,
+        tmp_path / "save.zip",
+        epochs=3,
+        first_leg=run,
+        identity=RUN,
+    )
     return generation
 
 
@@ -78,6 +84,7 @@ def test_what_is_written_is_found_and_fetched(store, tmp_path):
         "bytes": 3,
         "leg": 1,
         "step": 10,
+        "epochs": 3,
         "run": 1,
         "written": older.manifest["written"],
         "identity": RUN,
