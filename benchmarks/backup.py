@@ -66,7 +66,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
         steps_per_epoch=1000,
     )
     state.best = {f"ema/{k}": v.numpy() for k, v in enumerate(average)}
-    state.begin_leg(1, "a benchmark")
+    state.begin_leg(1, "a benchmark", {})
     callback = BackupAndRestore(
         BackupFolder(
             str(folder / "backup"),

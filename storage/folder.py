@@ -58,8 +58,21 @@ class Folder(Protocol):
     def move_in(self, source: "Folder", name: str, new_name: str) -> None:
         """Moves a file in from another folder of the same disk or bucket."""
 
-    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
-        """Returns whether the file `name` exists and equals a local file."""
+    def has_same_bytes(
+        self,
+        path: str | pathlib.Path,
+        name: str,
+        *,
+        sha256: str | None = None,
+    ) -> bool:
+        """Returns whether the file `name` exists and equals a local file.
+
+        Args:
+            path: The local file.
+            name: The file in this folder.
+            sha256: What the digest of both has to be, where the local file
+                may have changed meanwhile; None accepts any.
+        """
 
     def delete(self, name: str) -> None:
         """Removes a file and its bytes; a missing one is fine."""

@@ -7,6 +7,7 @@ minutes by the client library. STORAGE_EMULATOR_HOST points it at an emulator.
 import base64
 import contextlib
 import errno
+import hashlib
 import pathlib
 import threading
 from collections.abc import Iterator, Mapping
@@ -113,15 +114,24 @@ class GcsFolder:
                 token, _, _ = target.rewrite(blob, token=token, retry=_RETRY)
             blob.delete(retry=_RETRY)
 
-    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(
+        self,
+        path: str | pathlib.Path,
+        name: str,
+        *,
+        sha256: str | None = None,
+    ) -> bool:
         with self._errors(name, reading=True):
             blob = self._bucket().get_blob(self._prefix + name, retry=_RETRY)
         if blob is None or blob.size != pathlib.Path(path).stat().st_size:
             return False
-        crc = google_crc32c.Checksum()
+        crc, digest = google_crc32c.Checksum(), hashlib.sha256()
         with open(path, "rb") as file:
-            for _ in crc.consume(file, 8 << 20):
-                pass
+            for data in crc.consume(file, 8 << 20):
+                if sha256 is not None:
+                    digest.update(data)
+        if sha256 not in (None, digest.hexdigest()):
+            return False
         return base64.b64encode(crc.digest()).decode() == blob.crc32c
 
     def delete(self, name: str) -> None:

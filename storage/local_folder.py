@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from storage import retry, whole_file
+from storage import digests, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
@@ -60,19 +60,30 @@ class LocalFolder:
         self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
     ) -> None:
         with whole_file.whole_file(path, sha256=sha256) as sink:
-            _copy(self.path / name, sink)
+            _copy(self.path / name, sink, from_disk=sha256 is not None)
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
         os.replace(source.path / name, self.path / new_name)
 
-    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(
+        self,
+        path: str | pathlib.Path,
+        name: str,
+        *,
+        sha256: str | None = None,
+    ) -> bool:
         theirs = self.path / name
+
+        def compare() -> bool:
+            if sha256 is None:
+                return _equal(theirs, path)
+            _forget(theirs)
+            return digests.file_digest(theirs) == sha256
+
         try:
             if theirs.stat().st_size != os.path.getsize(path):
                 return False
-            return retry.retry(
-                lambda: _equal(theirs, path), f"{theirs}: reading"
-            )
+            return retry.retry(compare, f"{theirs}: reading")
         except FileNotFoundError:
             return False
 
@@ -105,15 +116,29 @@ class LocalFolder:
         return UserError(f"{self.path}: expected a folder, got a file")
 
 
-def _copy(source: str | pathlib.Path, sink: BinaryIO) -> None:
+def _copy(
+    source: str | pathlib.Path, sink: BinaryIO, *, from_disk: bool
+) -> None:
     """Copies a file; after a mount's error, on from where it stood."""
 
     def copy() -> None:
+        if from_disk:
+            _forget(source)
         with open(source, "rb") as file:
             file.seek(sink.tell())
             shutil.copyfileobj(file, sink, _COPY_BYTES)
 
     retry.retry(copy, f"{source}: copying")
+
+
+def _forget(path: str | pathlib.Path) -> None:
+    """Drops what the system's memory holds of a file.
+
+    So a file that is verified is read from its disk, and one that was read
+    badly is read anew.
+    """
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _equal(one: str | pathlib.Path, other: str | pathlib.Path) -> bool:

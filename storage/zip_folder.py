@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from storage import retry, whole_file
+from storage import digests, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
@@ -65,9 +65,17 @@ class ZipFolder:
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
 
-    def has_same_bytes(self, path: str | pathlib.Path, name: str) -> bool:
+    def has_same_bytes(
+        self,
+        path: str | pathlib.Path,
+        name: str,
+        *,
+        sha256: str | None = None,
+    ) -> bool:
         member = self._members.get(name)
         if member is None or member.file_size != os.path.getsize(path):
+            return False
+        if sha256 is not None and digests.file_digest(path) != sha256:
             return False
         crc = 0
         with open(path, "rb") as file:

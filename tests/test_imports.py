@@ -40,8 +40,8 @@ trainer/outputs/report: console storage records stream evaluation
 trainer/outputs: console storage records runtime augmentation models stream
     evaluation report
 trainer/inference: console storage records parquet models
-trainer: console storage records parquet runtime augmentation models stream
-    evaluation backup training report outputs inference
+trainer: console storage ownership records parquet runtime augmentation models
+    stream evaluation backup training report outputs inference
 """
 # Folders that are sys.path[0] when a command in them runs as a script.
 SCRIPT_FOLDERS = ("sample_data", "tfrecord_builder", "trainer")

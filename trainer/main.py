@@ -35,7 +35,7 @@ from trainer.models import network
 from trainer.outputs import trained_model, workdir
 from trainer.outputs.contact_sheet import ContactSheet
 from trainer.outputs.workdir import Workdir
-from trainer.runtime import devices, workers
+from trainer.runtime import devices, workdir_lock, workers
 from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits, StopError
 from trainer.runtime.profiler import Profiler
@@ -82,11 +82,16 @@ def main() -> int:
         ),
         devices=used,
         limits=command.with_flags(Limits),
+        settings={name: FLAGS[name].value for name in main_flags.NOTED},
     )
     if FLAGS.dry_run:
         return describe(loop)
     files = make_workdir(path, loop)
-    with cache or contextlib.nullcontext(), loop.backup:
+    with (
+        workdir_lock.hold(path),
+        cache or contextlib.nullcontext(),
+        loop.backup,
+    ):
         # The last wait, after these limits, may be ended by a signal.
         with contextlib.suppress(StopError), loop.limits:
             if loop.run([*recipe.make_warm_start(step, state), files]):

@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from flags.trainer import settle_flags
+
 
 class _AutoBooleanParser(flags.BooleanParser):
     """Parses true, false, and auto, which is None."""
@@ -29,7 +31,8 @@ flags.DEFINE_integer(
     0,
     "Examples that a replica computes at a time; more are computed in parts, "
     "one after another, and their gradients summed. Without --norm_group, "
-    "batch normalisation sees the parts. 0: no limit.",
+    "batch normalisation sees the parts, so another value in a later leg can "
+    "change the result: each leg notes it in summary.json. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_flag(
@@ -40,7 +43,9 @@ flags.DEFINE_flag(
         None,
         "Compile the gradients of a step, and the update of a single replica, "
         "with XLA. auto, the default, does so on GPUs. On a TPU everything is "
-        "compiled anyway, and this does nothing.",
+        "compiled anyway, and this does nothing. Another value in a later leg "
+        "changes the last bits of the result: each leg notes it in "
+        "summary.json.",
         boolean=True,
     )
 )
@@ -84,12 +89,7 @@ flags.DEFINE_integer(
     "Steps between two backups; 0: not by steps.",
     lower_bound=0,
 )
-flags.DEFINE_float(
-    "backup_settle_minutes",
-    15.0,
-    "Age at which a backup has surely arrived on Drive.",
-    lower_bound=0,
-)
+flags.adopt_module_key_flags(settle_flags)
 flags.DEFINE_float(
     "max_minutes",
     0.0,
@@ -100,8 +100,9 @@ flags.DEFINE_float(
 flags.DEFINE_float(
     "max_loss",
     1000.0,
-    "A step with a greater loss is treated as one that is not finite; 0: no "
-    "limit.",
+    "A step with a greater loss is treated as one that is not finite, see "
+    "--on_nan. Another value in a later leg can change which steps are taken: "
+    "each leg notes it in summary.json. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_enum(

@@ -1,8 +1,9 @@
 """Flags of trainer/main.py, which lie in a module for each group.
 
 FREE names the flags that may change between the legs of one run: they do not
-change its result. A changed value of any other flag is another run. A run that
-is older than a flag counts as one with its default, or with what BEFORE says.
+change its result, but for those that NOTED names, too. A changed value of any
+other flag is another run. A run that is older than a flag counts as one with
+its default, or with what BEFORE says.
 """
 
 from absl import flags
@@ -44,6 +45,9 @@ FREE = frozenset(
         "verbosity",
     }
 )
+
+# Free flags that can change the result all the same: each leg notes them.
+NOTED = ("exact", "max_loss", "max_per_replica_batch", "xla")
 
 # What a run did before there was the flag, where that is not its default.
 BEFORE = {"logit_adjustment": 0.0}

@@ -55,6 +55,7 @@ class Lease:
     Attributes:
         leg: Set by acquire(): the number of this start, from 1.
         token: Random, of this start alone.
+        extra: What the next beats hold for the next owner.
     """
 
     def __init__(
@@ -71,9 +72,27 @@ class Lease:
         self.token = secrets.token_hex(4)
         self._owner = owner
         self._signs_of_life = signs_of_life
-        self._extra = extra or {}
+        self.extra = dict(extra or {})
         self._beat = 0
         self._watch = Watch(self.url, self.folder, owner, signs_of_life)
+
+    @property
+    def last_extra(self) -> Mapping[str, str]:
+        """The extra values of the last owner that was seen."""
+        last = self._last_claim()
+        return last.extra if last else {}
+
+    def describe_holder(self) -> str:
+        """Returns who owns the folder, as far as this machine knows."""
+        for claim in self._watch.claims:
+            if claim.is_alive():
+                return f"process {claim.pid} of this machine (leg {claim.leg})"
+        for claim in self._watch.claims:
+            if claim.is_alive() is None:
+                return (
+                    f"another machine (leg {claim.leg}), if it is still alive"
+                )
+        return "nobody"
 
     def refuse_if_held_here(self) -> None:
         """Refuses if a live process of this machine owns the folder.
@@ -96,9 +115,8 @@ class Lease:
             UserError: Another process owns it.
         """
         self._watch.wait()
-        readable = [claim for claim in self._watch.claims if claim.machine]
-        if check and readable:
-            check(max(readable, key=lambda claim: claim.leg).extra)
+        if check and (last := self._last_claim()):
+            check(last.extra)
         self.folder.make()
         self._claim_leg()
         self.renew()
@@ -154,6 +172,11 @@ class Lease:
             with contextlib.suppress(OSError):  # Not there, or not only ours.
                 self.folder.path.rmdir()
 
+    def _last_claim(self) -> Claim | None:
+        """Returns the newest claim of another process that can be read."""
+        readable = [claim for claim in self._watch.claims if claim.machine]
+        return max(readable, key=lambda claim: claim.leg, default=None)
+
     def _claim(self, *, released: bool = False) -> Claim:
         return Claim(
             leg=self.leg,
@@ -163,7 +186,7 @@ class Lease:
             start=processes.process_start(os.getpid()),
             beat=self._beat,
             released=released,
-            extra=self._extra,
+            extra=dict(self.extra),
         )
 
     def _claim_leg(self) -> None:

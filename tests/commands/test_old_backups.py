@@ -1,7 +1,8 @@
 """Backups that earlier versions wrote are continued, or refused by name.
 
-tests/data/backup_format_1 is step 12 of 15 of a run on the tiny records,
-written by commit 95aa93d.
+tests/data/backup_format_N is step 12 of 15 of a run on the tiny records, in
+format N: the first written by commit 95aa93d, the second by the commit that
+added it. A new format adds a folder.
 """
 
 import csv
@@ -13,9 +14,9 @@ import commands
 import pytest
 
 from trainer.backup import archive
+from trainer.runtime import run_document
 
-BACKUP = commands.ROOT / "tests/data/backup_format_1"
-# Over every variable of the run at step 12, as that commit computed it.
+# Over every variable of the run at step 12, as both commits computed it.
 DIGEST = "ccc714d1a38a147a0663cac6aaa28a21bc4515a63b911a1705d6858e9b114c8a"
 FLAGS = (
     "--backbone=tiny",
@@ -32,9 +33,10 @@ def train():
     command.close()
 
 
-@pytest.fixture
-def backup(tmp_path):
-    return pathlib.Path(shutil.copytree(BACKUP, tmp_path / "backup"))
+@pytest.fixture(params=run_document.FORMATS)
+def backup(request, tmp_path):
+    golden = commands.ROOT / f"tests/data/backup_format_{request.param}"
+    return pathlib.Path(shutil.copytree(golden, tmp_path / "backup"))
 
 
 def run(train, records, backup, *flags):

@@ -146,6 +146,7 @@ class Leg:
             ),
             devices=Devices(tiny.step.strategy, "cpu", "float32", "a test"),
             limits=Stops(lambda: stop_when(self)),
+            settings=options.pop("settings", {}),
             **{
                 "epochs": EPOCHS,
                 "early_stopping_epochs": 0,

@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import tiny_data
 
 from tfrecord_builder.records import dataset_info
 from trainer.models import model_file
+from trainer.runtime import workdir_lock
 
 SMALL = (
     "--backbone=tiny",
@@ -86,6 +88,14 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["finished"] is True
     assert summary["step"] == 10
+    assert [leg["settings"] for leg in summary["legs"]] == [
+        {
+            "exact": True,
+            "max_loss": 1000.0,
+            "max_per_replica_batch": 0,
+            "xla": None,
+        }
+    ]
     scores = [float(row["score"]) for row in rows]
     assert summary["score_uncalibrated"] == pytest.approx(max(scores))
     assert summary["model_epochs"] == [1 + scores.index(max(scores))]
@@ -289,6 +299,50 @@ def test_a_run_older_than_a_flag_counts_as_one_with_its_default(
     )
     forget("logit_adjustment")  # Its default is not what was done before it.
     assert "logit_adjustment (was 0.0, now 1.0)" in run().error
+
+
+def test_a_workdir_that_another_run_uses_is_refused(
+    trained, train, tiny_records, tmp_path
+):
+    backup, new = tmp_path / "backup", tmp_path / "new"
+    shutil.copytree(trained / "backup", backup)
+    with workdir_lock.hold(tmp_path / "run"):
+        for flags in (
+            [f"--backup_dir={new}"],
+            [*EVERYTHING, f"--backup_dir={backup}"],  # It is finished.
+        ):
+            done = train(tiny_records, tmp_path / "run", *flags)
+            assert done.returncode == 1
+            assert f"is in use by process {os.getpid()} of this" in done.error
+    assert not new.exists()
+    assert not any((tmp_path / "run").iterdir())
+
+
+def test_a_new_run_leaves_nothing_of_the_one_that_finished_there(
+    trained, train, tiny_records, tmp_path
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(trained, workdir)
+    (workdir / "mine.txt").write_text("the user's")
+    (workdir / "profile").mkdir()
+    flags = (f"--backup_dir={tmp_path / 'new'}", "--seed=5")
+    done = train(tiny_records, workdir, *flags, "--max_minutes=0.0001")
+    assert done.returncode == 0, done.stderr
+    assert "Removed summary.json, model.keras, report.html" in done.stderr
+    assert {p.name for p in workdir.iterdir()} == {
+        "backup",
+        "flags.txt",
+        "metrics.csv",
+        "mine.txt",
+        "speed.csv",
+        "staging",
+        "summary.json",
+        "tensorboard",
+    }
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert (summary["finished"], summary["step"]) == (False, 0)
+    assert (workdir / "metrics.csv").read_text() == ""
+    assert "--seed=5" in (workdir / "flags.txt").read_text()
 
 
 def test_evaluate_refuses_what_does_not_fit(

@@ -49,7 +49,7 @@ def test_the_trainer_has_the_flags_of_all_its_groups():
         flag.name
         for module, module_flags in values.flags_by_module_dict().items()
         if re.fullmatch(
-            r"flags\.trainer\.(data|model|optimization|augmentation|accelerator|machine)_flags",
+            r"flags\.trainer\.(data|model|optimization|augmentation|accelerator|machine|settle)_flags",
             module,
         )
         for flag in module_flags
@@ -164,6 +164,7 @@ def test_all_commands_are_found():
         "demo/app.py",
         "sample_data/main.py",
         "tfrecord_builder/main.py",
+        "trainer/backups.py",
         "trainer/evaluate.py",
         "trainer/export.py",
         "trainer/main.py",

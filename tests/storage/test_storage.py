@@ -157,6 +157,12 @@ def test_same(folder, tmp_path):
     assert not folder.has_same_bytes(path, "a")
     folder.replace("a", b"1234")
     assert folder.has_same_bytes(path, "a")
+    digest = storage.file_digest(path)
+    assert folder.has_same_bytes(path, "a", sha256=digest)
+    for data in (b"123x", b"123"):
+        path.write_bytes(data)
+        folder.replace("a", data)
+        assert not folder.has_same_bytes(path, "a", sha256=digest)
 
 
 def test_download_missing_leaves_nothing(folder, tmp_path):
@@ -333,6 +339,9 @@ def test_zip(tmp_path, method):
     folder.download("a", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"1" * 1000
     assert folder.has_same_bytes(tmp_path / "a", "a")
+    digest = storage.file_digest(tmp_path / "a")
+    assert folder.has_same_bytes(tmp_path / "a", "a", sha256=digest)
+    assert not folder.has_same_bytes(tmp_path / "a", "a", sha256="")
     (tmp_path / "a").write_bytes(b"1" * 999 + b"2")
     assert not folder.has_same_bytes(tmp_path / "a", "a")
     with pytest.raises(UserError, match="cannot be written to"):

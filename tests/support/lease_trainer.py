@@ -70,6 +70,7 @@ def main() -> None:
             generations.write(
                 generation,
                 local / "save.zip",
+                epochs=0,
                 first_leg=1,
                 identity={},
             )
@@ -79,6 +80,7 @@ def main() -> None:
                     newest=generation,
                     first_leg=1,
                     known=known,
+                    passed_over=set(),
                     settle_seconds=900.0 / float(scale),
                 )
     heartbeat.check()

@@ -3,6 +3,7 @@
 backup_and_restore  the callback: when a save is made
 save_thread         saves on a thread, whatever hangs
 backup_folder       who owns the folder; saves and restores a run
+choice              which generation a start resumes from, or why from none
 generations         one backup each: named, verified, listed and pruned
 archive             one file of arrays and a document
 identity            which flags and data make a run the same run

@@ -18,6 +18,7 @@ from absl import logging
 
 from storage import UserError
 from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.choice import Choice
 from trainer.backup.save_thread import SaveThread
 from trainer.runtime.run_state import RunState
 from trainer.runtime.workers import Workers
@@ -74,12 +75,21 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._due = float("inf")
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Restores the newest complete generation, if there is one."""
+        """Restores the newest complete generation, if there is one.
+
+        Raises:
+            storage.UserError: There are backups, and none can be used; or
+                another trainer owns the folder.
+        """
         del logs
+        # Read before the folder is written to: it may be refused.
+        chosen = None
+        if self.chief and not self.restart:
+            chosen = self.folder.choose(self.state)
         if self.chief:
             self.folder.acquire()
         if not self.restart:
-            self.restore()
+            self._restore(chosen)
         else:
             logging.warning(
                 "--restart: starting over. Leave it out when you run the "
@@ -183,24 +193,34 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._thread.wait()
 
     def restore(self) -> bool:
-        """Goes (back) to the newest generation that is whole, if any.
+        """Goes back to the newest generation of this run, if there is one.
 
         Of several workers the chief chooses it, and all of them go to it.
 
         Raises:
-            storage.UserError: A worker cannot go to what the chief chose.
+            storage.UserError: There are some, and none can be used; or a
+                worker cannot go to what the chief chose.
         """
         self.wait()
+        return self._restore()
+
+    def _restore(self, chosen: Choice | None = None) -> bool:
         if self._workers is None:
-            restored = self.folder.restore(self.state)
+            restored = self._restore_alone(chosen)
         else:
-            restored = self._restore_together(self._workers)
+            restored = self._restore_together(self._workers, chosen)
         if restored:
             self._saved = self._progress()
         return restored
 
-    def _restore_together(self, workers: Workers) -> bool:
-        restored = self.chief and self.folder.restore(self.state)
+    def _restore_alone(self, chosen: Choice | None) -> bool:
+        since_leg = self.leg if self.restart else 0
+        return self.folder.restore(self.state, chosen, since_leg=since_leg)
+
+    def _restore_together(
+        self, workers: Workers, chosen: Choice | None
+    ) -> bool:
+        restored = self.chief and self._restore_alone(chosen)
         stem = workers.from_chief(self.folder.restored if restored else "")
         if stem and not self.chief:
             restored = self.folder.restore_chosen(self.state, stem)

@@ -14,20 +14,24 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import UserError, mounts, retry
+from storage import LostError, UserError, mounts, retry
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
-from storage.ownership.owner import Owner
-from trainer.backup import archive, generations
-from trainer.backup import identity as identity_lib
-from trainer.backup.generations import Backup, Generation, Generations
+from trainer.backup import archive, choice
+from trainer.backup.choice import Choice
+from trainer.backup.generations import (
+    OWNER,
+    Backup,
+    Generation,
+    Generations,
+)
+from trainer.runtime import run_document
 from trainer.runtime.run_state import RunState
 
 _UNUSABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 _VISIBLE_SECONDS = 600.0  # Until a mount shows what another machine wrote.
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
-_OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
 
 class BackupFolder:
@@ -67,7 +71,7 @@ class BackupFolder:
         self.guard = MountGuard(self.folder, self.local_dir / "mount.json")
         self.generations = Generations(self.folder)
         self.lease = Lease(
-            self.folder, _OWNER, signs_of_life=self.generations.leg_by_name
+            self.folder, OWNER, signs_of_life=self.generations.leg_by_name
         )
         self.heartbeat = Heartbeat(self.lease, self.guard)
         self.archive_bytes = 0
@@ -75,6 +79,7 @@ class BackupFolder:
         self._saves = itertools.count()
         self._attempts = itertools.count()
         self._known: set[Generation] = set()
+        self._passed_over: set[Generation] = set()
 
     @property
     def leg(self) -> int:
@@ -91,24 +96,14 @@ class BackupFolder:
         """Refuses if the newest generation is of another run.
 
         Raises:
-            storage.UserError: Names the flags that differ.
+            storage.UserError: Names the flags that differ, or the format.
         """
-        for backup in self.generations.newest_first():
-            if backup.manifest is None:
-                continue
-            if backup.manifest["format"] != generations.FORMAT:
-                raise UserError(
-                    f"{self.url} holds a backup of format "
-                    f"{backup.manifest['format']}, expected "
-                    f"{generations.FORMAT}: use the version that wrote it, "
-                    "another --backup_dir, or --restart to start over"
-                )
-            identity_lib.refuse_difference(
-                self.defaults | backup.manifest["identity"],
-                self.identity,
-                self.url,
-            )
-            return
+        choice.refuse_other_run(
+            self.url,
+            self.generations.newest_first(),
+            identity=self.identity,
+            defaults=self.defaults,
+        )
 
     def acquire(self) -> None:
         """Becomes the folder's owner, and stays it until release().
@@ -153,51 +148,72 @@ class BackupFolder:
         """Releases the folder, if it was acquired."""
         self.heartbeat.stop()
 
-    def restore(self, state: RunState) -> bool:
-        """Restores the run from the newest generation that is complete.
+    def choose(self, state: RunState, *, since_leg: int = 0) -> Choice:
+        """Reads the newest generation of the run that can be used.
+
+        Args:
+            state: What it has to fit; not changed.
+            since_leg: The first leg whose generations count.
+
+        Raises:
+            storage.UserError: There are backups, and none can be used.
+        """
+        self.local_dir.mkdir(parents=True, exist_ok=True)
+        backups = [
+            b
+            for b in self.generations.newest_first()
+            if b.generation.leg >= since_leg
+        ]
+        chosen = choice.choose(
+            backups,
+            identity=self.identity,
+            defaults=self.defaults,
+            read=lambda backup: self._read(backup, state),
+        )
+        for generation, why in chosen.passed_over.items():
+            logging.warning("Passed over %s: %s", generation.stem, why)
+        saved = None if since_leg else self.lease.last_extra.get(choice.SAVED)
+        choice.refuse_start_over(self.url, backups, chosen, saved)
+        self._passed_over |= chosen.passed_over.keys()
+        if chosen.backup:
+            self.lease.extra[choice.SAVED] = chosen.backup.generation.stem
+        return chosen
+
+    def restore(
+        self,
+        state: RunState,
+        chosen: Choice | None = None,
+        *,
+        since_leg: int = 0,
+    ) -> bool:
+        """Restores the run from the newest generation that can be used.
+
+        Args:
+            state: The run.
+            chosen: What choose() returned before; used if there is no other
+                generation since.
+            since_leg: The first leg whose generations count.
 
         Returns:
             Whether there is one.
 
         Raises:
-            OSError: There is none, but one that could not be read.
+            storage.UserError: There are backups, and none can be used.
         """
-        self.local_dir.mkdir(parents=True, exist_ok=True)
-        first_leg = failure = None
-        for backup in self.generations.newest_first():
-            try:
-                manifest = backup.manifest
-                if manifest is None:
-                    raise backup.error or ValueError(backup.why)
-                identity = self.defaults | manifest["identity"]
-                other = identity != self.identity
-                if other or first_leg not in (None, manifest["run"]):
-                    raise ValueError("it is of another run, before --restart")
-                first_leg = manifest["run"]
-                self._read(backup, state)
-            except UserError:
-                raise
-            except (ValueError, KeyError, zipfile.BadZipFile) as error:
-                logging.warning(
-                    "Passed over %s: %s", backup.generation.stem, error
-                )
-            except OSError as error:
-                logging.error(
-                    "Passed over %s: %s", backup.generation.stem, error
-                )
-                failure = error
-            else:
-                self.restored = backup.generation.stem
-                logging.info(
-                    "RESUMED at step %d (backup of leg %d; this is leg %d)",
-                    state.step,
-                    backup.generation.leg,
-                    self.leg,
-                )
-                return True
-        if failure:
-            raise failure
-        return False
+        listing = self.generations.listing()
+        if chosen is None or chosen.looked_at != listing.keys():
+            chosen = self.choose(state, since_leg=since_leg)
+        if chosen.backup is None:
+            return False
+        state.restore(*chosen.content)
+        self.restored = chosen.backup.generation.stem
+        logging.info(
+            "RESUMED at step %d (backup of leg %d; this is leg %d)",
+            state.step,
+            chosen.backup.generation.leg,
+            self.leg,
+        )
+        return True
 
     def restore_chosen(self, state: RunState, stem: str) -> bool:
         """Restores the run from a generation that another worker chose.
@@ -216,7 +232,7 @@ class BackupFolder:
                 if backup.generation.stem != stem or not backup.manifest:
                     continue
                 try:
-                    self._read(backup, state)
+                    state.restore(*self._read(backup, state))
                 except UserError:
                     raise
                 except _UNUSABLE as error:
@@ -244,33 +260,39 @@ class BackupFolder:
         try:
             archive.write(path, arrays, document)
             self.archive_bytes = path.stat().st_size
-            first_leg = document["legs"][0]["leg"]
-            newest = self._write(path, document["step"], first_leg)
+            newest = self._write(path, document)
         finally:
             path.unlink(missing_ok=True)
         try:
             self.check()
             self.generations.prune(
                 newest=newest,
-                first_leg=first_leg,
+                first_leg=document["legs"][0]["leg"],
                 known=self._known,
+                passed_over=self._passed_over,
                 settle_seconds=self.settle_seconds,
             )
-        except OSError as error:
+        except LostError:
+            raise
+        except (OSError, UserError) as error:  # Such as no right to delete.
             logging.warning("Old backups stay for now: %s", error)
 
-    def _read(self, backup: Backup, state: RunState) -> None:
+    def _read(
+        self, backup: Backup, state: RunState
+    ) -> tuple[dict[str, np.ndarray], dict]:
+        """Returns a generation's arrays and document, which fit the state."""
         path = self.local_dir / "restore.zip"
         try:
             self.generations.fetch(backup, path)
-            state.restore(*archive.read(path))
+            arrays, document = archive.read(path)
         finally:
             path.unlink(missing_ok=True)
+        state.check(arrays)
+        return arrays, run_document.parse(document, backup.manifest["format"])
 
-    def _write(
-        self, path: pathlib.Path, step: int, first_leg: int
-    ) -> Generation:
+    def _write(self, path: pathlib.Path, document: dict) -> Generation:
         """Writes a generation, each try under a name of its own."""
+        step = document["step"]
 
         def write() -> Generation:
             generation = Generation(
@@ -281,9 +303,11 @@ class BackupFolder:
                 self.generations.write(
                     generation,
                     path,
-                    first_leg=first_leg,
+                    epochs=len(document["history"]),
+                    first_leg=document["legs"][0]["leg"],
                     identity=self.identity,
                 )
+                self.lease.extra[choice.SAVED] = generation.stem
             except OSError:
                 self._discard(generation)
                 raise
@@ -300,5 +324,5 @@ class BackupFolder:
         try:
             self.guard.check()
             self.generations.delete(generation)
-        except OSError as error:
+        except (OSError, UserError) as error:
             logging.warning("%s stays: %s", generation.archive, error)

@@ -10,9 +10,10 @@ from typing import Any
 from absl import logging
 
 import storage
-from storage import Folder
+from storage import Folder, UserError
 from trainer.backup import final_folder
 from trainer.backup.generations import Generations
+from trainer.runtime import workdir_lock
 
 
 def save(
@@ -65,22 +66,24 @@ def restore_finished(
         workdir: Its workdir; None restores nothing.
         identity: What makes it this run.
         defaults: What an older identity is completed by.
+
+    Raises:
+        storage.UserError: Another process uses the workdir.
     """
     folder = final_folder.open_folder(backup_dir)
-    manifest = final_folder.newest_manifest(folder)
+    manifest = _finished(backup_dir)
     if manifest is None:
         return False
     if (defaults or {}) | manifest["identity"] != identity:
-        return False
-    generations = Generations(storage.open_folder(backup_dir))
-    newest = max((g.leg for g in generations.listing()), default=0)
-    if newest > manifest["leg"]:  # It was started over since.
         return False
     if workdir is None:
         logging.info("This run is finished")
         return True
     try:
-        restored = _restore(folder, manifest, workdir)
+        with workdir_lock.hold(workdir):
+            restored = _restore(folder, manifest, workdir)
+    except UserError:
+        raise
     except (FileNotFoundError, ValueError) as error:
         logging.warning(
             "This run is finished, but %s is not whole (%s): it is made again "
@@ -100,11 +103,26 @@ def restore_finished(
     return True
 
 
+def finished_leg(backup_dir: str) -> int | None:
+    """Returns the leg that finished the run in a backup folder, if one did."""
+    manifest = _finished(backup_dir)
+    return manifest["leg"] if manifest else None
+
+
+def _finished(backup_dir: str) -> dict | None:
+    """Returns the manifest of a run that was not started over since."""
+    manifest = final_folder.newest_manifest(
+        final_folder.open_folder(backup_dir)
+    )
+    generations = Generations(storage.open_folder(backup_dir))
+    newest = max((g.leg for g in generations.listing()), default=0)
+    return manifest if manifest and manifest["leg"] >= newest else None
+
+
 def _restore(
     folder: Folder, manifest: dict, workdir: pathlib.Path
 ) -> list[str]:
     """Copies back what the workdir lacks; returns the names."""
-    workdir.mkdir(parents=True, exist_ok=True)
     restored = []
     for name, file in manifest["files"].items():
         path = workdir / name

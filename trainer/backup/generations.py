@@ -19,8 +19,11 @@ import time
 
 import storage
 from storage import DigestError, Folder, UserError
+from storage.ownership.owner import Owner
+from trainer.runtime import run_document
 
-FORMAT = 1
+# What errors call those who write generations.
+OWNER = Owner("trainer", "training", "run", "--backup_dir")
 _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
 
 
@@ -63,12 +66,15 @@ class Backup:
         manifest: Its manifest; None if the generation cannot be used.
         why: Why it cannot be used.
         error: The error that kept it from being read; it may be complete.
+        unfinished: Whether its save did not come to its end: it has no
+            manifest.
     """
 
     generation: Generation
     manifest: dict | None
     why: str = ""
     error: OSError | None = None
+    unfinished: bool = False
 
 
 class Generations:
@@ -85,8 +91,8 @@ class Generations:
     def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
-        self._damaged: dict[Generation, str] = {}
-        self._first_seen: dict[Generation, float] = {}
+        # When each was first seen: seconds that only grow, and the clock's.
+        self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
@@ -98,7 +104,7 @@ class Generations:
                 generation = Generation(*map(int, numbers), token)
                 sizes.setdefault(generation, {})[kind] = size
         for generation in sizes:
-            self._first_seen.setdefault(generation, time.monotonic())
+            self._first_seen.setdefault(generation, _now())
         return sizes
 
     def leg_by_name(self) -> dict[str, int]:
@@ -119,6 +125,7 @@ class Generations:
         generation: Generation,
         path: pathlib.Path,
         *,
+        epochs: int,
         first_leg: int,
         identity: dict,
     ) -> None:
@@ -127,6 +134,7 @@ class Generations:
         Args:
             generation: Its name; no file of that name may exist yet.
             path: The archive on local disk; its manifest is made beside it.
+            epochs: The epochs that were evaluated until then.
             first_leg: The leg in which its run began.
             identity: What makes it that run.
 
@@ -134,19 +142,24 @@ class Generations:
             OSError: The folder failed, or what it gives back is not what was
                 written.
         """
+        digest = storage.file_digest(path)
         manifest = {
-            "format": FORMAT,
+            "format": run_document.FORMAT,
             "archive": generation.archive,
-            "sha256": storage.file_digest(path),
+            "sha256": digest,
             "bytes": path.stat().st_size,
             "leg": generation.leg,
             "step": generation.step,
+            "epochs": epochs,
             "run": first_leg,
             "written": time.time(),
             "identity": identity,
         }
         self.folder.upload(path, generation.archive)
-        if not self.folder.has_same_bytes(path, generation.archive):
+        # By its digest: the file here may be another one by now.
+        if not self.folder.has_same_bytes(
+            path, generation.archive, sha256=digest
+        ):
             raise OSError(
                 f"{self.folder.url}/{generation.archive} does not read back "
                 "as it was written"
@@ -158,23 +171,24 @@ class Generations:
         self.folder.upload(local, generation.manifest)
         local.unlink()
         self._manifests[generation] = manifest
+        self._first_seen[generation] = _now()  # Complete only now.
 
     def fetch(self, backup: Backup, path: pathlib.Path) -> None:
-        """Copies an archive out.
+        """Copies an archive out; one that seems damaged is read once more.
 
         Raises:
             ValueError: Its digest is not the manifest's.
         """
+        name, sha256 = backup.generation.archive, backup.manifest["sha256"]
         try:
-            self.folder.download(
-                backup.generation.archive,
-                path,
-                sha256=backup.manifest["sha256"],
-            )
+            try:
+                self.folder.download(name, path, sha256=sha256)
+            except DigestError:
+                self.folder.download(name, path, sha256=sha256)
         except DigestError:
-            why = "its archive's sha256 is not its manifest's"
-            self._damaged[backup.generation] = why
-            raise ValueError(why) from None
+            raise ValueError(
+                "its archive's sha256 is not its manifest's"
+            ) from None
 
     def prune(
         self,
@@ -182,6 +196,7 @@ class Generations:
         newest: Generation,
         first_leg: int,
         known: set[Generation],
+        passed_over: set[Generation],
         settle_seconds: float,
     ) -> None:
         """Deletes generations, keeping at most four.
@@ -199,6 +214,8 @@ class Generations:
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
                 Others of theirs arrived late and are deleted.
+            passed_over: Generations that this leg could not use. They are not
+                deleted: another machine, or the next start, may.
             settle_seconds: Age at which a generation is assumed to have
                 arrived.
         """
@@ -217,13 +234,17 @@ class Generations:
         ]
         mine = [b for b in complete if b.manifest.get("run") == first_leg]
         others = [b for b in complete if b not in mine]
-        settled = [b for b in mine if self._age(b) >= settle_seconds]
+        settled = [b for b in mine if self._age(b, newest.leg) >= settle_seconds]
         unsettled = [b for b in mine if b not in settled]
         kept = mine[:2] + settled[:1] + unsettled[-1:]
         if not settled:
             kept += others[:1]
         for backup in backups:
-            if backup not in kept and not backup.error:
+            if not (
+                backup in kept
+                or backup.error
+                or backup.generation in passed_over
+            ):
                 self.delete(backup.generation)
 
     def delete(self, generation: Generation) -> None:
@@ -232,33 +253,56 @@ class Generations:
         self.folder.delete(generation.archive)
 
     def _look(self, generation: Generation, files: dict[str, int]) -> Backup:
-        if generation in self._damaged:
-            return Backup(generation, None, self._damaged[generation])
-        if "json" not in files:
-            return Backup(generation, None, "it has no manifest")
+        if not files.get("json"):
+            why = (
+                "it has no manifest"
+                if "json" not in files
+                else ("its manifest is empty")
+            )
+            return Backup(generation, None, why, unfinished=True)
         if "zip" not in files:
             return Backup(generation, None, "its archive is missing")
-        if generation not in self._manifests:
-            try:
-                data = self.folder.read_bytes(generation.manifest)
-                self._manifests[generation] = _parse(data)
-            except UserError:
-                raise
-            except (OSError, ValueError) as error:
-                why = f"its manifest: {error}"
-                failed = error if isinstance(error, OSError) else None
-                return Backup(generation, None, why, failed)
-        manifest = self._manifests[generation]
+        try:
+            manifest = self._manifest(generation)
+        except UserError:
+            raise
+        except (OSError, ValueError) as error:
+            why = f"its manifest: {error}"
+            failed = error if isinstance(error, OSError) else None
+            return Backup(generation, None, why, failed)
         size, expected = files["zip"], manifest.get("bytes", files["zip"])
         if size != expected:
             why = f"its archive has {size} bytes, expected {expected}"
             return Backup(generation, None, why)
         return Backup(generation, manifest)
 
-    def _age(self, backup: Backup) -> float:
-        """Returns seconds; another machine's clock may be ahead of ours."""
-        seen = time.monotonic() - self._first_seen[backup.generation]
-        return max(seen, time.time() - backup.manifest.get("written", 0.0))
+    def _manifest(self, generation: Generation) -> dict:
+        """Returns a manifest; one that seems damaged is read once more."""
+        if generation not in self._manifests:
+            try:
+                data = self.folder.read_bytes(generation.manifest)
+                manifest = _parse(data)
+            except ValueError:
+                data = self.folder.read_bytes(generation.manifest)
+                manifest = _parse(data)
+            self._manifests[generation] = manifest
+        return self._manifests[generation]
+
+    def _age(self, backup: Backup, leg: int) -> float:
+        """Returns seconds since a backup was written, as far as is certain.
+
+        The clock counts only for the time before this leg saw it: a jump of
+        the clock in this leg must not make it older.
+        """
+        seen, clock = self._first_seen[backup.generation]
+        age = time.monotonic() - seen
+        if backup.generation.leg < leg:
+            age += max(0.0, clock - backup.manifest.get("written", clock))
+        return age
+
+
+def _now() -> tuple[float, float]:
+    return time.monotonic(), time.time()
 
 
 def _parse(data: bytes) -> dict:
@@ -266,7 +310,7 @@ def _parse(data: bytes) -> dict:
     manifest = json.loads(data)
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise ValueError("it is not a manifest")
-    if manifest["format"] == FORMAT:
+    if manifest["format"] in run_document.FORMATS:
         needed = {"sha256", "bytes", "run", "written", "identity"}
         if missing := sorted(needed - manifest.keys()):
             raise ValueError(f"it lacks {', '.join(missing)}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from storage import UserError, differences
 from trainer.stream.training_data import TrainingData
 
 
@@ -53,25 +52,3 @@ def flagfile(key_flags: Iterable[Any]) -> str:
         if f.value is not None and f.name not in ("restart", "dry_run")
     ]
     return "\n".join(line for line in lines if line) + "\n"
-
-
-def refuse_difference(old: dict, new: dict, where: str) -> None:
-    """Refuses to go on with a run under another identity.
-
-    Raises:
-        UserError: Names what differs, with both values.
-    """
-    changed = differences.describe(
-        {**old, "dataset": None}, {**new, "dataset": None}, prefix="--"
-    )
-    if old.get("dataset") != new.get("dataset"):
-        changed.append(
-            "the dataset in --data_dir (dataset_info.json had the digest "
-            f"{old.get('dataset')}, now has {new.get('dataset')})"
-        )
-    if changed:
-        raise UserError(
-            f"{where} holds another run, which differs in "
-            f"{', '.join(changed)}: give the old values, another "
-            "--backup_dir, or --restart to start over"
-        )

@@ -21,12 +21,16 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from absl import logging
 
 import storage
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.outputs import summary
 from trainer.outputs.tensorboard_events import Events
 from trainer.runtime.run_state import RunState
+
+# summary.json is also written by a leg that stops before the end.
+_AT_THE_END = ("summary.json", "model.keras", "report.html")
 
 
 class Workdir(keras.callbacks.Callback):
@@ -60,6 +64,25 @@ class Workdir(keras.callbacks.Callback):
         self._sheet = sheet
         self._events: Events | None = None
         self._epochs_written: int | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Removes what a run leaves at its end.
+
+        It is another run's, or this run will make it again. The other files
+        are written anew when the first epoch of the leg begins.
+        """
+        del logs
+        removed = [n for n in _AT_THE_END if (self.path / n).exists()]
+        for name in removed:
+            (self.path / name).unlink()
+        if removed:
+            logging.info(
+                "Removed %s of an earlier start from %s",
+                ", ".join(removed),
+                self.path,
+            )
+        if self.state.step == 0:
+            shutil.rmtree(self.path / "profile", ignore_errors=True)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Writes all files that can be written at the start of a leg."""

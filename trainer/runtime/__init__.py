@@ -3,6 +3,8 @@
 devices    chooses the accelerator, the tf.distribute strategy, the precision
 workers    the processes of TF_CONFIG
 limits     signals and --max_minutes
-run_state  everything that a backup holds; legs: a row for each start
+run_state  everything that a backup holds; legs: a row for each start;
+           run_document: its JSON part, in every format so far
 profiler   --profile_steps
+workdir_lock   one process at a time uses a workdir
 """

@@ -4,18 +4,26 @@ A row is a dict of JSON values, since a backup holds it. The first loop of a
 leg compiles: it counts for none of the rates.
 """
 
+from collections.abc import Mapping
+from typing import Any
 
-def make(leg: int, *, devices: str, step: int) -> dict:
+
+def make(
+    leg: int, *, devices: str, step: int, settings: Mapping[str, Any]
+) -> dict:
     """Returns the row of a leg that begins.
 
     Args:
         leg: Its number, from 1.
         devices: What it computes on.
         step: The step it begins at.
+        settings: Flags that may change from leg to leg, though they can change
+            the result.
     """
     return {
         "leg": leg,
         "devices": devices,
+        "settings": dict(settings),
         "first_step": step,
         "last_step": step,
         # Steps that memory was too small for, and how many examples a device

@@ -10,12 +10,13 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.runtime import legs
+from trainer.runtime import legs, run_document
 
 # Held by some precisions only, and adapting by itself: optional at restore.
 OPTIONAL = ("loss_scale",)
@@ -85,9 +86,19 @@ class RunState:
         skipped = sum(first <= step < self.step for step in self.skipped_steps)
         return self.loss_sum / max(1, self.step - first - skipped)
 
-    def begin_leg(self, leg: int, devices: str) -> None:
-        """Adds a row for start number `leg`, which computes on `devices`."""
-        self.legs.append(legs.make(leg, devices=devices, step=self.step))
+    def begin_leg(
+        self, leg: int, devices: str, settings: Mapping[str, Any]
+    ) -> None:
+        """Adds a row for a start of the command.
+
+        Args:
+            leg: Its number.
+            devices: What it computes on.
+            settings: See legs.py.
+        """
+        self.legs.append(
+            legs.make(leg, devices=devices, step=self.step, settings=settings)
+        )
 
     def count_loop(
         self,
@@ -196,7 +207,7 @@ class RunState:
         return arrays | {_BEST + name: a for name, a in self.best.items()}
 
     def document(self) -> dict:
-        """Returns the rest as JSON values."""
+        """Returns the rest as JSON values; see run_document.py."""
         return {
             "step": self.step,
             "loss_sum": self.loss_sum,
@@ -207,21 +218,36 @@ class RunState:
             "bad_steps": self.bad_steps,
         }
 
+    def check(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Checks that restore() can take over these arrays.
+
+        Raises:
+            ValueError: A variable is missing, of another shape or dtype, or
+                one that this run does not have.
+        """
+        names = {n for n in arrays if not n.startswith(_BEST)}
+        if unknown := sorted(names - self.variables.keys() - {*OPTIONAL}):
+            raise ValueError(f"variable {unknown[0]}: this run has none")
+        for name, variable in self.variables.items():
+            if name not in arrays and name in OPTIONAL:
+                continue
+            got = "nothing"
+            if name in arrays:
+                got = _describe(arrays[name].dtype, arrays[name].shape)
+            expected = _describe(variable.dtype, variable.shape)
+            if got != expected:
+                raise ValueError(
+                    f"variable {name}: expected {expected}, got {got}"
+                )
+
     def restore(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
         """Takes over what arrays() and document() once returned.
 
         Raises:
-            ValueError: A variable is missing or of another shape.
+            ValueError: They do not fit this run; nothing is changed.
         """
-        for name, variable in self.variables.items():
-            if name not in arrays and name in OPTIONAL:
-                continue
-            shape = tuple(variable.shape)
-            if name not in arrays or arrays[name].shape != shape:
-                got = arrays[name].shape if name in arrays else "nothing"
-                raise ValueError(
-                    f"variable {name}: expected shape {shape}, got {got}"
-                )
+        document = run_document.parse(document)
+        self.check(arrays)
         for name, variable in self.variables.items():
             if name in arrays:
                 variable.assign(arrays[name])
@@ -279,3 +305,9 @@ def to_numpy(variable: tf.Variable | keras.Variable) -> np.ndarray:
     if isinstance(variable, keras.Variable):
         variable = variable.value
     return variable.numpy()  # TensorFlow copies.
+
+
+def _describe(dtype: Any, shape: Iterable[int]) -> str:
+    """Returns a text like "float32 (3, 2)"."""
+    name = dtype if isinstance(dtype, str) else dtype.name
+    return f"{name} {tuple(shape)}"

@@ -1,5 +1,11 @@
 """What the log says of a run: where it starts, where it is, what it scored."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from absl import logging
+
+from storage import differences
 from trainer.runtime import legs
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream
@@ -55,3 +61,22 @@ def epoch(row: dict, *, epochs: int) -> str:
         if name not in ("epoch", "step") and value is not None
     )
     return f"Epoch {row['epoch']}/{epochs} (step {row['step']}): {figures}"
+
+
+def warn_of_changes(state: RunState, settings: Mapping[str, Any]) -> None:
+    """Warns of settings of the leg that begins, other than the last one's.
+
+    Args:
+        state: The run, at the end of its last leg.
+        settings: Of the leg that begins; see runtime/legs.py.
+    """
+    last = state.current_leg["settings"] if state.legs else {}
+    # One that only one of the two knows came with another version.
+    both = last.keys() & settings.keys()
+    before, now = ({n: values[n] for n in both} for values in (last, settings))
+    if changed := differences.describe(before, now, prefix="--"):
+        logging.warning(
+            "Changed since the last leg: %s. The run may not end as it would "
+            "have without",
+            ", ".join(changed),
+        )

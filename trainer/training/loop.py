@@ -11,7 +11,8 @@ due, and stops at the time limit or on a signal.
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,6 +56,7 @@ class TrainingLoop:
         profiler: Profiles some steps.
         devices: What this leg computes on.
         limits: When to stop before the end.
+        settings: What each leg notes of its flags; see runtime/legs.py.
 
     The other fields are flags, see flags/trainer/.
     """
@@ -67,6 +69,7 @@ class TrainingLoop:
     profiler: Profiler
     devices: Devices
     limits: Limits
+    settings: Mapping[str, Any]
     epochs: int
     steps_per_loop: int
     num_parallel_calls: int
@@ -92,7 +95,10 @@ class TrainingLoop:
         )
         with self._workers.missed():
             callbacks.on_train_begin()
-        self.state.begin_leg(self.backup.leg, self.devices.description)
+        log_lines.warn_of_changes(self.state, self.settings)
+        self.state.begin_leg(
+            self.backup.leg, self.devices.description, self.settings
+        )
         logging.info(
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
         )

@@ -84,7 +84,13 @@ def test_a_manifest_is_written_once(bucket, tmp_path):
     found = Generations(storage.open_folder(f"{bucket}/run"))
     generation = Generation(1, 1, 0)
     (tmp_path / "save.zip").write_bytes(b"archive")
-    found.write(generation, tmp_path / "save.zip", first_leg=1, identity={})
+    found.write(
+        generation,
+        tmp_path / "save.zip",
+        epochs=0,
+        first_leg=1,
+        identity={},
+    )
     (tmp_path / "other").write_bytes(b"another")
     try:
         found.folder.upload(tmp_path / "other", generation.archive)

@@ -10,20 +10,23 @@ import pytest
 import storage
 from trainer.backup import generations
 from trainer.backup.generations import Generation, Generations
+from trainer.runtime import run_document
 
 RUN = {"seed": 0}
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """Seconds that a test sets; `jump` is what the wall clock is ahead."""
 
     def __init__(self):
         self.now = 1000.0
+        self.jump = 0.0
 
     def time(self):
-        return self.now
+        return self.now + self.jump
 
-    monotonic = time
+    def monotonic(self):
+        return self.now
 
 
 @pytest.fixture
@@ -44,7 +47,13 @@ def add(
 ):
     generation = Generation(leg, step, attempt, token)
     (tmp_path / "save.zip").write_bytes(data)
-    store.write(generation, tmp_path / "save.zip", first_leg=run, identity=RUN)
+    store.write(
+        generation,
+        tmp_path / "save.zip",
+        epochs=3,
+        first_leg=run,
+        identity=RUN,
+    )
     return generation
 
 
@@ -69,12 +78,13 @@ def test_what_is_written_is_found_and_fetched(store, tmp_path):
     fresh.fetch(newest, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"twenty"
     assert older.manifest == {
-        "format": generations.FORMAT,
+        "format": run_document.FORMAT,
         "archive": older.generation.archive,
         "sha256": hashlib.sha256(b"ten").hexdigest(),
         "bytes": 3,
         "leg": 1,
         "step": 10,
+        "epochs": 3,
         "run": 1,
         "written": older.manifest["written"],
         "identity": RUN,
@@ -100,7 +110,7 @@ def flip(path):
         ("zip", lambda p: p.unlink(), "its archive is missing"),
         ("zip", lambda p: p.write_bytes(b"arch"), "has 4 bytes, expected 7"),
         ("zip", lambda p: p.write_bytes(b""), "has 0 bytes, expected 7"),
-        ("json", lambda p: p.write_bytes(b""), "its manifest: "),
+        ("json", lambda p: p.write_bytes(b""), "its manifest is empty"),
         ("json", lambda p: p.write_bytes(p.read_bytes()[:50]), "its manifest:"),
         ("json", lambda p: p.write_bytes(b"[]"), "it is not a manifest"),
         ("json", lambda p: p.write_bytes(b'{"format": 1}'), "it lacks bytes"),
@@ -116,14 +126,38 @@ def test_a_damaged_one_is_not_believed(store, tmp_path, kind, harm, why):
     assert older.manifest["step"] == 10
 
 
-def test_a_flipped_bit_is_seen_and_remembered(store, tmp_path):
+def test_a_flipped_bit_is_seen(store, tmp_path):
     bad = add(store, tmp_path, 1, 20)
     flip(tmp_path / "backup" / bad.archive)
     fresh = Generations(store.folder)
     with pytest.raises(ValueError, match="sha256 is not its manifest's"):
         fresh.fetch(fresh.newest_first()[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert fresh.newest_first()[0].manifest is None
+
+
+def test_one_bad_read_is_no_damage(store, tmp_path, monkeypatch):
+    found = add(store, tmp_path, 1, 20)
+    fresh = Generations(store.folder)
+    read, download = fresh.folder.read_bytes, fresh.folder.download
+    bad = [found.manifest, found.archive]
+
+    def read_bytes(name):
+        if name in bad:
+            bad.remove(name)
+            return b"{"
+        return read(name)
+
+    def copy(name, path, *, sha256):
+        if name in bad:
+            bad.remove(name)
+            sha256 = "of another copy"
+        download(name, path, sha256=sha256)
+
+    monkeypatch.setattr(fresh.folder, "read_bytes", read_bytes)
+    monkeypatch.setattr(fresh.folder, "download", copy)
+    fresh.fetch(fresh.newest_first()[0], tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"archive"
+    assert bad == []
 
 
 def test_a_manifest_is_read_once(store, tmp_path, monkeypatch):
@@ -154,11 +188,37 @@ def test_a_bad_copy_gets_no_manifest(store, tmp_path, monkeypatch):
     assert store.newest_first()[0].why == "it has no manifest"
 
 
-def prune(store, *, leg=1, attempt=999, run=1, known=(), settle=60.0):
+def test_a_file_that_changed_under_the_save_gets_no_manifest(
+    store, tmp_path, monkeypatch
+):
+    """Its copy equals the file, and neither is what was digested."""
+    upload = store.folder.upload
+
+    def change(path, name):
+        path.write_bytes(b"another")
+        upload(path, name)
+
+    monkeypatch.setattr(store.folder, "upload", change)
+    with pytest.raises(OSError, match="does not read back"):
+        add(store, tmp_path, 1, 10)
+    assert store.newest_first()[0].why == "it has no manifest"
+
+
+def prune(
+    store,
+    *,
+    leg=1,
+    attempt=999,
+    run=1,
+    known=(),
+    passed_over=(),
+    settle=60.0,
+):
     store.prune(
         newest=Generation(leg, 10**8, attempt, "b"),
         first_leg=run,
         known=set(known),
+        passed_over=set(passed_over),
         settle_seconds=settle,
     )
 
@@ -178,6 +238,35 @@ def test_keeps_two_the_settled_and_the_oldest_that_is_not(
     assert kept[9] == [100, 90, 50, 10]
     assert kept[10] == [110, 100, 90, 50]
     assert max(map(len, kept)) == 4
+
+
+@pytest.mark.parametrize("jump", [1e6, -1e6])
+@pytest.mark.parametrize("leg", [1, 2])
+def test_a_jump_of_the_clock_settles_nothing(store, tmp_path, clock, jump, leg):
+    """Neither of this leg's nor of an older one's backups."""
+    known = {add(store, tmp_path, 1, step) for step in (10, 20, 30)}
+    prune(store, leg=leg, known=known)
+    clock.now += 10
+    clock.jump = jump
+    for step in (40, 50):
+        known.add(add(store, tmp_path, leg, step))
+        prune(store, leg=leg, known=known)
+    assert [step for _, step in steps(store)] == [50, 40, 10]
+    clock.now += 51
+    add(store, tmp_path, leg, 60)
+    prune(store, leg=leg, known=known)
+    assert [step for _, step in steps(store)] == [60, 50, 40, 10]
+
+
+def test_an_older_leg_s_backup_has_the_age_that_its_manifest_gives(
+    store, tmp_path, clock
+):
+    known = {add(store, tmp_path, 1, step) for step in (10, 20, 30)}
+    clock.now += 61
+    fresh = Generations(store.folder)  # Another machine, minutes later.
+    add(fresh, tmp_path, 2, 40)
+    prune(fresh, leg=2, known=known)
+    assert [step for _, step in steps(fresh)] == [40, 30]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -279,6 +368,18 @@ def test_what_cannot_be_read_now_is_not_deleted(store, tmp_path, monkeypatch):
     assert fresh.newest_first()[0].error.errno == 5
     prune(fresh, known=fresh.listing())
     assert steps(fresh) == [(1, 40), (1, 30), (1, 20), (1, 10)]
+
+
+def test_what_was_passed_over_is_not_deleted(store, tmp_path):
+    old = [add(store, tmp_path, 1, step) for step in (10, 20)]
+    half = Generation(1, 30, 0)
+    (tmp_path / "backup" / half.archive).write_bytes(b"half")
+    for step in (12, 14, 16):
+        add(store, tmp_path, 2, step)
+        prune(store, leg=2, known=old, passed_over={half, old[1]}, settle=0)
+    assert steps(store) == [(2, 16), (2, 14), (1, 30), (1, 20)]
+    prune(store, leg=3, known=old, settle=0)
+    assert steps(store) == [(1, 20)]
 
 
 def test_remains_of_a_failed_save_go(store, tmp_path):

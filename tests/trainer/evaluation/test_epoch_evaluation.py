@@ -17,7 +17,7 @@ def keep(scores, average_epochs):
     """
     weight = tf.Variable([0.0], name="kernel")
     state = RunState({}, steps_per_epoch=1)
-    state.begin_leg(1, "none")
+    state.begin_leg(1, "none", {})
     kept = []
     for epoch, right in enumerate(scores, start=1):
         weight.assign([float(epoch)])

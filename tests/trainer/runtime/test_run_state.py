@@ -16,7 +16,7 @@ def count(state, losses):
 
 def begin(**values):
     state = RunState({}, **values)
-    state.begin_leg(3, "a test")
+    state.begin_leg(3, "a test", {"xla": None})
     return state
 
 

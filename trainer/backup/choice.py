@@ -1,0 +1,175 @@
+"""Which generation a start resumes from, and when a start is refused.
+
+A start without a complete generation begins at step 0 only where no save ever
+came to its end. Where there are backups and none can be used it is refused:
+beginning anew would delete them in the end.
+"""
+
+import dataclasses
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from storage import UserError, differences
+from trainer.backup.generations import Backup, Generation
+from trainer.runtime import run_document
+
+SAVED = "saved"  # In the lease: the newest backup that its owner knows of.
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice(Generic[_T]):
+    """What a start resumes from.
+
+    Attributes:
+        looked_at: All generations that there were.
+        backup: The one to resume from; None: there is none.
+        content: What was read of it; None if there is none.
+        passed_over: By the newer generations, why not from them.
+    """
+
+    looked_at: frozenset[Generation]
+    backup: Backup | None
+    content: _T | None
+    passed_over: Mapping[Generation, str]
+
+
+def choose(
+    backups: Sequence[Backup],
+    *,
+    identity: dict,
+    defaults: Mapping[str, Any],
+    read: Callable[[Backup], _T],
+) -> Choice[_T]:
+    """Returns the newest generation of a run that can be used.
+
+    Args:
+        backups: The generations, the newest first.
+        identity: What makes a generation one of the run.
+        defaults: What an older identity is completed by.
+        read: Reads a generation whose manifest is of the run; raises
+            ValueError, KeyError, BadZipFile or OSError if it cannot be used.
+
+    Raises:
+        storage.UserError: Of `read`, or read by refuse_start_over().
+    """
+    looked_at = frozenset(b.generation for b in backups)
+    passed_over: dict[Generation, str] = {}
+    first_leg = None
+    for backup in backups:
+        try:
+            manifest = _manifest(backup)
+            other = defaults | manifest["identity"] != identity
+            if other or first_leg not in (None, manifest["run"]):
+                raise ValueError("it is of another run, before --restart")
+            first_leg = manifest["run"]
+            return Choice(looked_at, backup, read(backup), passed_over)
+        except UserError:
+            raise
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            passed_over[backup.generation] = str(error)
+    return Choice(looked_at, None, None, passed_over)
+
+
+def refuse_other_run(
+    url: str,
+    backups: Sequence[Backup],
+    *,
+    identity: dict,
+    defaults: Mapping[str, Any],
+) -> None:
+    """Refuses to go on where the newest backup is of another run.
+
+    Args:
+        url: The backup folder.
+        backups: The generations in it, the newest first.
+        identity: As of choose().
+        defaults: As of choose().
+
+    Raises:
+        storage.UserError: Names the flags that differ; or the backup's format,
+            if this version cannot read it.
+    """
+    for backup in backups:
+        if backup.manifest is None:
+            continue
+        try:
+            run_document.refuse_format(backup.manifest["format"])
+        except ValueError as error:
+            raise UserError(
+                f"{url}: {backup.generation.stem} cannot be read ({error}): "
+                "use the version that wrote it, another --backup_dir, or "
+                "--restart to start over"
+            ) from None
+        _refuse_difference(
+            defaults | backup.manifest["identity"], identity, url
+        )
+        return
+
+
+def refuse_start_over(
+    url: str, backups: Sequence[Backup], choice: Choice, saved: str | None
+) -> None:
+    """Refuses to begin at step 0 where backups exist that cannot be used.
+
+    Args:
+        url: The backup folder.
+        backups: The generations in it.
+        choice: The choice among them.
+        saved: The backup that the folder's last owner knew of, if any.
+
+    Raises:
+        storage.UserError: Names each generation and why it cannot be used.
+    """
+    if choice.backup:
+        return
+    unusable = [
+        f"{b.generation.stem}: {choice.passed_over[b.generation]}"
+        for b in backups
+        if not b.unfinished
+    ]
+    if unusable:
+        raise UserError(
+            f"{url} holds backups, but none can be restored "
+            f"({'; '.join(unusable)}). Nothing was changed: run the same "
+            "command again when they can be read, or give --restart to start "
+            "over"
+        )
+    if saved:
+        raise UserError(
+            f"{url} shows no complete backup, but its last owner knew of "
+            f"{saved}. Nothing was changed: see that it is the right folder "
+            "and that all of it is shown, and run the same command again, or "
+            "give --restart to start over"
+        )
+
+
+def _manifest(backup: Backup) -> dict:
+    """Returns the manifest of a backup that can be used."""
+    if backup.manifest is None:
+        raise backup.error or ValueError(backup.why)
+    run_document.refuse_format(backup.manifest["format"])
+    return backup.manifest
+
+
+def _refuse_difference(old: dict, new: dict, where: str) -> None:
+    """Refuses to go on with a run under another identity.
+
+    Raises:
+        UserError: Names what differs, with both values.
+    """
+    changed = differences.describe(
+        {**old, "dataset": None}, {**new, "dataset": None}, prefix="--"
+    )
+    if old.get("dataset") != new.get("dataset"):
+        changed.append(
+            "the dataset in --data_dir (dataset_info.json had the digest "
+            f"{old.get('dataset')}, now has {new.get('dataset')})"
+        )
+    if changed:
+        raise UserError(
+            f"{where} holds another run, which differs in "
+            f"{', '.join(changed)}: give the old values, another "
+            "--backup_dir, or --restart to start over"
+        )

@@ -1,0 +1,199 @@
+"""Lists the backups of a run, and what a start would resume from.
+
+  python trainer/backups.py --backup_dir=DRIVE [--verify]
+
+Writes nothing. Exit code 1 if there is nothing to resume from. Only the run
+itself can check that a backup fits its flags, its data and its net.
+"""
+
+from absl import flags
+
+from console import command
+from flags.trainer import backups_flags, settle_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(backups_flags, settle_flags, importing="NumPy")
+
+import os
+import pathlib
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import storage
+from console.progress import Progress
+from storage import UserError
+from storage.mount_guard import MountGuard
+from storage.ownership.lease import Lease
+from trainer.backup import archive, choice, finished_run
+from trainer.backup.choice import Choice
+from trainer.backup.generations import OWNER, Backup, Generation, Generations
+from trainer.runtime import run_document
+
+FLAGS = flags.FLAGS
+# By generation, why reading it failed; "" if it did not.
+Faults = Mapping[Generation, str]
+HEADER = ("backup", "leg", "step", "epochs", "age", "size", "state")
+
+
+def main() -> None:
+    generations = open_generations(FLAGS.backup_dir)
+    sizes = generations.listing()
+    backups = generations.newest_first()
+    faults = find_faults(generations, backups) if FLAGS.verify else {}
+    run = newest_run(backups)
+    rows = [describe(b, sizes[b.generation], faults, run) for b in backups]
+    print(format_table([HEADER, *rows]))
+    lease = Lease(generations.folder, OWNER)
+    print(f"in use by: {lease.describe_holder()}")
+    if (leg := finished_run.finished_leg(FLAGS.backup_dir)) is not None:
+        print(f"finished by leg {leg}: a start copies its results from final/")
+        return
+    chosen = choose(backups, faults, run)
+    saved = lease.last_extra.get(choice.SAVED)
+    choice.refuse_start_over(FLAGS.backup_dir, backups, chosen, saved)
+    if chosen.backup is None:
+        raise UserError(
+            f"{FLAGS.backup_dir} holds no complete backup: a start begins at "
+            "step 0"
+        )
+    print(
+        f"a start resumes from: {chosen.backup.generation.stem}"
+        f"{'' if FLAGS.verify else ' (not read; --verify reads every byte)'}"
+    )
+
+
+def open_generations(url: str) -> Generations:
+    """Returns what a backup folder holds.
+
+    Raises:
+        UserError: There is no such folder, or its mount is missing.
+    """
+    folder = storage.open_folder(url)
+    MountGuard(folder, pathlib.Path(os.devnull))
+    if folder.path is not None and not folder.path.is_dir():
+        raise UserError(f"--backup_dir={url}: no such folder")
+    return Generations(folder)
+
+
+def find_faults(
+    generations: Generations, backups: Sequence[Backup]
+) -> dict[Generation, str]:
+    """Reads every complete backup; returns what is wrong with each."""
+    readable = [b for b in backups if is_readable(b)]
+    total = sum(b.manifest["bytes"] for b in readable) / (1 << 20)
+    faults = {}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Progress("verifying", total=total, unit="MiB") as progress,
+    ):
+        path = pathlib.Path(scratch, "backup.zip")
+        for backup in readable:
+            faults[backup.generation] = ""
+            try:
+                generations.fetch(backup, path)
+                _, document = archive.read(path)
+                run_document.parse(document, backup.manifest["format"])
+            except UserError:
+                raise
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                faults[backup.generation] = str(error)
+            progress.advance(backup.manifest["bytes"] / (1 << 20))
+    return faults
+
+
+def is_readable(backup: Backup) -> bool:
+    """Whether a backup has a manifest of a format that this version reads."""
+    return (
+        backup.manifest is not None
+        and backup.manifest["format"] in run_document.FORMATS
+    )
+
+
+def newest_run(backups: Sequence[Backup]) -> dict:
+    """Returns the manifest of the newest backup that has one."""
+    return next((b.manifest for b in backups if is_readable(b)), {})
+
+
+def choose(backups: Sequence[Backup], faults: Faults, run: dict) -> Choice:
+    """Returns what a start of the newest run resumes from."""
+
+    # What an older one does not know yet is no other run.
+    identity = run.get("identity", {})
+
+    def read(backup: Backup) -> None:
+        if fault := faults.get(backup.generation):
+            raise ValueError(fault)
+
+    return choice.choose(
+        backups, identity=identity, defaults=identity, read=read
+    )
+
+
+def describe(
+    backup: Backup, sizes: Mapping[str, int], faults: Faults, run: dict
+) -> tuple[str, ...]:
+    """Returns a backup as a row of the table.
+
+    Args:
+        backup: The backup.
+        sizes: Bytes of its "zip" and "json" files.
+        faults: Of find_faults().
+        run: The manifest of the newest backup.
+    """
+    manifest = backup.manifest or {}
+    age = epochs = "-"
+    if "written" in manifest:
+        seconds = time.time() - manifest["written"]
+        age = format_age(seconds)
+    if "epochs" in manifest:
+        epochs = str(manifest["epochs"])
+    if not is_readable(backup):
+        state = backup.why or f"unknown format {manifest['format']}"
+    elif fault := faults.get(backup.generation):
+        state = fault
+    else:
+        settled = seconds >= 60.0 * FLAGS.backup_settle_minutes
+        state = "complete" if faults else "looks complete"
+        state += ", settled" if settled else ", may still be uploading"
+        if manifest["run"] != run["run"]:
+            state += ", of a run before --restart"
+    return (
+        backup.generation.stem,
+        str(backup.generation.leg),
+        str(backup.generation.step),
+        epochs,
+        age,
+        f"{sum(sizes.values()) / 1e6:.1f} MB",
+        state,
+    )
+
+
+def format_age(seconds: float) -> str:
+    """Returns an age in its largest unit; the clock may have been set back."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows in columns; all but the first and the last to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *middle, last in rows:
+        cells = [f"{first:<{widths[0]}}"]
+        cells += [f"{c:>{w}}" for c, w in zip(middle, widths[1:], strict=False)]
+        lines.append("  ".join([*cells, last]))
+    return "\n".join(lines)
+
+
+def run() -> None:
+    """Runs the command; never returns."""
+    command.run(main, backups_flags, settle_flags, user_errors=(UserError,))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,66 @@
+"""One process at a time uses a workdir.
+
+    with workdir_lock.hold(workdir):
+
+The system drops the lock when the process ends, however it ends. The backup
+folder, which several machines see, needs more: storage/lease.py.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TextIO
+
+from absl import logging
+
+from storage import UserError
+
+_NAME = ".lock"  # Holds the number of the process; gone when it ends.
+
+
+@contextlib.contextmanager
+def hold(workdir: pathlib.Path) -> Iterator[None]:
+    """Keeps other runs out of a workdir, which is made if need be.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with _open_locked(workdir / _NAME) as file:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file.name)
+
+
+def _open_locked(path: pathlib.Path) -> TextIO:
+    """Returns the lock file, locked."""
+    while True:
+        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read() or "that has just started"
+            file.close()
+            raise UserError(
+                f"{path.parent} is in use by process {holder} of this "
+                f"machine: wait for it, stop it, or give another "
+                "--workdir"
+            ) from None
+        except OSError as error:  # A mount may know no locks.
+            logging.warning(
+                "%s cannot be locked (%s): see to it that no other run uses it",
+                path.parent,
+                error,
+            )
+        # The last holder may have removed it before it was locked.
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
