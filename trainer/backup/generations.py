@@ -234,7 +234,9 @@ class Generations:
         ]
         mine = [b for b in complete if b.manifest.get("run") == first_leg]
         others = [b for b in complete if b not in mine]
-        settled = [b for b in mine if self._age(b, newest.leg) >= settle_seconds]
+        settled = [
+            b for b in mine if self._age(b, newest.leg) >= settle_seconds
+        ]
         unsettled = [b for b in mine if b not in settled]
         kept = mine[:2] + settled[:1] + unsettled[-1:]
         if not settled:

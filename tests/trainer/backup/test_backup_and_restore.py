@@ -534,7 +534,7 @@ def workers(run_dirs):
     )
     both(chief, worker, lambda run: run.callback.on_train_begin())
     for run in (chief, worker):
-        run.state.begin_leg(run.callback.leg, "a test")
+        run.state.begin_leg(run.callback.leg, "a test", {})
         tiny_run.step(run, 2)
     assert tiny_run.save(chief)
     return chief, worker
