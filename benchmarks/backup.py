@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from trainer.backup.backup_and_restore import BackupAndRestore
 from trainer.backup.backup_folder import BackupFolder
-from trainer.runtime import run_state
+from trainer.runtime import named_variables
 from trainer.runtime.run_state import RunState
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -60,8 +60,8 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
     model.optimizer.build(model.trainable_variables)
     average = [tf.Variable(v.value) for v in model.weights]
     state = RunState(
-        run_state.name_variables("model", model.variables)
-        | run_state.name_variables("optimizer", model.optimizer.variables)
+        named_variables.name_variables("model", model.variables)
+        | named_variables.name_variables("optimizer", model.optimizer.variables)
         | {f"ema/{k}": v for k, v in enumerate(average)},
         steps_per_epoch=1000,
     )

@@ -29,7 +29,8 @@ from storage.mount_guard import MountGuard
 from storage.ownership.lease import Lease
 from trainer.backup import archive, choice, finished_run
 from trainer.backup.choice import Choice
-from trainer.backup.generations import OWNER, Backup, Generation, Generations
+from trainer.backup.generation import Backup, Generation
+from trainer.backup.generations import OWNER, Generations
 from trainer.runtime import run_document
 
 FLAGS = flags.FLAGS

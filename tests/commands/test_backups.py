@@ -15,7 +15,8 @@ import storage
 from storage.ownership import processes
 from storage.ownership.lease import Lease
 from trainer.backup import archive, finished_run
-from trainer.backup.generations import OWNER, Generation, Generations
+from trainer.backup.generation import Generation
+from trainer.backup.generations import OWNER, Generations
 
 RUN = {"seed": 0, "dataset": "d"}
 LEG = {"leg": 1, "devices": "none", "first_step": 0, "last_step": 9}

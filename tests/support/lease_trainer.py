@@ -21,7 +21,8 @@ from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
 from storage.ownership.owner import Owner
 from storage.ownership.watch import Periods
-from trainer.backup.generations import Generation, Generations
+from trainer.backup.generation import Generation
+from trainer.backup.generations import Generations
 
 OWNER = Owner("trainer", "training", "run", "--backup_dir")
 SAVE_EVERY = 20  # Steps.

@@ -20,12 +20,8 @@ from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
 from trainer.backup import archive, choice
 from trainer.backup.choice import Choice
-from trainer.backup.generations import (
-    OWNER,
-    Backup,
-    Generation,
-    Generations,
-)
+from trainer.backup.generation import Backup, Generation
+from trainer.backup.generations import OWNER, Generations
 from trainer.runtime import run_document
 from trainer.runtime.run_state import RunState
 

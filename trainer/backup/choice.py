@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from storage import UserError, differences
-from trainer.backup.generations import Backup, Generation
+from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 
 SAVED = "saved"  # In the lease: the newest backup that its owner knows of.

@@ -10,71 +10,18 @@ archive's size and digest agree. A higher leg always goes before a lower one,
 so that what a killed leg uploads late is never chosen.
 """
 
-import dataclasses
 import json
 import pathlib
-import re
-import secrets
 import time
 
 import storage
 from storage import DigestError, Folder, UserError
 from storage.ownership.owner import Owner
+from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 
 # What errors call those who write generations.
 OWNER = Owner("trainer", "training", "run", "--backup_dir")
-_NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Generation:
-    """One backup. Ordered by age: leg, step, attempt."""
-
-    leg: int
-    step: int
-    attempt: int
-    token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(2))
-
-    @property
-    def archive(self) -> str:
-        return f"{self.stem}.zip"
-
-    @property
-    def manifest(self) -> str:
-        return f"{self.stem}.json"
-
-    @property
-    def claim(self) -> tuple[int, str]:
-        """What the lease of its leg is known by."""
-        return self.leg, self.token
-
-    @property
-    def stem(self) -> str:
-        return (
-            f"backup-{self.leg:04d}-{self.step:09d}-{self.attempt:03d}-"
-            f"{self.token}"
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Backup:
-    """A generation as the folder holds it.
-
-    Attributes:
-        generation: Its name.
-        manifest: Its manifest; None if the generation cannot be used.
-        why: Why it cannot be used.
-        error: The error that kept it from being read; it may be complete.
-        unfinished: Whether its save did not come to its end: it has no
-            manifest.
-    """
-
-    generation: Generation
-    manifest: dict | None
-    why: str = ""
-    error: OSError | None = None
-    unfinished: bool = False
 
 
 class Generations:
@@ -91,17 +38,15 @@ class Generations:
     def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
-        # When each was first seen: seconds that only grow, and the clock's.
+        # When each was first seen: by time.monotonic(), and by the clock.
         self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
         sizes: dict[Generation, dict[str, int]] = {}
         for name, size in self.folder.list().items():
-            match = _NAME.fullmatch(name)
-            if match:
-                *numbers, token, kind = match.groups()
-                generation = Generation(*map(int, numbers), token)
+            if parsed := Generation.parse(name):
+                generation, kind = parsed
                 sizes.setdefault(generation, {})[kind] = size
         for generation in sizes:
             self._first_seen.setdefault(generation, _now())
@@ -281,12 +226,11 @@ class Generations:
     def _manifest(self, generation: Generation) -> dict:
         """Returns a manifest; one that seems damaged is read once more."""
         if generation not in self._manifests:
+            name = generation.manifest
             try:
-                data = self.folder.read_bytes(generation.manifest)
-                manifest = _parse(data)
+                manifest = Backup.parse_manifest(self.folder.read_bytes(name))
             except ValueError:
-                data = self.folder.read_bytes(generation.manifest)
-                manifest = _parse(data)
+                manifest = Backup.parse_manifest(self.folder.read_bytes(name))
             self._manifests[generation] = manifest
         return self._manifests[generation]
 
@@ -305,15 +249,3 @@ class Generations:
 
 def _now() -> tuple[float, float]:
     return time.monotonic(), time.time()
-
-
-def _parse(data: bytes) -> dict:
-    """Returns a manifest; of another format, only that is sure."""
-    manifest = json.loads(data)
-    if not isinstance(manifest, dict) or "format" not in manifest:
-        raise ValueError("it is not a manifest")
-    if manifest["format"] in run_document.FORMATS:
-        needed = {"sha256", "bytes", "run", "written", "identity"}
-        if missing := sorted(needed - manifest.keys()):
-            raise ValueError(f"it lacks {', '.join(missing)}")
-    return manifest

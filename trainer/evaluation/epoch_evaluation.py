@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer.evaluation import metrics
 from trainer.evaluation.split_predictor import SplitPredictor
-from trainer.runtime import legs, run_state
+from trainer.runtime import legs, named_variables
 from trainer.runtime.run_state import RunState
 
 
@@ -116,9 +116,9 @@ class EpochEvaluation:
         number = row["epoch"] - self._mean_after  # in the mean, from 1
         if number <= 0 and not _is_best(row, state.history):
             return None
-        named = run_state.name_variables("ema", ema_core.weights)
+        named = named_variables.name_variables("ema", ema_core.weights)
         weights = {
-            name: run_state.to_numpy(variable)
+            name: named_variables.to_numpy(variable)
             for name, variable in named.items()
         }
         if number <= 1:

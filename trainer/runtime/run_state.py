@@ -9,14 +9,14 @@ rate need nothing: they are functions of the seed and the step.
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.runtime import legs, run_document
+from trainer.runtime import legs, named_variables, run_document
 
 # Held by some precisions only, and adapting by itself: optional at restore.
 OPTIONAL = ("loss_scale",)
@@ -203,7 +203,10 @@ class RunState:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies the variables and the best weights to the host."""
-        arrays = {name: to_numpy(v) for name, v in self.variables.items()}
+        arrays = {
+            name: named_variables.to_numpy(v)
+            for name, v in self.variables.items()
+        }
         return arrays | {_BEST + name: a for name, a in self.best.items()}
 
     def document(self) -> dict:
@@ -225,20 +228,8 @@ class RunState:
             ValueError: A variable is missing, of another shape or dtype, or
                 one that this run does not have.
         """
-        names = {n for n in arrays if not n.startswith(_BEST)}
-        if unknown := sorted(names - self.variables.keys() - {*OPTIONAL}):
-            raise ValueError(f"variable {unknown[0]}: this run has none")
-        for name, variable in self.variables.items():
-            if name not in arrays and name in OPTIONAL:
-                continue
-            got = "nothing"
-            if name in arrays:
-                got = _describe(arrays[name].dtype, arrays[name].shape)
-            expected = _describe(variable.dtype, variable.shape)
-            if got != expected:
-                raise ValueError(
-                    f"variable {name}: expected {expected}, got {got}"
-                )
+        own = {n: a for n, a in arrays.items() if not n.startswith(_BEST)}
+        named_variables.check(self.variables, own, optional=OPTIONAL)
 
     def restore(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
         """Takes over what arrays() and document() once returned.
@@ -270,7 +261,7 @@ class RunState:
         for name in sorted(self.variables):
             if name in OPTIONAL:
                 continue
-            array = to_numpy(self.variables[name])
+            array = named_variables.to_numpy(self.variables[name])
             digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -288,26 +279,3 @@ class RunState:
         """Returns the epoch of a step, and its row among that epoch's."""
         epoch, index = divmod(step, self.steps_per_epoch)
         return epoch, index * _TRACE_ROWS_PER_EPOCH // self.steps_per_epoch
-
-
-def name_variables(
-    prefix: str, variables: Iterable[keras.Variable]
-) -> dict[str, keras.Variable]:
-    """Names variables by their index, which is the same in every process."""
-    return {
-        f"{prefix}/{index:04d}.{variable.name}": variable
-        for index, variable in enumerate(variables)
-    }
-
-
-def to_numpy(variable: tf.Variable | keras.Variable) -> np.ndarray:
-    """Returns a copy of a variable's value on its first device."""
-    if isinstance(variable, keras.Variable):
-        variable = variable.value
-    return variable.numpy()  # TensorFlow copies.
-
-
-def _describe(dtype: Any, shape: Iterable[int]) -> str:
-    """Returns a text like "float32 (3, 2)"."""
-    name = dtype if isinstance(dtype, str) else dtype.name
-    return f"{name} {tuple(shape)}"

@@ -14,7 +14,7 @@ from trainer.augmentation import sampling
 from trainer.augmentation.augment import Augmentation
 from trainer.models import heads, initial_weights, network, training_layers
 from trainer.models.preprocessing import Preprocessing
-from trainer.runtime import run_state
+from trainer.runtime import named_variables
 from trainer.runtime.devices import Devices
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream
@@ -168,7 +168,7 @@ class Recipe:
         core_args = self.core_args(data)
         with Progress("building the best model"), devices.strategy.scope():
             core = network.build_core(**core_args)
-            named = run_state.name_variables("ema", core.weights)
+            named = named_variables.name_variables("ema", core.weights)
             for name, variable in named.items():
                 variable.assign(state.best[name])
             return network.decode(core, core_args["graphemes"])

@@ -19,7 +19,7 @@ from storage import UserError
 from trainer.augmentation.augment import Augmentation
 from trainer.models import heads
 from trainer.models.heads import Graphemes
-from trainer.runtime import run_state
+from trainer.runtime import named_variables
 from trainer.training.loss_scale import LossScale
 from trainer.training.losses import Loss
 
@@ -80,9 +80,11 @@ class TrainStep:
     def variables(self) -> dict[str, tf.Variable | keras.Variable]:
         """Returns every variable that a step changes, by name."""
         named = (
-            run_state.name_variables("model", self.core.variables)
-            | run_state.name_variables("ema", self.ema_core.weights)
-            | run_state.name_variables("optimizer", self.optimizer.variables)
+            named_variables.name_variables("model", self.core.variables)
+            | named_variables.name_variables("ema", self.ema_core.weights)
+            | named_variables.name_variables(
+                "optimizer", self.optimizer.variables
+            )
         )
         if self.loss_scale is not None:
             named["loss_scale"] = self.loss_scale.variable

@@ -19,7 +19,7 @@ from trainer.backup import (
     backup_folder,
     save_thread,
 )
-from trainer.runtime import run_document, run_state
+from trainer.runtime import named_variables, run_document
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_a_resume_has_all_that_was_saved(run_dirs):
     tiny_run.step(run, 5)
     run.state.history.append({"epoch": 1, "score": 0.1 + 0.2, "loss": 1 / 3})
     run.state.speed.append({"epoch": 1})
-    best = run_state.to_numpy(run.state.variables["model/weight"])
+    best = named_variables.to_numpy(run.state.variables["model/weight"])
     run.state.best = {"ema/w": best}
     assert tiny_run.save(run)
     digest = run.state.digest()

@@ -9,7 +9,8 @@ from storage import UserError
 from storage.ownership import processes, watch
 from storage.ownership.watch import Periods
 from trainer.backup import finished_run
-from trainer.backup.generations import Generation, Generations
+from trainer.backup.generation import Generation
+from trainer.backup.generations import Generations
 
 
 @pytest.fixture(params=["gcp_storage_emulator", "fake_gcs_server"])

@@ -8,7 +8,7 @@ import pytest
 import storage
 from storage import LostError, UserError, retry
 from trainer.backup import finished_run
-from trainer.backup.generations import Generation
+from trainer.backup.generation import Generation
 
 RUN = {"seed": 0, "dataset": "d"}
 

@@ -9,7 +9,8 @@ import pytest
 
 import storage
 from trainer.backup import generations
-from trainer.backup.generations import Generation, Generations
+from trainer.backup.generation import Generation
+from trainer.backup.generations import Generations
 from trainer.runtime import run_document
 
 RUN = {"seed": 0}

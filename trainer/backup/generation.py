@@ -1,0 +1,85 @@
+"""One backup of a run: its names, and what its manifest holds."""
+
+import dataclasses
+import json
+import re
+import secrets
+
+from trainer.runtime import run_document
+
+_NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Generation:
+    """One backup. Ordered by age: leg, step, attempt."""
+
+    leg: int
+    step: int
+    attempt: int
+    token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(2))
+
+    @classmethod
+    def parse(cls, name: str) -> "tuple[Generation, str] | None":
+        """Returns whose file a name is and its kind, "zip" or "json"."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        *numbers, token, kind = match.groups()
+        return cls(*map(int, numbers), token), kind
+
+    @property
+    def archive(self) -> str:
+        return f"{self.stem}.zip"
+
+    @property
+    def manifest(self) -> str:
+        return f"{self.stem}.json"
+
+    @property
+    def claim(self) -> tuple[int, str]:
+        """What the lease of its leg is known by."""
+        return self.leg, self.token
+
+    @property
+    def stem(self) -> str:
+        return (
+            f"backup-{self.leg:04d}-{self.step:09d}-{self.attempt:03d}-"
+            f"{self.token}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """A generation as the folder holds it.
+
+    Attributes:
+        generation: Its name.
+        manifest: Its manifest; None if the generation cannot be used.
+        why: Why it cannot be used.
+        error: The error that kept it from being read; it may be complete.
+        unfinished: Whether its save did not come to its end: it has no
+            manifest.
+    """
+
+    generation: Generation
+    manifest: dict | None
+    why: str = ""
+    error: OSError | None = None
+    unfinished: bool = False
+
+    @staticmethod
+    def parse_manifest(data: bytes) -> dict:
+        """Returns a manifest; of another format, only that is sure.
+
+        Raises:
+            ValueError: It is none, or lacks something.
+        """
+        manifest = json.loads(data)
+        if not isinstance(manifest, dict) or "format" not in manifest:
+            raise ValueError("it is not a manifest")
+        if manifest["format"] in run_document.FORMATS:
+            needed = {"sha256", "bytes", "run", "written", "identity"}
+            if missing := sorted(needed - manifest.keys()):
+                raise ValueError(f"it lacks {', '.join(missing)}")
+        return manifest
