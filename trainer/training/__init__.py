@@ -2,7 +2,7 @@
 
 recipe          builds the step from the flags
 train_step      gradients and update; compiled_loop: several steps in one call
-losses, optimizers, schedule, loss_scale
+losses, optimizers, schedule, loss_scale; parts: a batch in parts
 loop            steps and epochs to the end; loop_length: steps in one call
 bad_steps       steps whose loss is not finite
 out_of_memory   steps that memory is too small for; step_record: what was done

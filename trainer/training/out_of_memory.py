@@ -10,7 +10,7 @@ import dataclasses
 from absl import logging
 
 from trainer.runtime.run_state import RunState
-from trainer.training import train_step
+from trainer.training import parts
 from trainer.training.bad_steps import BadStepError
 from trainer.training.train_step import TrainStep
 
@@ -46,13 +46,13 @@ def halve(step: TrainStep, state: RunState, *, workers: int) -> TrainStep:
             f"{message}: start all workers of TF_CONFIG again with "
             f"--max_per_replica_batch={limit}"
         )
-    parts = train_step.count_parts(
+    count = parts.count(
         step.parts * size,
         limit=limit,
         mix_group=mix_group,
         norm_group=step.norm_group,
     )
-    halved = dataclasses.replace(step, parts=parts)
+    halved = dataclasses.replace(step, parts=count)
     state.count_out_of_memory(halved.part_size)
     logging.warning(
         "%s: taking the step again with %d, as --max_per_replica_batch=%d does",

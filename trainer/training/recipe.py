@@ -23,7 +23,7 @@ from trainer.training import (
     loss_scale,
     losses,
     optimizers,
-    train_step,
+    parts,
 )
 from trainer.training.losses import Loss
 from trainer.training.schedule import WarmupCosine
@@ -148,7 +148,7 @@ class Recipe:
                 graphemes=core_args["graphemes"],
                 ema_decay=self.ema_decay,
                 batch_size=self.global_batch_size,
-                parts=train_step.count_parts(
+                parts=parts.count(
                     self.global_batch_size // devices.replicas,
                     limit=self.max_per_replica_batch,
                     mix_group=self.mix_group,

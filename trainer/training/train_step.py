@@ -15,11 +15,11 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from storage import UserError
 from trainer.augmentation.augment import Augmentation
 from trainer.models import heads
 from trainer.models.heads import Graphemes
 from trainer.runtime import named_variables
+from trainer.training import parts
 from trainer.training.loss_scale import LossScale
 from trainer.training.losses import Loss
 
@@ -111,57 +111,24 @@ class TrainStep:
             The gradients, unscaled; the new state; the loss, a share of the
             global batch's mean; int32 1 where any of it is not finite, else 0.
         """
-        compute = self._part if self.parts == 1 else self._in_parts
-        grads, state, loss = compute(trainable, state, features, step, scale)
+
+        def compute(state: list, part: dict) -> tuple:
+            return self._part(trainable, state, part, step, scale)
+
+        if self.parts == 1:
+            grads, state, loss = compute(state, features)
+        else:
+            grads, state, loss = parts.add_up(
+                compute,
+                features,
+                weights=trainable,
+                state=state,
+                parts=self.parts,
+                averaged=bool(self.norm_group),
+            )
         squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in grads])
         bad = tf.cast(~tf.math.is_finite(loss + squares), tf.int32)
         return grads, state, loss, bad
-
-    def _in_parts(
-        self,
-        trainable: list[tf.Tensor],
-        state: list[tf.Tensor],
-        features: dict[str, tf.Tensor],
-        step: tf.Tensor,
-        scale: tf.Tensor | float,
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
-        """Sums the gradients of one part after another.
-
-        Each part moves the batch statistics of the one before it; with norm
-        groups, they move by the mean over the parts instead.
-        """
-        size, old = features["image"].shape[0] // self.parts, state
-
-        def add(
-            index: tf.Tensor,
-            sums: list[tf.Tensor],
-            state: list[tf.Tensor],
-            loss: tf.Tensor,
-        ) -> tuple:
-            part = {
-                name: tf.slice(
-                    value,
-                    [index * size] + [0] * (value.shape.rank - 1),
-                    [size, *value.shape[1:]],
-                )
-                for name, value in features.items()
-            }
-            before = old if self.norm_group else state
-            grads, new, more = self._part(trainable, before, part, step, scale)
-            sums = [a + b for a, b in zip(sums, grads, strict=True)]
-            if self.norm_group:
-                new = [
-                    a + (c - b) / self.parts if a.dtype.is_floating else b
-                    for a, b, c in zip(state, old, new, strict=True)
-                ]
-            return index + 1, sums, new, loss + more
-
-        return tf.while_loop(
-            lambda index, *_: index < self.parts,
-            add,
-            [tf.constant(0), [tf.zeros_like(w) for w in trainable], state, 0.0],
-            parallel_iterations=1,
-        )[1:]
 
     def _part(
         self,
@@ -284,35 +251,3 @@ def _replace_seeds(
         value if value.dtype.is_floating else seed
         for value, seed in zip(state, seeds, strict=True)
     ]
-
-
-def count_parts(
-    batch: int, *, limit: int, mix_group: int, norm_group: int
-) -> int:
-    """Returns how many parts a replica's share of the batch is computed in.
-
-    Args:
-        batch: A replica's share, a multiple of both groups.
-        limit: Examples that a part may have; 0: any number.
-        mix_group: Examples that stay together.
-        norm_group: Examples that stay together, a multiple of `mix_group`; 0:
-            no further ones.
-
-    Raises:
-        UserError: The limit is less than a group.
-    """
-    if not limit or batch <= limit:
-        return 1
-    group = norm_group or mix_group
-    if limit < group:
-        name = "--norm_group" if norm_group else "--mix_group"
-        raise UserError(
-            f"--max_per_replica_batch={limit} is less than one group of "
-            f"{name}={group} examples: give {group} or more"
-        )
-    groups = batch // group
-    return next(
-        parts
-        for parts in range(2, groups + 1)
-        if groups % parts == 0 and batch // parts <= limit
-    )
