@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from trainer.training import compiled_loop
+from trainer.training.step_record import StepRecord
 
 _ON_GPU = ("GPU", "DEFAULT")
 _MANY = 16  # Numbers an example; fewer are copied in no time.
@@ -50,7 +51,7 @@ def check(tiny) -> Found:
             )
         )
     )
-    traced = compiled_loop.make(tiny.step).get_concrete_function(
+    traced = compiled_loop.make(tiny.step, StepRecord()).get_concrete_function(
         data, tf.constant(0, tf.int64), tf.constant(1)
     )
     return look_at(

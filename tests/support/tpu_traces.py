@@ -34,6 +34,7 @@ from trainer.models import network
 from trainer.runtime import workers
 from trainer.stream import input_pipeline
 from trainer.training import compiled_loop
+from trainer.training.step_record import StepRecord
 
 # What marks a cluster; it is gone before the cluster is compiled.
 _MARK = "TPUReplicateMetadata"
@@ -58,7 +59,7 @@ def main() -> None:
             )
         )
     )
-    loop = compiled_loop.make(tiny.step).get_concrete_function(
+    loop = compiled_loop.make(tiny.step, StepRecord()).get_concrete_function(
         data, tf.constant(0, tf.int64), tf.constant(1)
     )
     info = dataset_info.read(records)
