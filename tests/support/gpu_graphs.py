@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from trainer.training import compiled_loop
-from trainer.training.step_record import StepRecord
+from trainer.training.out_of_memory import StepRecord
 
 _ON_GPU = ("GPU", "DEFAULT")
 _MANY = 16  # Numbers an example; fewer are copied in no time.

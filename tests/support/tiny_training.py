@@ -16,8 +16,8 @@ from trainer.stream.input_pipeline import TrainStream
 from trainer.stream.order import Order
 from trainer.training import compiled_loop, loss_scale, optimizers
 from trainer.training.losses import Loss
+from trainer.training.out_of_memory import StepRecord
 from trainer.training.schedule import WarmupCosine
-from trainer.training.step_record import StepRecord
 from trainer.training.train_step import TrainStep
 
 

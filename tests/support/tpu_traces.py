@@ -34,7 +34,7 @@ from trainer.models import network
 from trainer.runtime import workers
 from trainer.stream import input_pipeline
 from trainer.training import compiled_loop
-from trainer.training.step_record import StepRecord
+from trainer.training.out_of_memory import StepRecord
 
 # What marks a cluster; it is gone before the cluster is compiled.
 _MARK = "TPUReplicateMetadata"

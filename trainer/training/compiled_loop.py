@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from trainer.training.step_record import StepRecord
+from trainer.training.out_of_memory import StepRecord
 from trainer.training.train_step import TrainStep
 
 _SUM = tf.distribute.ReduceOp.SUM

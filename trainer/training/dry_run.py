@@ -8,7 +8,7 @@ import tensorflow as tf
 from console import progress
 from trainer.training import compiled_loop
 from trainer.training.loop import TrainingLoop
-from trainer.training.step_record import StepRecord
+from trainer.training.out_of_memory import StepRecord
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
 _MOST_STEPS = 200

@@ -38,7 +38,7 @@ from trainer.training import (
 )
 from trainer.training.bad_steps import BadStepError
 from trainer.training.loop_length import LoopLength
-from trainer.training.step_record import OutOfMemoryError, StepRecord
+from trainer.training.out_of_memory import OutOfMemoryError, StepRecord
 from trainer.training.train_step import TrainStep
 
 

@@ -12,7 +12,7 @@ from storage import UserError
 from trainer.augmentation.augment import Augmentation
 from trainer.training import compiled_loop, out_of_memory
 from trainer.training.bad_steps import BadStepError
-from trainer.training.step_record import OutOfMemoryError, StepRecord
+from trainer.training.out_of_memory import OutOfMemoryError, StepRecord
 from trainer.training.train_step import TrainStep
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_training
 
 from trainer.training import compiled_loop
-from trainer.training.step_record import StepRecord
+from trainer.training.out_of_memory import StepRecord
 
 _DYNAMIC = re.compile(r"\[[^]]*<=")  # A dimension in HLO that has a bound.
 
