@@ -12,10 +12,8 @@ import dataclasses
 import functools
 
 import tensorflow as tf
+import tiny_training
 from tensorflow.python.framework import kernels
-
-from trainer.training import compiled_loop
-from trainer.training.out_of_memory import StepRecord
 
 _ON_GPU = ("GPU", "DEFAULT")
 _MANY = 16  # Numbers an example; fewer are copied in no time.
@@ -44,18 +42,9 @@ def strategy() -> tf.distribute.Strategy:
 
 def check(tiny) -> Found:
     """Traces the compiled loop of tiny_training.make() and looks at it."""
-    data = iter(
-        tiny.step.strategy.distribute_datasets_from_function(
-            lambda context: tiny.stream.dataset(
-                0, 4, replicas=context.num_replicas_in_sync
-            )
-        )
-    )
-    traced = compiled_loop.make(tiny.step, StepRecord()).get_concrete_function(
-        data, tf.constant(0, tf.int64), tf.constant(1)
-    )
+    graph = tiny_training.trace(tiny)
     return look_at(
-        [op for op, device in _placed(traced.graph) if "GPU" in device.upper()],
+        [op for op, device in _placed(graph) if "GPU" in device.upper()],
         batch_size=tiny.step.batch_size,
     )
 

@@ -112,6 +112,21 @@ def make(
     )
 
 
+def trace(tiny: Tiny) -> tf.Graph:
+    """Returns the graph of the compiled loop; no step is taken."""
+
+    def dataset(context):
+        return tiny.stream.dataset(0, 4, replicas=context.num_replicas_in_sync)
+
+    strategy = tiny.step.strategy
+    loop = compiled_loop.make(tiny.step, StepRecord())
+    return loop.get_concrete_function(
+        iter(strategy.distribute_datasets_from_function(dataset)),
+        tf.constant(0, tf.int64),
+        tf.constant(1),
+    ).graph
+
+
 def take(tiny: Tiny, counts, *, first_step=0, change=None):
     """Takes loops of `counts` steps; returns losses and finite flags.
 

@@ -33,8 +33,6 @@ from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import network
 from trainer.runtime import workers
 from trainer.stream import input_pipeline
-from trainer.training import compiled_loop
-from trainer.training.out_of_memory import StepRecord
 
 # What marks a cluster; it is gone before the cluster is compiled.
 _MARK = "TPUReplicateMetadata"
@@ -52,16 +50,6 @@ def main() -> None:
         policy="mixed_bfloat16",
         size=_SIZE,
     )
-    data = iter(
-        strategy.distribute_datasets_from_function(
-            lambda context: tiny.stream.dataset(
-                0, 4, replicas=context.num_replicas_in_sync
-            )
-        )
-    )
-    loop = compiled_loop.make(tiny.step, StepRecord()).get_concrete_function(
-        data, tf.constant(0, tf.int64), tf.constant(1)
-    )
     info = dataset_info.read(records)
     with strategy.scope():
         best = network.build_core(
@@ -75,7 +63,7 @@ def main() -> None:
             seed=0,
         )
     graphs = {
-        "loop": loop.graph,
+        "loop": tiny_training.trace(tiny),
         "evaluation": trace_predictor(tiny, tiny.step.ema_core, records),
         "hand-over": trace_predictor(tiny, best, records),
     }
