@@ -202,13 +202,7 @@ class BackupFolder:
         if chosen.backup is None:
             return False
         state.restore(*chosen.content)
-        self.restored = chosen.backup.generation.stem
-        logging.info(
-            "RESUMED at step %d (backup of leg %d; this is leg %d)",
-            state.step,
-            chosen.backup.generation.leg,
-            self.leg,
-        )
+        self._note_restored(chosen.backup, state)
         return True
 
     def restore_chosen(self, state: RunState, stem: str) -> bool:
@@ -234,7 +228,7 @@ class BackupFolder:
                 except _UNUSABLE as error:
                     logging.warning("%s cannot be read: %s", stem, error)
                 else:
-                    self.restored = stem
+                    self._note_restored(backup, state)
                     return True
             if time.monotonic() >= end:
                 return False
@@ -272,6 +266,15 @@ class BackupFolder:
             raise
         except (OSError, UserError) as error:  # Such as no right to delete.
             logging.warning("Old backups stay for now: %s", error)
+
+    def _note_restored(self, backup: Backup, state: RunState) -> None:
+        self.restored = backup.generation.stem
+        logging.info(
+            "RESUMED at step %d (backup of leg %d; this is leg %d)",
+            state.step,
+            backup.generation.leg,
+            self.leg,
+        )
 
     def _read(
         self, backup: Backup, state: RunState
