@@ -74,9 +74,6 @@ def take_leg(records, folder, backbone, rate, replicas, parts, *steps):
     [
         ("small", 2e-3),
         pytest.param("resnet9", 2e-3, marks=pytest.mark.long),
-        # AdamW divides a gradient by its size: where it is rounding alone, as
-        # of a bias before a normalisation, it moves a weight at random.
-        pytest.param("efficientnet_v2_b0", 1e-6, marks=pytest.mark.long),
     ],
 )
 def test_replicas_and_parts_do_not_change_the_losses(
