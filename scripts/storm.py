@@ -6,7 +6,9 @@ Each run is compared with one that was never killed: by final_state_sha256,
 metrics.csv and model.keras (configuration and arrays). The backups go through
 a mount that uploads later (drive_mount.py); every few kills the mount and
 what it had not uploaded are lost with the trainer, as when Colab takes a
-machine away. The last line is a JSON object; exit code 1 if a run differs.
+machine away. A start that is refused, because no backup had arrived before that, is
+made again with --restart. The last line is a JSON object; exit code 1 if a run
+differs.
 """
 
 import argparse
@@ -57,6 +59,7 @@ def main() -> int:
     print(f"uninterrupted run: {seconds:.0f} s, {expected}", flush=True)
     rng = random.Random(args.seed)
     kills, resets, rounds, wrong = [], 0, 0, 0
+    refusals_in_all = 0
     while len(kills) < args.kills:
         round_dir = folder / f"round{rounds}"
         with drive_mount.DriveMount(round_dir, write_back=1.0) as drive:
@@ -67,8 +70,9 @@ def main() -> int:
                 moment = draw_moment(rng, run, seconds)
                 if len(kills) >= args.kills:
                     moment = None
+                refusals = run.refusals
                 survived = run.leg(rng, moment)
-                if survived:
+                if survived or run.refusals > refusals:
                     continue
                 kills.append(moment[0])
                 if len(kills) % args.reset_every == 0:
@@ -79,6 +83,7 @@ def main() -> int:
                     drive.mount()
             got = fingerprint(run.workdir)
         rounds += 1
+        refusals_in_all += run.refusals
         wrong += got != expected
         print(f"round {rounds}: {len(run.legs)} legs, {got}", flush=True)
     counts = {name: kills.count(name) for name in sorted(set(kills))}
@@ -86,6 +91,7 @@ def main() -> int:
         "kills": len(kills),
         "resets": resets,
         "runs": rounds,
+        "refused_starts": refusals_in_all,
         "runs_that_differ": wrong,
         "moments": counts,
         "seconds": round(time.monotonic() - began),
@@ -104,6 +110,8 @@ class Run:
         self.backup = backup
         self.finished = False
         self.legs = []
+        self._refused = False
+        self.refusals = 0  # Starts that found no backup where there were some.
 
     def to_the_end(self) -> float:
         """Runs without a kill; returns seconds."""
@@ -131,6 +139,7 @@ class Run:
             f"--steps_per_loop={rng.choice([0, 1, 3, 7])}",
             f"--num_parallel_calls={rng.choice([0, 1, 4])}",
             f"--backup_every_steps={rng.choice([4, 7, 15])}",
+            *(["--restart"] if self._refused else []),
         ]
         env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         with open(log, "wb") as sink:
@@ -149,6 +158,13 @@ class Run:
                 process.wait()
                 return False
             time.sleep(0.002)
+        # A machine was lost before its first backup had arrived.
+        self._refused = process.returncode == 1 and (
+            "give --restart" in log.read_text("utf-8", "replace")
+        )
+        if self._refused:
+            self.refusals += 1
+            return False
         if process.returncode:
             raise RuntimeError(f"{log}: exit code {process.returncode}")
         self.finished = True
