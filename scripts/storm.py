@@ -6,8 +6,8 @@ Each run is compared with one that was never killed: by final_state_sha256,
 metrics.csv and model.keras (configuration and arrays). The backups go through
 a mount that uploads later (drive_mount.py); every few kills the mount and
 what it had not uploaded are lost with the trainer, as when Colab takes a
-machine away. A start that is refused, because no backup had arrived before, is made
-again with --restart. The last line is a JSON object; exit code 1 if a run
+machine away. A start that is refused, because no backup had arrived before, is
+made again with --restart. The last line is a JSON object; exit code 1 if a run
 differs.
 """
 
