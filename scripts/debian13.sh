@@ -10,11 +10,11 @@
 debian13_lacks() {
   local name
   if [[ $(id -u) != 0 ]]; then
-    echo "root, for a Debian 13 tree"
+    echo "root's rights"
     return
   fi
   for name in debootstrap unshare chroot; do
-    command -v "$name" >/dev/null || echo "$name, for a Debian 13 tree"
+    command -v "$name" >/dev/null || echo "$name"
   done
 }
 

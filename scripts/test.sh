@@ -39,7 +39,8 @@ if [[ $kind == colab && -z ${READY_PYTHON:-} ]]; then
   if [[ -z $found ]]; then
     lacks=$(debian13_lacks)
     [[ -n $lacks ]] || debian13_run bash "$root/scripts/test.sh" "$@"
-    echo "not run: the Colab lane: there is no Python 3.13, and no ${lacks//$'\n'/, no }"
+    echo "not run: the Colab lane: there is no Python 3.13, and for a Debian 13" \
+      "tree this machine lacks ${lacks//$'\n'/, }"
     exit 0
   fi
 fi
