@@ -62,6 +62,7 @@ def begin(
         takes_rest: As of run().
     """
     global _importing
+    _adopt(flag_modules)
     _parse(flag_modules, takes_rest=takes_rest)
     _log_plainly()
     _importing = Importing(importing)
@@ -84,6 +85,8 @@ def run(
             OSError is always one of them: a file, disk or mount failed.
         takes_rest: Whether `main` is given what follows a `--`.
     """
+
+    _adopt(flag_modules)
 
     def parse(argv: list[str]) -> list[str]:
         if _importing is None:
@@ -127,12 +130,16 @@ def flagfiles(argv: list[str]) -> list[str]:
     return parser.parse_known_args(argv)[0].flagfile
 
 
+def _adopt(flag_modules: Sequence[ModuleType]) -> None:
+    """Makes flags those of the module that calls this one's functions."""
+    for module in flag_modules:
+        flags.adopt_module_key_flags(module)
+
+
 def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
     """Parses sys.argv; exits where it asks for help or is wrong."""
     logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     app.define_help_flags()
-    for module in flag_modules:
-        flags.adopt_module_key_flags(module)
     if {"--helpshort", "-helpshort"} & set(sys.argv[1:]):
         print(
             short_help.make(sys.modules["__main__"].__doc__ or "", flag_modules)

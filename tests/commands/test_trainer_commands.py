@@ -328,7 +328,10 @@ def test_a_new_run_leaves_nothing_of_the_one_that_finished_there(
     flags = (f"--backup_dir={tmp_path / 'new'}", "--seed=5")
     done = train(tiny_records, workdir, *flags, "--max_minutes=0.0001")
     assert done.returncode == 0, done.stderr
-    assert "Removed summary.json, model.keras, report.html" in done.stderr
+    assert (
+        "Removed summary.json, model.keras, README.md, report.html"
+        in done.stderr
+    )
     assert {p.name for p in workdir.iterdir()} == {
         "backup",
         "flags.txt",

@@ -163,6 +163,8 @@ def test_all_commands_are_found():
     assert FILES == [
         "demo/app.py",
         "sample_data/main.py",
+        "scripts/accelerator_check.py",
+        "scripts/aot.py",
         "tfrecord_builder/main.py",
         "trainer/backups.py",
         "trainer/evaluate.py",

@@ -30,7 +30,7 @@ from trainer.outputs.tensorboard_events import Events
 from trainer.runtime.run_state import RunState
 
 # summary.json is also written by a leg that stops before the end.
-_AT_THE_END = ("summary.json", "model.keras", "report.html")
+_AT_THE_END = ("summary.json", "model.keras", "README.md", "report.html")
 
 
 class Workdir(keras.callbacks.Callback):
@@ -73,6 +73,8 @@ class Workdir(keras.callbacks.Callback):
         """
         del logs
         removed = [n for n in _AT_THE_END if (self.path / n).exists()]
+        if removed == ["README.md"]:
+            removed = []  # The user's own.
         for name in removed:
             (self.path / name).unlink()
         if removed:

@@ -405,4 +405,5 @@ def test_the_format_rises_when_the_document_changes():
         "first_loop_seconds",
         "backup_seconds",
         "seconds_to_first_loop",
+        "out_of_memory",
     }

@@ -28,6 +28,7 @@ strategy = tf.distribute.MirroredStrategy(devices) if replicas > 1 else None
 tiny = tiny_training.make(
     records, strategy=strategy, backbone=backbone, size=(32, 32),
     batch_size=32, norm_group=8, parts=parts, peak=float(rate))
+tiny.state.begin_leg(1, "a test", {})
 if first:
     with np.load(before) as arrays:
         tiny.state.restore(arrays, tiny.state.document())

@@ -130,6 +130,7 @@ def test_a_compiled_run_goes_on_exactly(tiny_records):
         for _ in range(3)
     )
     tiny_training.take(whole, [5])
+    first.state.begin_leg(1, "a test", {})
     tiny_training.take(first, [2])
     second.state.restore(first.state.arrays(), first.state.document())
     assert second.state.digest() == first.state.digest() != whole.state.digest()
