@@ -3,10 +3,11 @@
 #
 #   scripts/test.sh [--full] [--lane=colab] [pytest arguments]
 #
-# --full adds the tests marked "long". --lane=colab runs the tests on what
-# Colab has (Python 3.13, constraints-colab.txt) in .data/colab-venv, the long
-# ones marked "lane" too. Where there is no Python 3.13 it makes a Debian 13
-# tree for it in .data, which needs root and debootstrap. Paths in pytest arguments are taken from
+# --full adds the tests marked "long"; those marked "by_hand" take minutes each:
+# run them with -m by_hand. --lane=colab runs the tests on what Colab has (Python
+# 3.13, constraints-colab.txt) in .data/colab-venv, the long ones marked "lane"
+# too. Where there is no Python 3.13 it makes a Debian 13 tree for it in .data,
+# which needs root and debootstrap. Paths in pytest arguments are taken from
 # the repository root, for example
 #   scripts/test.sh tests/tfrecord_builder/test_folds.py -k unseen
 # Nothing is left outside the repository. The end is pytest's closing line,
@@ -18,7 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 source "$root/scripts/debian13.sh"
 
 kind=dev
-selection=(-m "not long")
+selection=(-m "not long and not by_hand")
 full=
 arguments=()
 for argument in "$@"; do
@@ -26,13 +27,13 @@ for argument in "$@"; do
     --full) full=1 ;;
     --lane=colab)
       kind=colab
-      selection=(-m "not long or lane")
+      selection=(-m "(not long or lane) and not by_hand")
       ;;
     --lane=*) fail "$argument: the lane is colab" ;;
     *) arguments+=("$argument") ;;
   esac
 done
-[[ -z $full ]] || selection=()
+[[ -z $full ]] || selection=(-m "not by_hand")
 
 if [[ $kind == colab && -z ${READY_PYTHON:-} ]]; then
   found=$(find_python 3.13) || exit 1

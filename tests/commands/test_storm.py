@@ -30,7 +30,6 @@ def records(tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.lane
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(
     drive_mount.why_not() is not None,

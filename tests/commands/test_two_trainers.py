@@ -105,7 +105,12 @@ def mounts(tmp_path, request):
 
 @pytest.mark.parametrize(
     ("lag", "gap", "pauses"),
-    [(0, 0, None), (5, 1, 0), (30, 0, 1), (120, 3, None)],
+    [
+        pytest.param(0, 0, None, marks=pytest.mark.by_hand),
+        (5, 1, 0),
+        pytest.param(30, 0, 1, marks=pytest.mark.by_hand),
+        pytest.param(120, 3, None, marks=pytest.mark.by_hand),
+    ],
 )
 def test_of_two_starts_one_goes_on(
     tiny_records, tmp_path, mounts, calm, lag, gap, pauses

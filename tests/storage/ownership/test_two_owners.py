@@ -191,7 +191,10 @@ def test_one_goes_on_whatever_the_mounts_show(tmp_path):
 @needs_mount
 @pytest.mark.long
 @pytest.mark.parametrize("gap", [0, 1, 3])
-@pytest.mark.parametrize("lag", [0, 5, 30, 120])
+@pytest.mark.parametrize(
+    "lag",
+    [0, *(pytest.param(k, marks=pytest.mark.by_hand) for k in (5, 30, 120))],
+)
 def test_every_lag_gap_and_pause(tmp_path, lag, gap):
     stories = [Race(lag, gap, pauses) for pauses in (None, 0, 1)]
     play_all([*stories, Takeover(lag)], tmp_path)

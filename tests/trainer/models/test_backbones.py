@@ -30,8 +30,7 @@ def test_our_own_nets_learn(tiny_records, name):
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", backbone_names.OTHERS)
+@pytest.mark.parametrize("name", backbone_names.cases(backbone_names.OTHERS))
 def test_each_library_net_trains_and_can_be_handed_over(
     tiny_records, tmp_path, run_export, name
 ):
@@ -84,7 +83,7 @@ def test_each_library_net_trains_and_can_be_handed_over(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", sorted(backbone_names.LARGER))
+@pytest.mark.parametrize("name", backbone_names.cases(backbone_names.LARGER))
 def test_larger_sizes_build(name):
     images = keras.Input((64, 64, 1))
     features = backbones.feature_map(name, images)

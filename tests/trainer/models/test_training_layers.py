@@ -1,5 +1,6 @@
 """The layers that a core trains with, against Keras's own."""
 
+import backbone_names
 import cores
 import keras
 import numpy as np
@@ -92,11 +93,7 @@ def test_groups_in_reduced_precision_and_xla(policy):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else pytest.mark.long)
-        for name in sorted(backbones.BACKBONES)
-    ],
+    "name", backbone_names.cases(backbones.BACKBONES, quick=QUICK)
 )
 def test_every_net_trains_with_them(name):
     core = build(name, dropout=0.1)

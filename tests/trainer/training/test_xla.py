@@ -60,10 +60,9 @@ def test_what_does_not_suit_is_seen():
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name == "small" else pytest.mark.long)
-        for name in [*sorted(backbone_names.OWN), *backbone_names.OTHERS]
-    ],
+    backbone_names.cases(
+        [*backbone_names.OWN, *backbone_names.OTHERS], quick=["small"]
+    ),
 )
 def test_the_replica_step_compiles(tiny_records, name):
     tiny = tiny_training.make(
