@@ -77,9 +77,7 @@ def main() -> int:
         state=state,
         evaluation=evaluation,
         backup=make_backup(folder, step, state),
-        profiler=command.with_flags(
-            Profiler, state=state, folder=path / "profile"
-        ),
+        profiler=make_profiler(state, path),
         devices=used,
         limits=command.with_flags(Limits),
         settings={name: FLAGS[name].value for name in main_flags.NOTED},
@@ -87,11 +85,8 @@ def main() -> int:
     if FLAGS.dry_run:
         return describe(loop)
     files = make_workdir(path, loop)
-    with (
-        workdir_lock.hold(path),
-        cache or contextlib.nullcontext(),
-        loop.backup,
-    ):
+    lock = workdir_lock.hold(path)
+    with lock, cache or contextlib.nullcontext(), loop.backup:
         # The last wait, after these limits, may be ended by a signal.
         with contextlib.suppress(StopError), loop.limits:
             if loop.run([*recipe.make_warm_start(step, state), files]):
@@ -205,6 +200,11 @@ def make_backup(
         chief=workers.is_chief(),
         workers=Workers(step.strategy),
     )
+
+
+def make_profiler(state: RunState, path: pathlib.Path) -> Profiler:
+    """Returns the callback of --profile_steps."""
+    return command.with_flags(Profiler, state=state, folder=path / "profile")
 
 
 def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
