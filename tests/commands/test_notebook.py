@@ -65,15 +65,15 @@ def test_it_runs_whole_and_again_after_a_reset(tmp_path, monkeypatch):
 
     outputs = run_cells()
     assert "Not on Colab: no Drive" in outputs[1]
-    assert "flags/presets/" in outputs[4]
-    assert "Training report" in outputs[6]  # Inline.
+    assert "flags/presets/" in outputs[5]
+    assert "Training report" in outputs[7]  # Inline.
     assert (tmp_path / "keep" / "submission.csv").stat().st_size > 100
     # The machine is lost: all but what is kept.
     (tmp_path / "run").rename(tmp_path / "lost")
     # The cells behind the training read what it brings back.
-    del notebook.cells[10:]
+    del notebook.cells[12:]
     again = run_cells()
-    assert "This run is finished" in again[4]
+    assert "This run is finished" in again[5]
     for name in ("model.keras", "report.html"):
         assert (tmp_path / "run" / name).read_bytes() == (
             tmp_path / "lost" / name
