@@ -1,7 +1,12 @@
 """Fixtures that several test files share."""
 
+import signal
+
 import pytest
 import tiny_data
+
+# A job in the background ignores Ctrl-C, and would hand that on to commands.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
