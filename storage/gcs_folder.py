@@ -72,7 +72,7 @@ class GcsFolder:
                     **_OPTIONS,
                 )
         except FileExistsError:
-            # A try that arrived, but whose answer was lost, looks alike.
+            # An earlier try may have arrived, and its answer was lost.
             if self.read_bytes(name) != data:
                 raise
 
@@ -93,7 +93,7 @@ class GcsFolder:
                     if isinstance(result, Exception):
                         raise result
             except FileExistsError:
-                # A try that arrived, but whose answer was lost, looks alike.
+                # An earlier try may have arrived, and its answer was lost.
                 if not self.has_same_bytes(path, name):
                     raise
 
