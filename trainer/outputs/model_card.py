@@ -9,10 +9,13 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from absl import logging
+
 import storage
 from trainer.models import model_file
 
 NAME = "README.md"
+_BEGIN = "---\nlibrary_name: keras\n"
 _MOST_CLASSES = 200  # Names of classes that are shown of an output.
 
 _LOAD = """\
@@ -48,20 +51,26 @@ _LIMITS = """\
 """
 
 
-def write(folder: pathlib.Path) -> pathlib.Path:
+def is_card(path: pathlib.Path) -> bool:
+    """Returns whether a file is a card, and not some other README.md."""
+    return path.read_bytes().startswith(_BEGIN.encode())
+
+
+def write(folder: pathlib.Path) -> None:
     """Writes the card of a finished run's workdir: complete, or not at all.
+
+    A README.md that is no card is the user's, and stays.
 
     Args:
         folder: Has model.keras and summary.json.
-
-    Returns:
-        The file.
     """
+    path = folder / NAME
+    if path.exists() and not is_card(path):
+        logging.warning("%s is not ours: no model card is written", path)
+        return
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     card = model_file.read_card(folder / "model.keras")
-    path = folder / NAME
     storage.write_whole(path, make(summary, card).encode())
-    return path
 
 
 def make(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:
@@ -115,15 +124,13 @@ def _head(summary: Mapping[str, Any]) -> str:
         if figures["score"] is not None
     ]
     lines = [
-        "---",
-        "library_name: keras",
         "pipeline_tag: image-classification",
         "tags: [keras, tensorflow, image-classification, handwriting]",
     ]
     if results:
         index = [{"name": "model.keras", "results": results}]
         lines += ["metrics: [recall]", f"model-index: {json.dumps(index)}"]
-    return "\n".join([*lines, "---", ""])
+    return _BEGIN + "\n".join([*lines, "---", ""])
 
 
 def _data(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:

@@ -25,12 +25,12 @@ from absl import logging
 
 import storage
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
-from trainer.outputs import summary
+from trainer.outputs import model_card, summary
 from trainer.outputs.tensorboard_events import Events
 from trainer.runtime.run_state import RunState
 
 # summary.json is also written by a leg that stops before the end.
-_AT_THE_END = ("summary.json", "model.keras", "README.md", "report.html")
+_AT_THE_END = ("summary.json", "model.keras", model_card.NAME, "report.html")
 
 
 class Workdir(keras.callbacks.Callback):
@@ -73,8 +73,9 @@ class Workdir(keras.callbacks.Callback):
         """
         del logs
         removed = [n for n in _AT_THE_END if (self.path / n).exists()]
-        if removed == ["README.md"]:
-            removed = []  # The user's own.
+        card = self.path / model_card.NAME
+        if card.exists() and not model_card.is_card(card):
+            removed.remove(card.name)  # It is the user's.
         for name in removed:
             (self.path / name).unlink()
         if removed:

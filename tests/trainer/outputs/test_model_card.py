@@ -92,3 +92,13 @@ def test_it_is_whole_or_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         model_card.write(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_the_users_own_readme_stays(tmp_path):
+    own = tmp_path / "README.md"
+    own.write_text("# My experiments\n")
+    assert not model_card.is_card(own)
+    model_card.write(tmp_path)  # There is no model to read, either.
+    assert own.read_text() == "# My experiments\n"
+    own.write_text(make({}, None, resize=None))
+    assert model_card.is_card(own)
