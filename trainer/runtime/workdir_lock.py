@@ -3,7 +3,7 @@
     with workdir_lock.hold(workdir):
 
 The system drops the lock when the process ends, however it ends. The backup
-folder, which several machines see, needs more: storage/lease.py.
+folder, which several machines see, needs more: storage/ownership/.
 """
 
 import contextlib
