@@ -112,9 +112,7 @@ class TrainStream:
         if replicas > num_pipelines:
             dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
         # The first window is read while the host still traces the step.
-        options = tf.data.Options()
-        options.experimental_warm_start = True
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+        return _read_ahead(dataset, warm_start=True)
 
     def _batches(
         self, first_step: int, last_step: int, **options: Any
@@ -238,7 +236,22 @@ def make_eval_dataset(
     )
     if replicas > num_pipelines:
         dataset = dataset.rebatch(batch_size // replicas)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _read_ahead(dataset)
+
+
+def _read_ahead(
+    dataset: tf.data.Dataset, *, warm_start: bool = False
+) -> tf.data.Dataset:
+    """Returns `dataset` read ahead, its parallel parts with a thread a core.
+
+    Their number is not tuned while it runs: the thread that tunes often sleeps
+    on when the iterator is closed, and closing it waits, for up to a minute
+    (tensorflow/core/framework/model.cc, Model::OptimizeLoop).
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_warm_start = warm_start
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def shards_per_window(shards: list[Shard], *, window_mb: int) -> int:

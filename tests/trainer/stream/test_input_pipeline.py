@@ -87,6 +87,16 @@ def test_reading_begins_before_a_batch_is_asked_for(
     streams.assert_same(streams.read(iterator), expected)
 
 
+def test_closing_a_stream_waits_for_no_tuning(tiny_records):
+    """TensorFlow's tuning thread may sleep for a minute when it is closed."""
+    stream = streams.make_stream(tiny_records, window_shards=2)
+    evaluation = input_pipeline.make_eval_dataset(
+        stream.info, stream.paths, batch_size=streams.BATCH
+    )
+    for dataset in (stream.dataset(0, 2), evaluation):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_replicas_and_workers_share_the_same_batches(tiny_records):
     stream = streams.make_stream(tiny_records, window_shards=2)
     whole = streams.read(stream.dataset(0, 6))
