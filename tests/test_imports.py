@@ -36,7 +36,7 @@ trainer/evaluation: console storage records runtime models stream
 trainer/backup: console storage ownership records runtime stream
 trainer/training: console storage records runtime augmentation models stream
     evaluation backup
-trainer/outputs/report: console storage records stream evaluation
+trainer/outputs/report: console storage records runtime stream evaluation
 trainer/outputs: console storage records runtime augmentation models stream
     evaluation report
 trainer/inference: console storage records parquet models

@@ -65,7 +65,8 @@ def begin(url, local, **options):
     """Returns a start of the command that has taken the folder over."""
     run = make(url, local, **options)
     run.callback.on_train_begin()
-    run.state.begin_leg(run.callback.leg, "a test", {})
+    run.state.begin_leg(run.callback.leg, "a test", {}, run.callback.lost)
+    run.callback.on_epoch_begin(0)
     return run
 
 

@@ -20,6 +20,8 @@ from storage import UserError
 from trainer.backup.backup_folder import BackupFolder
 from trainer.backup.choice import Choice
 from trainer.backup.save_thread import SaveThread
+from trainer.runtime import useful_time
+from trainer.runtime.legs import Lost
 from trainer.runtime.run_state import RunState
 from trainer.runtime.workers import Workers
 
@@ -48,6 +50,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     Attributes:
         copy_seconds: Time that training waited for the variables' copies.
+        lost: What earlier legs did that is in no backup; after
+            on_train_begin().
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.chief = chief
         self._workers = workers
         self.copy_seconds = 0.0
+        self.lost = Lost()
         self._thread = SaveThread(folder.url)
         self._saved: _Progress | None = None
         self._due = float("inf")
@@ -90,12 +95,21 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self.folder.acquire()
         if not self.restart:
             self._restore(chosen)
+            before = self.folder.lease.last_extra
+            self.lost = useful_time.lost(
+                before.get(useful_time.PROGRESS), self.state
+            )
         else:
             logging.warning(
                 "--restart: starting over. Leave it out when you run the "
                 "command again, or it starts over again"
             )
         self._due = time.monotonic() + self.backup_every_seconds
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Tells the next leg that this one has begun."""
+        del epoch, logs
+        self._note_progress()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves if a save is due and none is under way.
@@ -105,6 +119,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """
         del batch, logs
         self.folder.refuse_if_lost()
+        self._note_progress()
         began = time.monotonic()
         self._thread.mind()
         by_time = self.backup_every_seconds and began >= self._due
@@ -234,6 +249,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 "start all of them again with the same command"
             )
         return restored
+
+    def _note_progress(self) -> None:
+        progress = useful_time.progress(self.state)
+        self.folder.lease.extra[useful_time.PROGRESS] = progress
 
     def _progress(self) -> _Progress:
         """Returns what identifies a state of the run."""

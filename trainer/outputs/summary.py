@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
-from trainer.runtime import legs
+from trainer.runtime import legs, useful_time
 from trainer.runtime.run_state import RunState
 
 
@@ -27,6 +27,7 @@ def make(state: RunState, evaluation: EpochEvaluation) -> dict:
         "step": state.step,
         "final_state_sha256": state.digest(),
         "legs": [legs.summarise(leg) for leg in state.legs],
+        "time": useful_time.summarise(state.legs, state.speed),
         "bad_steps": state.bad_steps,
         "versions": {
             "python": platform.python_version(),

@@ -4,12 +4,31 @@ A row is a dict of JSON values, since a backup holds it. The first loop of a
 leg compiles: it counts for none of the rates.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 
+@dataclasses.dataclass(frozen=True)
+class Lost:
+    """What earlier legs did that the run has to do again.
+
+    Attributes:
+        seconds: Of the processes of those legs.
+        steps: Steps that are done twice.
+    """
+
+    seconds: float = 0.0
+    steps: int = 0
+
+
 def make(
-    leg: int, *, devices: str, step: int, settings: Mapping[str, Any]
+    leg: int,
+    *,
+    devices: str,
+    step: int,
+    settings: Mapping[str, Any],
+    lost: Lost,
 ) -> dict:
     """Returns the row of a leg that begins.
 
@@ -19,6 +38,7 @@ def make(
         step: The step it begins at.
         settings: Flags that may change from leg to leg, though they can change
             the result.
+        lost: What earlier legs did that is in no backup.
     """
     return {
         "leg": leg,
@@ -39,6 +59,10 @@ def make(
         "backup_seconds": 0.0,
         # From the start of the process to the end of the first loop.
         "seconds_to_first_loop": None,
+        # From the start of the process until now; None: it is not known.
+        "age": None,
+        "lost_seconds": lost.seconds,
+        "lost_steps": lost.steps,
     }
 
 

@@ -1,13 +1,12 @@
 """When to stop before the end, and what to say and return then."""
 
 import os
-import pathlib
 import signal
 import sys
-import time
 from types import FrameType
 
 from storage import UserError
+from trainer.runtime import process_age
 
 
 class StopError(BaseException):
@@ -39,7 +38,6 @@ class Limits:
 
     def __init__(self, *, max_minutes: float):
         self.seconds = 60.0 * max_minutes or float("inf")
-        self.began = time.monotonic() - _process_age()
         self.signal: int | None = None
         self._at_once = False
         self._before = {}
@@ -51,11 +49,6 @@ class Limits:
     def __exit__(self, *_: object) -> None:
         self._restore()
 
-    @property
-    def age(self) -> float:
-        """Seconds since the process started."""
-        return time.monotonic() - self.began
-
     def reached(self, *, reserve: float = 0.0) -> bool:
         """Returns whether training is to stop.
 
@@ -63,7 +56,7 @@ class Limits:
             reserve: Seconds that the last save needs before the deadline.
         """
         reserve = min(reserve, _LARGEST_RESERVE * self.seconds)
-        over = self.age >= self.seconds - reserve
+        over = process_age.seconds() >= self.seconds - reserve
         return self.signal is not None or over
 
     def stop_at_once(self) -> None:
@@ -111,14 +104,3 @@ class Limits:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
-
-
-def _process_age() -> float:
-    """Returns the seconds since this process started."""
-    try:
-        stat = pathlib.Path("/proc/self/stat").read_text()
-        started = int(stat.rpartition(")")[2].split()[19])
-        age = time.clock_gettime(time.CLOCK_BOOTTIME)
-        return age - started / os.sysconf("SC_CLK_TCK")
-    except OSError:  # No /proc: the time of the imports is not counted.
-        return 0.0

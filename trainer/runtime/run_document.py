@@ -3,6 +3,7 @@
 format 1   "trace", "bad_steps" and some entries of a leg may be missing: the
            first versions did not have them
 format 2   has all of them, and the settings of each leg
+format 3   says of each leg how old it is and what it does again
 
 FORMAT is that of RunState.document(). It rises whenever a key is added or
 removed or changes its meaning; parse() reads every format so far.
@@ -12,8 +13,8 @@ from typing import Any
 
 from trainer.runtime import legs
 
-FORMAT = 2
-FORMATS = (1, 2)
+FORMAT = 3
+FORMATS = (1, 2, 3)
 # By key, the type of its value, and for a list that of its items.
 _TYPES: dict[str, tuple[type | tuple[type, ...], type | None]] = {
     "step": (int, None),
@@ -66,10 +67,12 @@ def _parse_legs(rows: list[dict], format_number: int) -> list[dict]:
     """Returns the legs with all entries that one has today."""
     if not rows:
         raise ValueError("its document names no leg")
-    empty = legs.make(0, devices="", step=0, settings={})
+    empty = legs.make(0, devices="", step=0, settings={}, lost=legs.Lost())
     needed = empty.keys()
     if format_number == 1:
         needed = {"leg", "devices", "first_step", "last_step"}
+    if format_number == 2:
+        needed -= {"age", "lost_seconds", "lost_steps"}
     for row in rows:
         if missing := sorted(needed - row.keys()):
             raise ValueError(f"a leg in its document lacks {missing[0]}")

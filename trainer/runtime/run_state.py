@@ -16,11 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.runtime import legs, named_variables, run_document
+from trainer.runtime import legs, named_variables, process_age, run_document
+from trainer.runtime.legs import Lost
 
 # Held by some precisions only, and adapting by itself: optional at restore.
 OPTIONAL = ("loss_scale",)
 _BEST = "best/"
+_NOTHING_LOST = Lost()
 _TRACE_ROWS_PER_EPOCH = 50
 
 
@@ -41,6 +43,7 @@ class RunState:
             their losses, the learning rate of the first.
         bad_steps: A row for each step that was not finite: step, loss, image
             ids, and whether it is skipped.
+        age: Returns the seconds since this process started.
     """
 
     variables: Mapping[str, tf.Variable | keras.Variable]
@@ -54,6 +57,7 @@ class RunState:
     speed: list[dict] = dataclasses.field(default_factory=list)
     trace: list[list] = dataclasses.field(default_factory=list)
     bad_steps: list[dict] = dataclasses.field(default_factory=list)
+    age: Callable[[], float] = process_age.seconds
 
     @property
     def epoch(self) -> int:
@@ -87,17 +91,21 @@ class RunState:
         return self.loss_sum / max(1, self.step - first - skipped)
 
     def begin_leg(
-        self, leg: int, devices: str, settings: Mapping[str, Any]
+        self,
+        leg: int,
+        devices: str,
+        settings: Mapping[str, Any],
+        lost: Lost = _NOTHING_LOST,
     ) -> None:
-        """Adds a row for a start of the command.
-
-        Args:
-            leg: Its number.
-            devices: What it computes on.
-            settings: See legs.py.
-        """
+        """Adds a row for a start of the command; legs.py has the arguments."""
         self.legs.append(
-            legs.make(leg, devices=devices, step=self.step, settings=settings)
+            legs.make(
+                leg,
+                devices=devices,
+                step=self.step,
+                settings=settings,
+                lost=lost,
+            )
         )
 
     def count_loop(
@@ -107,7 +115,6 @@ class RunState:
         images: int,
         seconds: float,
         input_seconds: float,
-        age: float,
         rate_at: Callable[[int], float],
     ) -> None:
         """Counts a loop of steps that changed the variables.
@@ -117,7 +124,6 @@ class RunState:
             images: Examples that were trained on.
             seconds: Seconds that the loop took.
             input_seconds: Of these, seconds without examples.
-            age: Seconds since the process started.
             rate_at: Returns the learning rate of a step.
         """
         self.count_steps(losses, rate_at=rate_at)
@@ -126,7 +132,7 @@ class RunState:
             images=images,
             seconds=seconds,
             input_seconds=input_seconds,
-            age=age,
+            age=self.age(),
         )
 
     def count_steps(
@@ -211,6 +217,7 @@ class RunState:
 
     def document(self) -> dict:
         """Returns the rest as JSON values; see run_document.py."""
+        self.current_leg["age"] = self.age()
         return {
             "step": self.step,
             "loss_sum": self.loss_sum,

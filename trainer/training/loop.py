@@ -97,7 +97,10 @@ class TrainingLoop:
             callbacks.on_train_begin()
         log_lines.warn_of_changes(self.state, self.settings)
         self.state.begin_leg(
-            self.backup.leg, self.devices.description, self.settings
+            self.backup.leg,
+            self.devices.description,
+            self.settings,
+            self.backup.lost,
         )
         logging.info(
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
@@ -233,7 +236,6 @@ class TrainingLoop:
             images=good * self.stream.batch_size,
             seconds=time.monotonic() - began,
             input_seconds=float(input_seconds),
-            age=self.limits.age,
             rate_at=self.step.schedule,
         )
         if good < count:

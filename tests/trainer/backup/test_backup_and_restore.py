@@ -654,12 +654,12 @@ def test_a_backup_older_than_a_flag_has_its_default(run_dirs):
 
 def test_a_newer_format_is_refused(run_dirs, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(run_document, "FORMAT", 3)
-        patch.setattr(run_document, "FORMATS", (1, 2, 3))
+        patch.setattr(run_document, "FORMAT", 4)
+        patch.setattr(run_document, "FORMATS", (1, 2, 3, 4))
         run = tiny_run.begin(*run_dirs)
         tiny_run.step(run)
         assert tiny_run.save(run)
-    match = "format 3, this version reads formats 1 to 2"
+    match = "format 4, this version reads formats 1 to 3"
     with pytest.raises(UserError, match=match):
         tiny_run.make(*run_dirs).folder.refuse_other_run()
     # --restart goes on from there, and does not stumble over them.

@@ -171,7 +171,7 @@ REASONS = {
     ),
     "a newer format": (
         lambda p: edit(p, format=9),
-        "it has format 9, this version reads formats 1 to 2",
+        "it has format 9, this version reads formats 1 to 3",
     ),
     "another run": (
         lambda p: edit(p, identity={"seed": 9}),
@@ -383,7 +383,7 @@ def test_the_format_rises_when_the_document_changes():
     state = tiny_run.RunState({"w": tf.Variable(0.0)}, steps_per_epoch=1)
     state.begin_leg(1, "a test", {})
     document = state.document()
-    assert run_document.FORMAT == 2
+    assert run_document.FORMAT == 3
     assert set(document) == {
         "step",
         "loss_sum",
@@ -406,4 +406,7 @@ def test_the_format_rises_when_the_document_changes():
         "backup_seconds",
         "seconds_to_first_loop",
         "out_of_memory",
+        "age",
+        "lost_seconds",
+        "lost_steps",
     }

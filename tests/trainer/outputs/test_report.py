@@ -131,6 +131,7 @@ def run(tmp_path_factory):
         "devices": "1 x Tesla T4",
         "seconds": 100.0,
         "seconds_to_first_loop": 20.0,
+        "first_loop_seconds": 5.0,
         "input_seconds": 25.0,
         "backup_seconds": 2.0,
         "images_per_second": 1234.0,
@@ -138,8 +139,16 @@ def run(tmp_path_factory):
     summary = {
         "finished": True,
         "legs": [
-            leg | {"leg": 1, "first_step": 0, "last_step": 7},
-            leg | {"leg": 2, "first_step": 7, "last_step": 15},
+            leg | {"leg": 1, "first_step": 0, "last_step": 7, "age": 138.0},
+            leg
+            | {
+                "leg": 2,
+                "first_step": 7,
+                "last_step": 15,
+                "age": 150.0,
+                "lost_seconds": 12.0,
+                "lost_steps": 4,
+            },
         ],
         "judged": {
             "validation": {
@@ -241,8 +250,14 @@ def test_a_browser_shows_the_report(report, tmp_path, width, dark):
         body = page.inner_text("main")
         for part in ("0.8000", "0.7000 before", "0.7800", "leg 2", "1,234"):
             assert part in body
-        # 2 legs of 100 s, 25 s of them waiting; 3 evaluations of 10 s.
-        for part in ("steps 2 min 55 %", "waiting for input 50 s 18 %"):
+        # 300 s: 2 legs of 100 s of steps, 25 s of them waiting; 40 s until the
+        # first steps, 30 s of evaluations, 4 s of backups, 12 s lost, 14 s.
+        for part in (
+            "50 % of the time became steps; 4 steps were done twice.",
+            "steps 2 min 50 %",
+            "waiting for input 50 s 17 %",
+            "lost at resets 12 s 4 %",
+        ):
             assert part in body.replace("\n", " ")
         # Nothing sticks out of the screen, every picture is drawn.
         assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from storage import UserError
-from trainer.runtime import limits
+from trainer.runtime import process_age
 from trainer.runtime.limits import Limits, StopError
 
 
@@ -76,7 +76,7 @@ def test_what_survives_any_failure_does_not_survive_a_stop():
 
 
 def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
-    monkeypatch.setattr(limits, "_process_age", lambda: 50.0)
+    monkeypatch.setattr(process_age, "seconds", lambda: 50.0)
     found = Limits(max_minutes=1.0)
     assert not found.reached()
     assert found.reached(reserve=11.0)
@@ -92,9 +92,9 @@ def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
 
 
 def test_the_reserve_leaves_most_of_a_short_time(monkeypatch):
-    monkeypatch.setattr(limits, "_process_age", lambda: 40.0)
+    monkeypatch.setattr(process_age, "seconds", lambda: 40.0)
     assert not Limits(max_minutes=1.0).reached(reserve=1000.0)
 
 
 def test_process_age_is_that_of_this_process():
-    assert 0 < limits._process_age() < 24 * 3600
+    assert 0 < process_age.seconds() < 24 * 3600

@@ -9,13 +9,12 @@ def count(state, losses):
         images=8 * len(losses),
         seconds=2.0,
         input_seconds=0.5,
-        age=9.0,
         rate_at=lambda step: step / 8,
     )
 
 
 def begin(**values):
-    state = RunState({}, **values)
+    state = RunState({}, age=lambda: 9.0, **values)
     state.begin_leg(3, "a test", {"xla": None})
     return state
 

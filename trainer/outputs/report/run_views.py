@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from console import progress
@@ -10,6 +10,7 @@ from trainer.evaluation import metrics
 from trainer.outputs.report import charts, class_views
 from trainer.outputs.report.charts import Mark, Series
 from trainer.outputs.report.run_files import Run, ScoredSplit
+from trainer.runtime import useful_time
 
 _STYLES = ("c1", "c2", "c3", "c4", "c5", "c6")
 # Where time goes: (name, CSS class).
@@ -18,7 +19,10 @@ _TIMES = {
     "waiting for input": "c2",
     "evaluation": "c3",
     "backups": "c4",
-    "start and compilation": "c5",
+    "start": "c5",
+    "compilation and first steps": "c6",
+    "lost at resets": "c7",
+    "other": "c0",
 }
 
 
@@ -185,7 +189,8 @@ def _dumbbell(name: str, before: float, after: float, low: float) -> str:
 
 def times(run: Run) -> str:
     """Returns where the run's time went, and what each leg ran on."""
-    spent = _spent(run)
+    time = useful_time.summarise(run.legs, run.speed)
+    spent = time["seconds"]
     bar = charts.stacked_bar(
         [
             (_TIMES[name], f"{name}: {progress.minutes(seconds)}", seconds)
@@ -206,31 +211,17 @@ def times(run: Run) -> str:
         f"<td>{_rate(leg)}</td></tr>"
         for leg in run.legs
     )
+    share = (
+        f"{100 * (time['useful_share'] or 0):.0f} % of the time became steps"
+    )
+    if time["steps_done_twice"]:
+        share += f"; {time['steps_done_twice']:,} steps were done twice"
     return (
-        f'{bar}<p class="legend">{keys}</p><div class="scroll"><table '
-        "class=legs><tr><th>Leg</th><th>Devices</th><th>Steps</th>"
+        f'<p>{share}.</p>{bar}<p class="legend">{keys}</p>'
+        '<div class="scroll"><table class=legs>'
+        "<tr><th>Leg</th><th>Devices</th><th>Steps</th>"
         f"<th>Images/s</th></tr>{rows}</table></div>"
     )
-
-
-def _spent(run: Run) -> dict[str, float]:
-    """Returns seconds by what they went to; nothing is counted twice."""
-
-    def total(rows: Sequence[Mapping[str, Any]], name: str) -> float:
-        return sum(row.get(name) or 0.0 for row in rows)
-
-    waiting = total(run.legs, "input_seconds")
-    first = [
-        leg.get("seconds_to_first_loop") or leg.get("first_loop_seconds") or 0.0
-        for leg in run.legs
-    ]
-    return {
-        "steps": total(run.legs, "seconds") - waiting,
-        "waiting for input": waiting,
-        "evaluation": total(run.speed, "evaluation_seconds"),
-        "backups": total(run.legs, "backup_seconds"),
-        "start and compilation": sum(first),
-    }
 
 
 def _rate(leg: Mapping[str, Any]) -> str:
