@@ -5,7 +5,7 @@
 A writer locks its temporary file, and the system drops the lock when the
 writer ends, however it ends. So what a killed one has left is recognized and
 removed by the next that writes the same file. On a mount locks of another
-machine may not be seen: there nothing is removed.
+machine may not be seen: there only what is a day old is removed.
 """
 
 import contextlib
@@ -14,11 +14,14 @@ import glob
 import os
 import pathlib
 import secrets
+import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from storage import digests, mounts
 from storage.errors import DigestError
+
+_OLD = 24 * 3600.0  # Seconds; no writer rests for so long.
 
 
 @contextlib.contextmanager
@@ -36,8 +39,7 @@ def whole_file(
     """
     path = pathlib.Path(path)
     on_mount = mounts.is_mount(path.parent)
-    if not on_mount:
-        remove_unfinished(path.parent, glob.escape(path.name))
+    remove_unfinished(path.parent, glob.escape(path.name))
     sink = _open_temporary(path)
     temporary = pathlib.Path(sink.name)
     try:
@@ -68,9 +70,13 @@ def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
         folder: The folder; it need not exist.
         pattern: Glob pattern of the names of the files that they wrote.
     """
+    on_mount = mounts.is_mount(folder)
     for path in pathlib.Path(folder).glob(f".{pattern}.*.tmp"):
         # Locked, gone already, or on a mount that knows no locks: it stays.
         with contextlib.suppress(OSError), open(path, "rb+") as file:
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+            if on_mount and age < _OLD:
+                continue
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -99,3 +100,17 @@ def test_all_that_killed_writers_left_in_a_folder_goes(tmp_path):
     whole_file.remove_unfinished(tmp_path / "missing")
     whole_file.remove_unfinished(tmp_path)
     assert names(tmp_path) == ["c.tmp"]
+
+
+def test_on_a_mount_only_what_is_old_goes(tmp_path, monkeypatch):
+    """Another machine's lock may not be seen there."""
+    monkeypatch.setattr(whole_file.mounts, "is_mount", lambda path: True)
+    day = 24 * 3600
+    for name, age in (("new", day - 60), ("old", day + 60)):
+        path = tmp_path / f".a.{name}.tmp"
+        path.write_bytes(b"half")
+        os.utime(path, (0, time.time() - age))
+    storage.write_whole(tmp_path / "a", b"complete")
+    assert names(tmp_path) == [".a.new.tmp", "a"]
+    whole_file.remove_unfinished(tmp_path)
+    assert names(tmp_path) == [".a.new.tmp", "a"]

@@ -6,4 +6,5 @@ window_reader   reads windows of shards in that order
 input_pipeline  batches for training and for evaluation
 extra_data      a second dataset in the batches
 shard_cache     copies of slow folders on this machine's disk
+shard_copy      one of them
 """

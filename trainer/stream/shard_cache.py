@@ -6,7 +6,10 @@
 Copies start at once, several at a time. Whoever needs a shard waits for it and
 sends it to the head of the queue, so that training starts with the first window
 while the rest is still on its way. Without room for the set, or where a copy
-fails, records are read from the original folder.
+fails or is gone later, records are read from the original folder.
+
+Several trainers may share a folder: each writes its copies under names of its
+own, and renames those that are right (storage/whole_file.py).
 """
 
 import collections
@@ -23,11 +26,11 @@ from absl import logging
 
 import storage
 from console.progress import Progress
-from storage import DigestError, Folder, UserError, retry, whole_file
-from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
+from storage import UserError, whole_file
+from tfrecord_builder.records.dataset_info import DatasetInfo
+from trainer.stream.shard_copy import ShardCopy
 
 _THREADS = 4
-_ATTEMPTS = 3
 _ROOM_LEFT = 1 << 30  # 1 GiB, for the workdir and its backups.
 
 
@@ -46,19 +49,6 @@ class Dataset:
     splits: Sequence[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Copy:
-    """Where a shard comes from and goes to."""
-
-    shard: Shard
-    source: Folder
-    path: pathlib.Path
-
-    def has_size(self) -> bool:
-        path = self.path
-        return path.exists() and path.stat().st_size == self.shard.bytes
-
-
 class ShardCache:
     """Copies the shards of datasets; knows the path to read each at.
 
@@ -75,7 +65,7 @@ class ShardCache:
         self.folders: list[pathlib.Path] = []
         self.error: UserError | None = None
         # By the path at which a shard is read without a cache.
-        self._copies: dict[str, _Copy] = {}
+        self._copies: dict[str, ShardCopy] = {}
         for dataset in datasets:
             name = f"records-{dataset.info.digest()[:16]}"
             self.folders.append(pathlib.Path(cache_dir, name))
@@ -92,12 +82,12 @@ class ShardCache:
             for shard in dataset.info.splits[split].shards:
                 original = os.path.join(dataset.data_dir, shard.name)
                 path = folder / shard.name
-                self._copies[original] = _Copy(shard, source, path)
+                self._copies[original] = ShardCopy(shard, source, path)
 
     def __enter__(self) -> Self:
         for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
-            whole_file.remove_unfinished(folder)
+            whole_file.remove_unfinished(folder)  # Of killed trainers.
         needed = _ROOM_LEFT + sum(
             copy.shard.bytes
             for copy in self._copies.values()
@@ -160,10 +150,24 @@ class ShardCache:
             )
             if self.error:
                 raise self.error
-            return [
-                str(self._copies[path].path) if path in self._local else path
-                for path in paths
-            ]
+        self._leave_lost(paths)
+        return [
+            str(self._copies[path].path) if path in self._local else path
+            for path in paths
+        ]
+
+    def _leave_lost(self, paths: list[str]) -> None:
+        """Reads shards where they lie whose copies are gone or changed."""
+        local = [path for path in paths if path in self._local]
+        lost = [path for path in local if not self._copies[path].is_right()]
+        if lost:
+            logging.warning(
+                "--cache_dir: %d copies are gone or were changed (%s, …); "
+                "these shards are read where they lie",
+                len(lost),
+                self._copies[lost[0]].path,
+            )
+            self._local.difference_update(lost)
 
     def _work(self) -> None:
         """Copies shards until there are no more; runs on a thread."""
@@ -174,10 +178,10 @@ class ShardCache:
                 path = self._todo.popleft()
             copied, error = False, None
             try:
-                _copy_shard(self._copies[path])
+                self._copies[path].ensure()
                 copied = True
-            except (UserError, FileNotFoundError) as fault:
-                error = UserError(str(fault))
+            except UserError as fault:
+                error = fault
             except OSError as failure:
                 logging.warning(
                     "--cache_dir: %s is not copied (%s); it is read where it "
@@ -195,28 +199,3 @@ class ShardCache:
             self._progress.advance(self._copies[path].shard.bytes)
             if over:
                 self._progress.close()
-
-
-def _copy_shard(copy: _Copy) -> None:
-    """Makes sure that a copy of a shard exists.
-
-    Raises:
-        UserError: The shard is damaged.
-        OSError: It could not be copied.
-    """
-    shard, path = copy.shard, copy.path
-    if copy.has_size() and storage.file_digest(path) == shard.sha256:
-        return
-    url = f"{copy.source.url}/{shard.name}"
-    try:
-        retry.retry(
-            lambda: copy.source.download(shard.name, path, sha256=shard.sha256),
-            f"copying {url}",
-            handles=lambda error: isinstance(error, DigestError),
-            attempts=_ATTEMPTS,
-        )
-    except DigestError as error:
-        raise UserError(
-            f"{url} is damaged: {error}; copy the dataset again, or build it "
-            "again with --overwrite"
-        ) from None

@@ -19,10 +19,11 @@ import tiny_data
 from tensorflow.python.framework import op_def_registry
 
 import storage
-from storage import UserError, retry
+from storage import UserError, digests, retry, whole_file
 from tfrecord_builder.records import dataset_info
 from trainer.stream import shard_cache, training_data
 from trainer.stream.shard_cache import Dataset, ShardCache
+from trainer.stream.shard_copy import ShardCopy
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -48,9 +49,12 @@ def fetch_all(records, cache_dir):
         assert pathlib.Path(copy).read_bytes() == (
             pathlib.Path(path).read_bytes()
         )
-    names = {p.name for p in folder.iterdir()}
-    assert names == set(map(os.path.basename, local))
+    assert names(folder) == set(map(os.path.basename, local))
     return folder
+
+
+def names(folder, pattern="*"):
+    return {path.name for path in folder.glob(pattern)}
 
 
 def times(folder):
@@ -116,7 +120,7 @@ def test_a_damaged_source_is_reported_and_nothing_stays(
 def test_who_waits_when_it_is_closed_goes_on(records, tmp_path, monkeypatch):
     """A thread that reads ahead, which TensorFlow would wait for."""
     hold, waits, fetched = threading.Event(), threading.Event(), []
-    monkeypatch.setattr(shard_cache, "_copy_shard", lambda copy: hold.wait())
+    monkeypatch.setattr(ShardCopy, "ensure", lambda copy: hold.wait())
 
     def fetch():
         waits.set()
@@ -143,6 +147,8 @@ if len(sys.argv) > 4:
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), -1))
 records, folder = map(pathlib.Path, sys.argv[2:4])
+print("ready", flush=True)
+sys.stdin.readline()
 with caches.make(records, cache_dir=folder) as made:
     for path in caches.shards(records):
         print(*made.fetch([path]), flush=True)
@@ -151,6 +157,18 @@ with caches.make(records, cache_dir=folder) as made:
 
 def start(records, cache_dir, *arguments):
     """Starts a process that prints the path of each shard when it is there."""
+    process = make_ready(records, cache_dir, *arguments)
+    go_on(process)
+    return process
+
+
+def go_on(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def make_ready(records, cache_dir, *arguments):
+    """Starts a process that begins when go_on() is called."""
     command = [
         sys.executable,
         "-c",
@@ -159,13 +177,16 @@ def start(records, cache_dir, *arguments):
         records,
         cache_dir,
     ]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*map(str, command), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    return process
 
 
 def test_a_killed_copy_goes_on_where_it_was(records, tmp_path):
@@ -185,6 +206,96 @@ def test_a_killed_copy_goes_on_where_it_was(records, tmp_path):
     pathlib.Path(last).write_bytes(data)
     after = times(fetch_all(records, tmp_path / "cache"))
     assert before.items() < after.items()
+
+
+def test_trainers_that_start_at_once_share_a_cache(records, tmp_path):
+    """After one that was killed in the middle of a copy."""
+    *others, last = caches.shards(records)
+    data = hide(last)
+    killed = start(records, tmp_path / "cache")
+    for _ in others:
+        killed.stdout.readline()
+    (folder,) = (tmp_path / "cache").iterdir()
+    unfinished = names(folder, ".*.tmp")
+    assert len(unfinished) == 1
+    whole_file.remove_unfinished(folder)  # As each start does: it is alive.
+    assert unfinished == names(folder, ".*.tmp")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    os.unlink(last)
+    pathlib.Path(last).write_bytes(data)
+    for path in folder.glob("*.tfrecord"):
+        path.unlink()  # All of them are copied by all.
+    processes = [make_ready(records, tmp_path / "cache") for _ in range(5)]
+    for process in processes:
+        go_on(process)
+    for process in processes:
+        out, errors = process.communicate()
+        assert process.returncode == 0, errors
+        local = [folder / os.path.basename(p) for p in [*others, last]]
+        assert out.split() == list(map(str, local)), errors
+    fetch_all(records, tmp_path / "cache")
+
+
+def test_a_copy_that_is_lost_in_mid_run_is_read_where_it_lies(
+    records, tmp_path, caplog
+):
+    paths = caches.shards(records)
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        local = made.fetch(paths)
+        replaced, cut, flipped, gone = map(pathlib.Path, local[:4])
+        shutil.copy(paths[0], tmp_path / "equal")
+        os.replace(tmp_path / "equal", replaced)  # By another trainer.
+        cut.write_bytes(cut.read_bytes()[:5])
+        flipped.write_bytes(b"x" + flipped.read_bytes()[1:])
+        gone.unlink()
+        expected = [local[0], *paths[1:4], *local[4:]]
+        assert made.fetch(paths) == expected
+        assert made.fetch(paths) == expected
+        shutil.rmtree(tmp_path / "cache")
+        assert made.fetch(paths) == paths
+    assert [m.split(" (")[0] for m in caplog.messages] == [
+        "--cache_dir: 3 copies are gone or were changed",
+        f"--cache_dir: {len(paths) - 3} copies are gone or were changed",
+    ]
+
+
+def test_a_cache_that_is_removed_while_it_is_filled(
+    records, tmp_path, monkeypatch, caplog
+):
+    """No fault of the dataset's: it is read where it lies."""
+    file_digest, paths = digests.file_digest, caches.shards(records)
+
+    def verify(path):
+        digest = file_digest(path)
+        if not removed.is_set():
+            removed.set()
+            shutil.rmtree(tmp_path / "cache")
+        return digest
+
+    removed = threading.Event()
+    monkeypatch.setattr(shard_cache, "_THREADS", 1)
+    monkeypatch.setattr(digests, "file_digest", verify)
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        local = made.fetch(paths)
+        folder = made.folders[0]
+    assert local == [
+        paths[0],
+        *(str(folder / os.path.basename(path)) for path in paths[1:]),
+    ]
+    (message,) = caplog.messages
+    assert "is not copied" in message
+    assert "it is read where it lies" in message
+
+
+def test_a_source_that_is_removed_while_it_is_copied(records, tmp_path):
+    victim = pathlib.Path(caches.shards(records)[3])
+    victim.unlink()
+    with (
+        caches.make(records, cache_dir=tmp_path / "cache") as made,
+        pytest.raises(UserError, match=f"{victim.name} is missing; copy"),
+    ):
+        made.fetch([str(victim)])
 
 
 def test_a_copy_that_fails_is_read_where_it_lies(records, tmp_path):

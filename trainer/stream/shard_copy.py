@@ -1,0 +1,89 @@
+"""The copy of a shard on this machine's own disk; see shard_cache.py."""
+
+import dataclasses
+import pathlib
+
+import storage
+from storage import DigestError, Folder, UserError, retry
+from tfrecord_builder.records.dataset_info import Shard
+
+_ATTEMPTS = 3
+
+
+@dataclasses.dataclass
+class ShardCopy:
+    """Where a shard comes from and goes to.
+
+    Attributes:
+        shard: The shard.
+        source: The dataset's folder.
+        path: The copy; the file exists only after its sha256 was right.
+        verified: Size, inode and time of the file when it was last right.
+    """
+
+    shard: Shard
+    source: Folder
+    path: pathlib.Path
+    verified: tuple[int, ...] = ()
+
+    def has_size(self) -> bool:
+        """Returns whether the copy exists, as far as its size shows."""
+        return self._look()[:1] == (self.shard.bytes,)
+
+    def is_right(self) -> bool:
+        """Returns whether the copy exists, with the shard's sha256.
+
+        It is read only if it is another file, or was written to, since it was
+        right: another trainer may have put a copy of its own in its place.
+        """
+        seen = self._look()
+        if seen[:1] != (self.shard.bytes,):
+            return False
+        if seen != self.verified:
+            try:
+                digest = storage.file_digest(self.path)
+            except OSError:
+                return False
+            if digest != self.shard.sha256:
+                return False
+            self.verified = seen
+        return True
+
+    def ensure(self) -> None:
+        """Makes the copy unless it exists.
+
+        Raises:
+            UserError: The shard is damaged or missing where it lies.
+            OSError: It could not be copied.
+        """
+        if self.is_right():
+            return
+        url = f"{self.source.url}/{self.shard.name}"
+        advice = "copy the dataset again, or build it again with --overwrite"
+        try:
+            retry.retry(
+                self._make,
+                f"copying {url}",
+                handles=lambda error: isinstance(error, DigestError),
+                attempts=_ATTEMPTS,
+            )
+        except DigestError as error:
+            raise UserError(f"{url} is damaged: {error}; {advice}") from None
+        except FileNotFoundError:
+            if self.shard.name in self.source.list():
+                raise  # What is gone is a file, or the folder, of the cache.
+            raise UserError(f"{url} is missing; {advice}") from None
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        sha256 = self.shard.sha256
+        self.source.download(self.shard.name, self.path, sha256=sha256)
+        self.verified = self._look()
+
+    def _look(self) -> tuple[int, ...]:
+        """Returns the file's bytes, inode and time; () where there is none."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return ()
+        return stat.st_size, stat.st_ino, stat.st_mtime_ns
