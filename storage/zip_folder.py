@@ -11,6 +11,8 @@ from storage import digests, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
+_ENCRYPTED = 1  # The bit of a member's flags.
+
 
 class ZipFolder:
     """See `storage.folder.Folder`; folders inside the zip are left out."""
@@ -26,6 +28,8 @@ class ZipFolder:
                 members = [m for m in archive.infolist() if not m.is_dir()]
         except zipfile.BadZipFile as error:
             raise self._damaged(error) from None
+        except NotImplementedError as error:
+            raise self._unreadable(error) from None
         for member in members:
             name = pathlib.PurePosixPath(member.filename).name
             if name in self._members:
@@ -46,6 +50,8 @@ class ZipFolder:
             return retry.retry(read, f"{self.url}: reading {name}")
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
+        except NotImplementedError as error:
+            raise self._unreadable(error) from None
 
     def download(
         self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
@@ -64,6 +70,8 @@ class ZipFolder:
             retry.retry(extract, f"{self.url}: extracting {name}")
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise self._damaged(error) from None
+        except NotImplementedError as error:
+            raise self._unreadable(error) from None
 
     def has_same_bytes(
         self,
@@ -107,11 +115,20 @@ class ZipFolder:
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
             raise FileNotFoundError(2, "no such file in the zip", name)
-        return self._members[name]
+        member = self._members[name]
+        if member.flag_bits & _ENCRYPTED:
+            raise self._unreadable(f"{name} is encrypted")
+        return member
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
             f"{self.url}: not a whole zip file ({error}); download it again"
+        )
+
+    def _unreadable(self, why: object) -> UserError:
+        return UserError(
+            f"{self.url}: {why}; extract the zip file with a program that can, "
+            "and give the folder"
         )
 
     def _read_only(self) -> UserError:

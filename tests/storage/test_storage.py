@@ -363,6 +363,28 @@ def test_damaged_zip(tmp_path):
         storage.open_folder(path)
 
 
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (8, 1, "all.zip: a is encrypted; extract the zip file"),
+        (10, 9, "all.zip: .* compression .*; extract the zip file"),
+        (6, 90, "all.zip: zip file version 9.0; extract the zip file"),
+    ],
+)
+def test_a_zip_that_python_cannot_extract(tmp_path, offset, value, message):
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"1" * 1000)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + offset] = value  # In its directory.
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        storage.open_folder(path).read_bytes("a")
+    with pytest.raises(UserError, match=message):
+        storage.open_folder(path).download("a", tmp_path / "copy")
+    assert os.listdir(tmp_path) == ["all.zip"]
+
+
 def test_spool_copies_once(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("a", b"123")

@@ -103,6 +103,11 @@ def no_pixel_column(folder):
     )
 
 
+def no_pixel_columns(folder):
+    for path in folder.glob("*.parquet"):
+        change_table(path, lambda table: table.select(["image_id"]))
+
+
 def no_last_pixel_column(folder):
     for path in folder.glob("*.parquet"):
         change_table(path, lambda table: table.drop_columns(["191"]))
@@ -182,6 +187,7 @@ CASES = [
     (no_utf8, "not a csv file in UTF-8: invalid start byte at byte 9"),
     (holed_class_map, r"grapheme_root: expected the labels 0 to 2, got \[0, 2"),
     (no_pixel_column, "data_1.parquet: missing column 77 .1 of 193 are"),
+    (no_pixel_columns, "data_1.parquet: no pixel columns in it; expected"),
     (no_last_pixel_column, "191 pixel columns, expected .* 12 x 16 = 192"),
     (truncated, "data_1.parquet: not a whole parquet file"),
     (truncated_inside, "data_1.parquet: not a whole parquet file"),

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import tiny_data
 
@@ -103,3 +104,11 @@ def test_real_width(tmp_path):
     )
     (everything,) = source.ranges(rows)
     np.testing.assert_array_equal(source.read_pixels(everything), images)
+
+
+def test_no_pixel_columns_are_no_size_of_0(tmp_path):
+    tiny_data.write_dataset(tmp_path, num_images=3, num_files=1)
+    (path,) = tmp_path.glob("*.parquet")
+    pq.write_table(pq.read_table(path, columns=["image_id"]), path)
+    with pytest.raises(UserError, match=f"{path.name}: no pixel columns in it"):
+        parquet_reader.open_source(tmp_path, "*.parquet", guesses=[(0, 0)])

@@ -87,6 +87,12 @@ class Source:
             parquet = self._files.open(i)
             if not files:
                 count = pixels.count_columns(parquet.schema_arrow)
+                if not count:
+                    raise UserError(
+                        f"{self._files.where(i)}: no pixel columns in it; "
+                        "expected image_id and the pixels 0, 1, 2, …: name "
+                        "files of images by --input_glob"
+                    )
                 self.height, self.width = size(count, names[i])
             pixels.check_columns(
                 parquet.schema_arrow,
