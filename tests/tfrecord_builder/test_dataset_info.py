@@ -1,9 +1,13 @@
 """dataset_info.json says what was built, and nothing of where or when."""
 
 import json
+import shutil
 
+import pytest
 import tiny_data
 
+from storage import UserError
+from tfrecord_builder import verify
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import Image
 
@@ -65,3 +69,24 @@ def test_digest_is_of_the_content(tiny_records, tiny_source, tmp_path):
     assert len(digest) == 64
     assert dataset_info.read(again).digest() == digest
     assert dataset_info.read(other).digest() != digest
+
+
+@pytest.mark.parametrize("lead_out", ["../records/{}", "{}/../x", "..\\{}"])
+def test_a_shard_outside_of_the_folder_is_refused(
+    tiny_records, tmp_path, lead_out
+):
+    records = tmp_path / "records"
+    shutil.copytree(tiny_records, records)
+    path = records / dataset_info.NAME
+    fields = json.loads(path.read_text("utf-8"))
+    shard = fields["splits"]["fold1"]["shards"][1]
+    shard["name"] = lead_out.format(shard["name"])
+    path.write_text(json.dumps(fields), "utf-8")
+    for read in (dataset_info.read, verify.verify):
+        with pytest.raises(UserError) as raised:
+            read(str(records))
+        assert str(raised.value) == (
+            f"{path}: shards: {shard['name']!r} is no name of a file beside "
+            "it; the file was damaged or changed: copy it again, or make it "
+            "anew"
+        )

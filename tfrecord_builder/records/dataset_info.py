@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import storage
-from storage import Folder, UserError
+from storage import Folder, UserError, file_names
 
 _T = TypeVar("_T")
 
@@ -134,7 +134,7 @@ def from_json(text: str) -> DatasetInfo:
                 name: Split(
                     records=split["records"],
                     counts={k: tuple(v) for k, v in split["counts"].items()},
-                    shards=tuple(Shard(**s) for s in split["shards"]),
+                    shards=tuple(_shard(s) for s in split["shards"]),
                 )
                 for name, split in fields["splits"].items()
             },
@@ -182,6 +182,12 @@ def read_only(folder: Folder, files: dict[str, int]) -> DatasetInfo:
         return from_json(folder.read_bytes(NAME).decode())
     except (UserError, UnicodeDecodeError) as error:
         raise UserError(f"{folder.url}/{NAME}: {error}") from None
+
+
+def _shard(fields: dict[str, Any]) -> Shard:
+    shard = Shard(**fields)
+    file_names.check(shard.name, "shards")
+    return shard
 
 
 def _tuples(kind: Callable[..., _T], fields: dict[str, Any]) -> _T:

@@ -21,7 +21,7 @@ from typing import TypeVar
 from absl import logging
 
 import storage
-from storage import Folder, LostError, UserError, retry
+from storage import Folder, LostError, UserError, file_names, retry
 
 FILES = (
     "model.keras",
@@ -187,12 +187,26 @@ def newest_manifest(folder: Folder) -> dict | None:
 
 
 def _read_manifest(folder: Folder, name: str) -> dict | None:
-    """Returns a manifest; None if it is half written."""
+    """Returns a manifest; None if it is half written.
+
+    Raises:
+        UserError: A name in it leads out of the folder.
+    """
     try:
         manifest = json.loads(folder.read_bytes(name))
-        manifest["identity"], manifest["leg"], manifest["files"]
+        manifest["identity"], manifest["leg"]
+        for file_name, file in manifest["files"].items():
+            file["sha256"]
+            for each in (file_name, file["stored"]):
+                file_names.check(each, f"{folder.url}/{name}")
     except UserError:
         raise
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (
+        FileNotFoundError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):
         return None
     return manifest

@@ -276,3 +276,35 @@ def test_a_store_without_delete_permission_is_no_failure(
     save(tmp_path, work, leg=2)
     assert "Files of earlier exports stay" in caplog.text
     assert restore(tmp_path, tmp_path / "new")
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("name", ["../metrics.csv", "/tmp/x", "..\\x", ""])
+def test_a_name_that_leads_out_of_the_folder_is_refused(
+    tmp_path, work, name, stored
+):
+    save(tmp_path, work)
+    path = tmp_path / "b" / "final" / "manifest-0001.json"
+    manifest = json.loads(path.read_text())
+    if stored:
+        manifest["files"]["metrics.csv"]["stored"] = name
+    else:
+        manifest["files"][name] = manifest["files"].pop("metrics.csv")
+    path.write_text(json.dumps(manifest))
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(UserError, match=r"manifest-0001.json: .* is no name"):
+        restore(tmp_path, tmp_path / "new")
+    with pytest.raises(UserError, match="is no name of a file beside it"):
+        finished_run.finished_leg(str(tmp_path / "b"))
+    after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert after == before
+
+
+def test_a_manifest_of_another_shape_is_none(tmp_path, work):
+    save(tmp_path, work)
+    path = tmp_path / "b" / "final" / "manifest-0001.json"
+    no_digest = {"stored": "model.keras"}
+    for files in ([], None, {"model.keras": "x"}, {"model.keras": no_digest}):
+        manifest = {"identity": RUN, "leg": 1, "files": files}
+        path.write_text(json.dumps(manifest))
+        assert not restore(tmp_path, tmp_path / "new")

@@ -1,0 +1,18 @@
+"""Names that were read from a file do not lead out of their folder."""
+
+import pytest
+
+from storage import UserError, file_names
+
+BAD = ["../x", "/tmp/x", "a/b", "..\\x", "a\0", "", ".", "..", None, 1, ["a"]]
+
+
+@pytest.mark.parametrize("name", ["a", "a b (1).zip", "..a", "ক.json", "C:x"])
+def test_a_file_s_name(name):
+    assert file_names.check(name, "manifest.json") == name
+
+
+@pytest.mark.parametrize("name", BAD, ids=repr)
+def test_another_is_refused(name):
+    with pytest.raises(UserError, match=r"^manifest.json: .* is no name of a"):
+        file_names.check(name, "manifest.json")
