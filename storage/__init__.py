@@ -12,6 +12,7 @@ ownership    one process at a time owns a folder
 mounts       is a folder a mount? mount_guard: is it still mounted?
 differences  what an error says of changed settings
 spool        local copies for readers that seek
+scratch      temporary folders that do not stay after a kill
 
 Errors of the user or of the data are `storage.UserError` all over the project.
 """
@@ -19,6 +20,7 @@ Errors of the user or of the data are `storage.UserError` all over the project.
 from storage.digests import file_digest
 from storage.errors import DigestError, LostError, UserError
 from storage.folder import Folder
+from storage.scratch import Scratch
 from storage.spool import Spool
 from storage.urls import open_folder
 from storage.whole_file import write_whole
@@ -27,6 +29,7 @@ __all__ = [
     "DigestError",
     "Folder",
     "LostError",
+    "Scratch",
     "Spool",
     "UserError",
     "file_digest",

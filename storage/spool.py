@@ -2,7 +2,6 @@
 
 import pathlib
 import shutil
-import tempfile
 import threading
 
 from absl import logging
@@ -10,6 +9,7 @@ from absl import logging
 from storage import mounts
 from storage.errors import UserError
 from storage.folder import Folder
+from storage.scratch import Scratch
 
 
 class Spool:
@@ -37,7 +37,7 @@ class Spool:
         """
         self._folder = folder
         self._path = pathlib.Path(path) if path else None
-        self._temporary: tempfile.TemporaryDirectory | None = None
+        self._scratch: Scratch | None = None
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
         self.copies = (
@@ -50,8 +50,8 @@ class Spool:
             return self._folder.path / name
         with self._lock:  # Several threads may want their first file.
             if self._path is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="spool-")
-                self._path = pathlib.Path(self._temporary.name)
+                self._scratch = Scratch()
+                self._path = self._scratch.path
             self._sizes = self._sizes or self._folder.list()
         path = self._path / name
         size = self._sizes[name]

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from storage import digests, mounts
 from storage.errors import DigestError
 
+_TOKEN_BYTES = 4
 _OLD = 24 * 3600.0  # Seconds; no writer rests for so long.
 
 
@@ -71,7 +72,8 @@ def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
         pattern: Glob pattern of the names of the files that they wrote.
     """
     on_mount = mounts.is_mount(folder)
-    for path in pathlib.Path(folder).glob(f".{pattern}.*.tmp"):
+    token = "[0-9a-f]" * 2 * _TOKEN_BYTES
+    for path in pathlib.Path(folder).glob(f".{pattern}.{token}.tmp"):
         # Locked, gone already, or on a mount that knows no locks: it stays.
         with contextlib.suppress(OSError), open(path, "rb+") as file:
             age = time.time() - os.fstat(file.fileno()).st_mtime
@@ -84,7 +86,7 @@ def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
 def _open_temporary(path: pathlib.Path) -> BinaryIO:
     """Returns a new, locked file beside `path`."""
     while True:
-        name = f".{path.name}.{secrets.token_hex(4)}.tmp"
+        name = f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp"
         sink = open(path.with_name(name), "xb")  # noqa: SIM115
         with contextlib.suppress(OSError):  # A mount may know no locks.
             fcntl.flock(sink, fcntl.LOCK_EX)

@@ -17,14 +17,13 @@ if __name__ == "__main__":
 
 import os
 import pathlib
-import tempfile
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
 
 import storage
 from console.progress import Progress
-from storage import UserError
+from storage import Scratch, UserError
 from storage.mount_guard import MountGuard
 from storage.ownership.lease import Lease
 from trainer.backup import archive, choice, finished_run
@@ -87,10 +86,10 @@ def find_faults(
     total = sum(b.manifest["bytes"] for b in readable) / (1 << 20)
     faults = {}
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        Scratch() as scratch,
         Progress("verifying", total=total, unit="MiB") as progress,
     ):
-        path = pathlib.Path(scratch, "backup.zip")
+        path = scratch / "backup.zip"
         for backup in readable:
             faults[backup.generation] = ""
             try:

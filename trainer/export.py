@@ -25,10 +25,9 @@ import importlib.util
 import os
 import pathlib
 import shutil
-import tempfile
 
 from console.progress import Progress
-from storage import UserError
+from storage import Scratch, UserError
 from trainer.inference import export_formats
 from trainer.models import model_file
 from trainer.runtime import devices
@@ -44,10 +43,8 @@ def main() -> None:
     devices.prepare("cpu")
     model, card = model_file.read(path)
     exported = export_formats.make_exported(model, card)
-    with tempfile.TemporaryDirectory(
-        dir=output.parent, prefix=f".{output.name}."
-    ) as folder:
-        made = pathlib.Path(folder) / f"model{export_formats.SUFFIXES[format_]}"
+    with Scratch(output.parent) as folder:
+        made = folder / f"model{export_formats.SUFFIXES[format_]}"
         metadata = export_formats.make_metadata(card)
         with Progress(f"exporting {path} as {format_}"):
             export_formats.write(format_, made, exported, metadata)

@@ -95,22 +95,23 @@ def test_what_a_killed_writer_left_goes_and_a_live_one_s_stays(tmp_path):
 
 
 def test_all_that_killed_writers_left_in_a_folder_goes(tmp_path):
-    for name in (".a.3f9a21bc.tmp", ".b.parquet.00000000.tmp", "c.tmp"):
+    unfinished = (".a.3f9a21bc.tmp", ".b.parquet.00000000.tmp")
+    for name in (*unfinished, ".my.notes.tmp", "c.tmp"):
         (tmp_path / name).write_bytes(b"half")
     whole_file.remove_unfinished(tmp_path / "missing")
     whole_file.remove_unfinished(tmp_path)
-    assert names(tmp_path) == ["c.tmp"]
+    assert names(tmp_path) == [".my.notes.tmp", "c.tmp"]
 
 
 def test_on_a_mount_only_what_is_old_goes(tmp_path, monkeypatch):
     """Another machine's lock may not be seen there."""
     monkeypatch.setattr(whole_file.mounts, "is_mount", lambda path: True)
     day = 24 * 3600
-    for name, age in (("new", day - 60), ("old", day + 60)):
+    for name, age in (("0000000a", day - 60), ("0000000b", day + 60)):
         path = tmp_path / f".a.{name}.tmp"
         path.write_bytes(b"half")
         os.utime(path, (0, time.time() - age))
     storage.write_whole(tmp_path / "a", b"complete")
-    assert names(tmp_path) == [".a.new.tmp", "a"]
+    assert names(tmp_path) == [".a.0000000a.tmp", "a"]
     whole_file.remove_unfinished(tmp_path)
-    assert names(tmp_path) == [".a.new.tmp", "a"]
+    assert names(tmp_path) == [".a.0000000a.tmp", "a"]

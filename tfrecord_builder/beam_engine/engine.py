@@ -36,7 +36,6 @@ import concurrent.futures
 import glob
 import json
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,7 +45,7 @@ import numpy as np
 import pyarrow as pa
 
 import storage
-from storage import UserError
+from storage import Scratch, UserError
 from tfrecord_builder.beam_engine import steps
 from tfrecord_builder.beam_engine.exchange import Exchange
 from tfrecord_builder.beam_engine.runner import Runner
@@ -97,7 +96,7 @@ class BeamEngine:
         """
         folder = storage.open_folder(input_dir)
         names = parquet_files.find_files(folder, input_glob)
-        with tempfile.TemporaryDirectory(dir=self._spool_dir) as spool:
+        with Scratch(self._spool_dir) as spool:
             last = parquet_reader.open_source(
                 input_dir,
                 glob.escape(names[-1]),

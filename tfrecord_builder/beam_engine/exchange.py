@@ -13,14 +13,13 @@ same name, and a worker of a run that was given up cannot harm a later one.
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import pyarrow as pa
 
 import storage
-from storage import Folder, UserError, whole_file
+from storage import Folder, Scratch, UserError, whole_file
 
 NAME = ".beam"
 
@@ -77,10 +76,10 @@ class Exchange:
             with whole_file.whole_file(path) as sink:
                 yield sink
         else:
-            with tempfile.NamedTemporaryFile() as sink:
-                yield sink
-                sink.flush()
-                folder.upload(sink.name, self.name(what))
+            with Scratch() as scratch:
+                with open(scratch / what, "wb") as sink:
+                    yield sink
+                folder.upload(scratch / what, self.name(what))
 
     @contextlib.contextmanager
     def report_errors(self, *order: int) -> Iterator[None]:

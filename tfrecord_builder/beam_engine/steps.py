@@ -19,7 +19,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from storage import UserError
+from storage import Scratch, UserError
 from tfrecord_builder.beam_engine.exchange import Exchange
 from tfrecord_builder.beam_engine.source import Input
 from tfrecord_builder.parquet.parquet_reader import RowRange, Source
@@ -76,14 +76,14 @@ class _FileDoFn(beam.DoFn):
     def _open(self, name: str) -> Source:
         if self._opened is None or self._opened[0] != name:
             self.teardown()
-            spool = tempfile.TemporaryDirectory(dir=self._input.spool_dir)
-            source = self._input.open(name, spool.name)
+            spool = Scratch(self._input.spool_dir)
+            source = self._input.open(name, str(spool.path))
             self._opened = (name, source, spool)
         return self._opened[1]
 
     def teardown(self) -> None:
         if self._opened:
-            self._opened[2].cleanup()
+            self._opened[2].remove()
         self._opened = None
 
 

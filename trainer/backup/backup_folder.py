@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import LostError, UserError, mounts, retry
+from storage import LostError, UserError, mounts, retry, whole_file
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
@@ -27,6 +27,7 @@ from trainer.runtime.run_state import RunState
 
 _UNUSABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 _VISIBLE_SECONDS = 600.0  # Until a mount shows what another machine wrote.
+_RESTORED = "restore.zip"  # What an archive is called while it is read.
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
 
 
@@ -111,8 +112,11 @@ class BackupFolder:
         self.lease.acquire()
         self._known = set(self.generations.listing())
         self.local_dir.mkdir(parents=True, exist_ok=True)
-        for path in self.local_dir.glob("save*"):
-            path.unlink()  # Of a process that was killed.
+        # Of a process that was killed.
+        whole_file.remove_unfinished(self.local_dir)
+        for pattern in ("save*", _RESTORED):
+            for path in self.local_dir.glob(pattern):
+                path.unlink()
         self.guard.remember()
         if self.guard.shares_disk_with(self.local_dir):
             logging.warning(
@@ -280,7 +284,7 @@ class BackupFolder:
         self, backup: Backup, state: RunState
     ) -> tuple[dict[str, np.ndarray], dict]:
         """Returns a generation's arrays and document, which fit the state."""
-        path = self.local_dir / "restore.zip"
+        path = self.local_dir / _RESTORED
         try:
             self.generations.fetch(backup, path)
             arrays, document = archive.read(path)

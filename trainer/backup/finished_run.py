@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 import storage
-from storage import Folder, UserError
+from storage import Folder, UserError, whole_file
 from trainer.backup import final_folder
 from trainer.backup.generations import Generations
 from trainer.runtime import workdir_lock
@@ -123,6 +123,7 @@ def _restore(
     folder: Folder, manifest: dict, workdir: pathlib.Path
 ) -> list[str]:
     """Copies back what the workdir lacks; returns the names."""
+    whole_file.remove_unfinished(workdir)
     restored = []
     for name, file in manifest["files"].items():
         path = workdir / name

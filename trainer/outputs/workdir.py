@@ -16,7 +16,6 @@ import io
 import json
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable
 
 import keras
@@ -24,6 +23,7 @@ import numpy as np
 from absl import logging
 
 import storage
+from storage import Scratch
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.outputs import model_card, summary
 from trainer.outputs.tensorboard_events import Events
@@ -141,9 +141,9 @@ def local_path(path: str, *, chief: bool) -> pathlib.Path:
     """
     if chief:
         return pathlib.Path(path)
-    scratch = tempfile.mkdtemp()
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    return pathlib.Path(scratch)
+    scratch = Scratch()
+    atexit.register(scratch.remove)
+    return scratch.path
 
 
 def to_csv(rows: list[dict]) -> str:

@@ -4,6 +4,9 @@ import contextlib
 import errno
 import json
 import logging
+import signal
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -169,6 +172,37 @@ def test_a_kill_while_the_archive_is_made_changes_nothing(run_dirs):
     tiny_run.step(again)
     assert tiny_run.save(again)
     assert tiny_run.begin(*run_dirs).state.step == 3
+
+
+# What every kind of folder downloads by.
+_DOWNLOAD = """
+import os, signal, sys
+from storage import whole_file
+with whole_file.whole_file(sys.argv[1]) as sink:
+    sink.write(b"PK half an archive")
+    sink.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_kill_while_an_archive_is_downloaded_leaves_nothing(
+    run_dirs, restart
+):
+    run = tiny_run.begin(*run_dirs)
+    tiny_run.step(run, 2)
+    assert tiny_run.save(run)
+    tiny_run.abandon(run)
+    before = {path.name for path in run_dirs[1].iterdir()}
+    command = [sys.executable, "-c", _DOWNLOAD, run_dirs[1] / "restore.zip"]
+    done = subprocess.run(command, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list(run_dirs[1].glob(".restore.zip.*.tmp"))
+    # As a kill between the download and the end of reading leaves it.
+    run_dirs[1].joinpath("restore.zip").write_bytes(b"PK a whole archive")
+    again = tiny_run.begin(*run_dirs, restart=restart)
+    assert {path.name for path in run_dirs[1].iterdir()} == before
+    assert again.state.step == (0 if restart else 2)
 
 
 def test_older_ones_are_taken_and_the_reason_is_logged(run_dirs, caplog):
