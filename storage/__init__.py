@@ -5,7 +5,7 @@
     folder.replace("marker", b"…")    # The complete file, or the old one.
 
 folder       the interface; urls opens one; local_, zip_, gcs_folder: the kinds
-file_names   checks names that were read from a file
+file_names   names that were read from a file, or that Drive doubled
 whole_file   files that appear complete, or not at all; digests: their sha256
 retry        tries again what a mount or a network failed at
 ownership    one process at a time owns a folder

@@ -1,6 +1,10 @@
-"""Names of files that were read from a file, such as a manifest."""
+"""Names of files: those read from a manifest, and those that Drive doubled."""
+
+import re
 
 from storage.errors import UserError
+
+_DOUBLED = re.compile(r"(.+) \([1-9]\d{0,2}\)(\.\w+)")
 
 
 def check(name: object, where: str) -> str:
@@ -23,3 +27,13 @@ def check(name: object, where: str) -> str:
             "damaged or changed: copy it again, or make it anew"
         )
     return text
+
+
+def original(name: str) -> str | None:
+    """Returns "a.zip" for "a (1).zip"; None for a name that has no number.
+
+    Google Drive keeps two files of one name in a folder, those of an upload
+    that was sent twice, say, and its mounts show the second as "a (1).zip".
+    """
+    match = _DOUBLED.fullmatch(name)
+    return match[1] + match[2] if match else None

@@ -10,12 +10,14 @@ beat-00.json … beat-11.json, whoever they were.
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from absl import logging
 
+from storage import file_names
 from storage.errors import UserError
 from storage.folder import Folder
 from storage.ownership import processes
@@ -109,6 +111,16 @@ def id_of(name: str) -> Id | None:
 def is_claim(name: str) -> bool:
     """Returns whether a file belongs to a claim."""
     return id_of(name) is not None or bool(_OLD_BEAT.fullmatch(name))
+
+
+def doubled(names: Iterable[str], *, below: float = math.inf) -> list[str]:
+    """Returns the files that Drive doubled of claims on legs below one."""
+    found = []
+    for name in names:
+        claim = id_of(file_names.original(name) or "")
+        if claim and claim[0] < below:
+            found.append(name)
+    return found
 
 
 def read(folder: Folder, names: Iterable[str]) -> list[Claim]:

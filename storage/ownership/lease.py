@@ -120,7 +120,8 @@ class Lease:
         self.folder.make()
         self._claim_leg()
         self.renew()
-        self._remove(self._watch.names)
+        doubled = claims.doubled(self.folder.list(), below=self.leg)
+        self._remove((*self._watch.names, *doubled))
         self.refuse_if_lost()
 
     def refuse_if_lost(self) -> None:
@@ -166,7 +167,9 @@ class Lease:
 
     def remove(self) -> None:
         """Removes all that this and earlier owners' leases have left."""
-        for name in filter(claims.is_claim, self.folder.list()):
+        names = self.folder.list()
+        claimed = filter(claims.is_claim, names)
+        for name in (*claimed, *claims.doubled(names)):
             self.folder.delete(name)
         if self.folder.path is not None:
             with contextlib.suppress(OSError):  # Not there, or not only ours.

@@ -15,7 +15,7 @@ import pathlib
 import time
 
 import storage
-from storage import DigestError, Folder, UserError
+from storage import DigestError, Folder, UserError, file_names
 from storage.ownership.owner import Owner
 from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
@@ -38,16 +38,22 @@ class Generations:
     def __init__(self, folder: Folder):
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
+        # Files that Drive doubled at the last look: they are never read.
+        self._doubled: dict[str, Generation] = {}
         # When each was first seen: by time.monotonic(), and by the clock.
         self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
         """Returns, by generation, the bytes of its "zip" and "json" files."""
         sizes: dict[Generation, dict[str, int]] = {}
+        doubled = {}
         for name, size in self.folder.list().items():
             if parsed := Generation.parse(name):
                 generation, kind = parsed
                 sizes.setdefault(generation, {})[kind] = size
+            elif parsed := Generation.parse(file_names.original(name) or ""):
+                doubled[name] = parsed[0]
+        self._doubled = doubled  # The heartbeat's thread lists, too.
         for generation in sizes:
             self._first_seen.setdefault(generation, _now())
         return sizes
@@ -150,7 +156,7 @@ class Generations:
         the oldest that has not: a mount may still be uploading the latest
         when the machine dies, so none goes before a later one has had time to
         arrive. Of another run, before a --restart, the newest is kept until
-        one of this run has settled.
+        one of this run has settled. Of what Drive doubled nothing is kept.
 
         Args:
             newest: What this leg has just written. Not deleted are those of a
@@ -164,13 +170,14 @@ class Generations:
             settle_seconds: Age at which a generation is assumed to have
                 arrived.
         """
-        backups = [
-            b
-            for b in self.newest_first()
-            if b.generation.claim < newest.claim
-            or b.generation.claim == newest.claim
-            and b.generation.attempt <= newest.attempt
-        ]
+
+        def is_older(generation: Generation) -> bool:
+            return generation.claim < newest.claim or (
+                generation.claim == newest.claim
+                and generation.attempt <= newest.attempt
+            )
+
+        backups = [b for b in self.newest_first() if is_older(b.generation)]
         complete = [
             b
             for b in backups
@@ -186,13 +193,13 @@ class Generations:
         kept = mine[:2] + settled[:1] + unsettled[-1:]
         if not settled:
             kept += others[:1]
+        unknown = passed_over | {b.generation for b in backups if b.error}
         for backup in backups:
-            if not (
-                backup in kept
-                or backup.error
-                or backup.generation in passed_over
-            ):
+            if backup not in kept and backup.generation not in unknown:
                 self.delete(backup.generation)
+        for name, generation in self._doubled.items():
+            if is_older(generation) and generation not in unknown:
+                self.folder.delete(name)
 
     def delete(self, generation: Generation) -> None:
         """Deletes a generation, its manifest first."""

@@ -264,6 +264,20 @@ def test_the_files_of_dead_owners_go(tmp_path):
     ]
 
 
+def test_what_drive_doubled_of_dead_owners_goes(tmp_path):
+    first = acquired(tmp_path)
+    first.release()
+    doubled = (f"beat-0001-{first.token}-00 (1).json", "leg-0001 (2).json")
+    others = ("leg-0002 (1).json", "leg-0001 (1).txt", "notes (1).json")
+    for name in (*doubled, *others):
+        (tmp_path / "lease" / name).write_bytes(b"again")
+    second = acquired(tmp_path)
+    beat = f"beat-0002-{second.token}-00.json"
+    assert names(tmp_path) == sorted([beat, "leg-0002.json", *others])
+    second.remove()
+    assert names(tmp_path) == sorted(others[1:])
+
+
 def test_a_store_without_delete_permission_is_no_obstacle(
     tmp_path, monkeypatch, caplog
 ):

@@ -396,6 +396,41 @@ def test_remains_of_a_failed_save_go(store, tmp_path):
     assert (tmp_path / "backup" / "notes.txt").exists()
 
 
+def test_what_drive_doubled_goes(store, tmp_path):
+    """But not what is another owner's, unread, or may be the user's own."""
+    passed_over = add(store, tmp_path, 1, 10)
+    old = [add(store, tmp_path, 1, step) for step in (20, 30, 40, 50)]
+    higher = add(store, tmp_path, 3, 1)
+    greater = add(store, tmp_path, 2, 70, token="c")
+    newest = add(store, tmp_path, 2, 60)
+    gone = Generation(1, 5, 0, "b")  # Deleted before its double was seen.
+    for generation in (*old, newest, gone):
+        double(store, generation.archive, " (1).zip")
+        double(store, generation.manifest, " (2).json")
+    stay = {
+        double(store, passed_over.archive, " (1).zip"),
+        double(store, higher.manifest, " (1).json"),
+        double(store, greater.archive, " (1).zip"),
+        double(store, newest.archive, " (1).txt"),
+        double(store, newest.archive, " (of mine).zip"),
+        double(store, newest.archive, " (1) (1).zip"),
+        double(store, "my own.zip", " (1).zip"),
+    }
+    known = {passed_over, *old}
+    prune(store, leg=2, known=known, passed_over={passed_over}, settle=1e6)
+    kept = [passed_over, old[3], newest, higher, greater]
+    for generation in kept:
+        stay |= {generation.archive, generation.manifest}
+    assert set(os.listdir(tmp_path / "backup")) == stay
+
+
+def double(store, name, end):
+    """Writes a file as Drive names a second one; returns its name."""
+    name = os.path.splitext(name)[0] + end
+    (store.folder.path / name).write_bytes(b"again")
+    return name
+
+
 def test_an_archive_is_emptied_before_it_is_removed(
     store, tmp_path, monkeypatch
 ):
