@@ -16,6 +16,7 @@ import time
 import pytest
 import tiny_run
 
+import storage
 from storage import retry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -70,6 +71,18 @@ def test_what_had_reached_the_store_is_resumed_from(drive, tmp_path):
     run = tiny_run.begin(drive.path / "run", tmp_path / "c")
     assert run.state.step == 2
     assert tiny_run.weight(run) == tiny_run.expected_weight(2)
+
+
+@needs_mount
+def test_a_file_is_created_once_where_there_are_no_hard_links(drive):
+    folder = storage.open_folder(drive.path)
+    folder.create("leg-0001.json", b"mine")
+    with pytest.raises(OSError, match="Errno"):
+        os.link(drive.path / "leg-0001.json", drive.path / "link")
+    with pytest.raises(FileExistsError):
+        folder.create("leg-0001.json", b"another's")
+    assert folder.read_bytes("leg-0001.json") == b"mine"
+    assert files(drive.path) == ["leg-0001.json"]
 
 
 def damage_missing(store, name):
