@@ -8,6 +8,8 @@ builder did to the images it was trained on, and the same is done here.
 
 Killed, and run again, it goes on with the files that are not predicted yet:
 OUTPUT.parts holds the probabilities of the others until OUTPUT is written.
+What is damaged there, or was made by other models, flags, versions of libraries
+or another kind of device, is predicted again: no file mixes two of them.
 """
 
 from absl import flags
@@ -38,7 +40,7 @@ from trainer.inference import ensemble, file_predictions, submission
 from trainer.inference.ensemble import Member
 from trainer.inference.probabilities import Parts
 from trainer.inference.submission import Predictions
-from trainer.runtime import devices
+from trainer.runtime import devices, numerics
 
 FLAGS = flags.FLAGS
 
@@ -47,7 +49,7 @@ def main() -> None:
     """Checks the input whole, predicts what is missing, then writes."""
     output = make_output(FLAGS.output)
     table = make_output(FLAGS.probabilities) if FLAGS.probabilities else None
-    devices.prepare(FLAGS.accelerator)
+    gpus = devices.prepare(FLAGS.accelerator)
     members = ensemble.read(FLAGS.model)
     classes = members[0].classes
     source = parquet_reader.open_source(
@@ -66,6 +68,7 @@ def main() -> None:
             "models": list(map(storage.file_digest, FLAGS.model)),
             "tta": FLAGS.tta,
             "batch_size": batch_size,
+            **numerics.describe(gpus),
         },
     )
     speed = predict_missing(source, parts, members, batch_size=batch_size)

@@ -1,5 +1,7 @@
 """Tests for the command trainer/predict.py and what it is made of."""
 
+import hashlib
+import io
 import json
 import math
 import pathlib
@@ -22,6 +24,29 @@ from trainer.inference import file_predictions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PIXELS = 4 * served.HEIGHT * served.WIDTH  # The source's sides are twice.
+
+
+def from_another_device(part: bytes) -> bytes:
+    """Returns a part as another device would have written it."""
+    table = pq.read_table(io.BytesIO(part.partition(b"\n")[2]))
+    key = json.loads(table.schema.metadata[b"made_from"])
+    assert {"tensorflow", "keras", "numpy", "device"} < set(key)
+    key = json.dumps(key | {"device": "Tesla T4"})
+    sink = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"made_from": key}), sink)
+    content = sink.getvalue()
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def flip_a_probability(part: bytes) -> bytes:
+    """Returns a part in which the first image is of another vowel."""
+    table = pq.read_table(io.BytesIO(part.partition(b"\n")[2]))
+    row = np.float32(table.column("vowel")[0].as_py())
+    at = part.index(row.tobytes()) + 3  # Sign and exponent of the first.
+    return part[:at] + bytes([part[at] ^ 0x40]) + part[at + 1 :]
+
+
+HARMS = {"device": from_another_device, "bit": flip_a_probability}
 
 
 def write_parquet(path: pathlib.Path, colours: dict[str, int], **options):
@@ -205,17 +230,31 @@ def test_what_was_predicted_before_a_failure_is_kept(predict):
 
 
 @pytest.mark.usefixtures("interrupted")
-@pytest.mark.parametrize("change", ["batch_size", "model", "file"])
-def test_what_something_else_predicted_is_not_taken(predict, folder, change):
+@pytest.mark.parametrize(
+    ("change", "reported"),
+    [
+        ("batch_size", "differs in its batch_size (1, now 2): made anew"),
+        ("model", "differs in its models: made anew"),
+        ("file", "differs in its source: made anew"),
+        ("device", "differs in its device (Tesla T4, now "),
+        ("bit", "is damaged: made anew (its bytes are not those"),
+    ],
+)
+def test_what_something_else_predicted_is_not_taken(
+    predict, folder, change, reported
+):
     batch_size = 2 if change == "batch_size" else 1
     if change == "model":
         served.write(folder / "model.keras", served.make_model(2.0))
     if change == "file":
         write_parquet(folder / "test_image_data_2.parquet", {"b": 9, "a": 7})
+    if change in ("device", "bit"):
+        (part,) = (folder / "out/submission.csv.parts").iterdir()
+        part.write_bytes(HARMS[change](part.read_bytes()))
     done = predict(f"--batch_size={batch_size}")
     assert done.returncode == 0
     assert "were predicted before" not in done.stderr
-    assert "or with other flags: made anew" in done.stderr
+    assert reported in done.stderr
     rows = (folder / "out/submission.csv").read_text().splitlines()
     assert rows[1] == ("b_root,2" if change == "file" else "b_root,1")
 
