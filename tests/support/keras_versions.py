@@ -33,15 +33,22 @@ MODELS = {
 
 def run(version: str, read_dir: pathlib.Path, write_dir: pathlib.Path) -> None:
     """Runs this script with a version; skips where it cannot be installed."""
-    done = subprocess.run(
-        [sys.executable, __file__, read_dir, write_dir],
+    done = run_script(version, __file__, read_dir, write_dir)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"Keras {version}"
+
+
+def run_script(
+    version: str, script: str, *arguments: os.PathLike
+) -> subprocess.CompletedProcess[str]:
+    """Runs a script with a version; skips where it cannot be installed."""
+    return subprocess.run(
+        [sys.executable, script, *arguments],
         env=os.environ | {"PYTHONPATH": f"{_folder(version)}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"Keras {version}"
 
 
 def _folder(version: str) -> pathlib.Path:

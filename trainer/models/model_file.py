@@ -15,7 +15,7 @@ import numpy as np
 
 from storage import UserError, whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo
-from trainer.models import portable_config
+from trainer.models import portable_config, safe_config
 
 CARD = "dataset.json"
 FORMAT = 1
@@ -72,8 +72,8 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     """Reads a model and its card.
 
     Raises:
-        UserError: No such file, not a model of this trainer, damaged, or of
-            another version of Keras.
+        UserError: No such file, not a model of this trainer, damaged, of
+            another version of Keras, or one that could run code.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -81,11 +81,19 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             f"no model at {path}: give the model.keras that "
             "trainer/main.py left in its --workdir"
         )
+    if path.suffix != ".keras":  # By that alone Keras chooses the format.
+        raise UserError(
+            f"{path} has not the suffix .keras: expected the model.keras that "
+            "trainer/main.py left in its --workdir"
+        )
     try:
+        safe_config.check(path, card=CARD)
         card = read_card(path)
         with zipfile.ZipFile(path) as archive:
             written_by = json.loads(archive.read("metadata.json"))
         model = keras.models.load_model(path, compile=False)
+    except UserError:
+        raise
     except TypeError as error:  # A layer's settings that Keras does not know.
         version = written_by["keras_version"]
         if version == keras.__version__:
@@ -94,7 +102,13 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             f"{path} was written by Keras {version}, and Keras "
             f"{keras.__version__} cannot read it: pip install keras=={version}"
         ) from error
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        OSError,
+        RecursionError,
+    ) as error:
         raise UserError(
             f"{path} is not a whole model.keras of this trainer ({error}): "
             "copy it again from the run's --workdir or backup"
