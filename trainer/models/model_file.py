@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -19,6 +20,18 @@ from trainer.models import portable_config, safe_config
 
 CARD = "dataset.json"
 FORMAT = 1
+# What a file that is cut, flipped or not ours makes zipfile, json and Keras
+# raise.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,  # A zip of a kind that zipfile does not know.
+    OSError,
+    RecursionError,
+    ValueError,
+)
 
 
 def make_card(
@@ -102,13 +115,7 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             f"{path} was written by Keras {version}, and Keras "
             f"{keras.__version__} cannot read it: pip install keras=={version}"
         ) from error
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        OSError,
-        RecursionError,
-    ) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{path} is not a whole model.keras of this trainer ({error}): "
             "copy it again from the run's --workdir or backup"

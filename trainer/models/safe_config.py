@@ -62,8 +62,7 @@ def check(path: str | os.PathLike, *, card: str) -> None:
 
     Raises:
         UserError: The file holds what no model of this trainer has.
-        zipfile.BadZipFile, KeyError, ValueError, OSError, RecursionError: It
-            is damaged.
+        Exception: Whatever zipfile, json and h5py raise for a damaged file.
     """
     with zipfile.ZipFile(path) as archive:
         found = _find_member(archive, {*_MEMBERS, card})

@@ -144,6 +144,23 @@ def test_an_encrypted_entry_is_refused(tmp_path):
         model_file.read(path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(6, 0x54), (8, 0x20), (10, 0x08), (10, 0x63)],
+    ids=["version", "patched", "deflated", "method"],
+)
+def test_a_damaged_directory_is_one_line(tmp_path, field, value):
+    path = tmp_path / "model.keras"
+    served.write(path)
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = archive.start_dir
+    data[at + field] = value
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is not a whole model.keras"):
+        model_file.read(path)
+
+
 def test_weights_are_not_read_from_another_file(tmp_path):
     path, secret = tmp_path / "model.keras", tmp_path / "secret"
     secret.write_bytes(np.float32(42).tobytes())
