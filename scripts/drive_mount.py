@@ -7,6 +7,7 @@ with the cache. Needs /dev/fuse and `apt-get install rclone fuse3`.
 
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import time
@@ -97,17 +98,41 @@ class DriveMount:
             check=False,
         )
 
-    def reset(self) -> None:
-        """Loses this machine: what had not been uploaded is gone."""
+    def reset(self, rng: random.Random | None = None) -> int:
+        """Loses this machine; returns how many files had not been uploaded.
+
+        Args:
+            rng: Draws which of the files that waited have arrived all the
+                same, as if they were uploaded in a random order; None: none.
+        """
         self.kill()
         self.unmount()
+        lost = 0
+        for path in self._waiting():
+            if rng and rng.random() < 0.5:
+                target = self.store / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self._cached("vfs") / path, target)
+            else:
+                lost += 1
         shutil.rmtree(self._cache, ignore_errors=True)
+        return lost
 
     def waiting(self) -> int:
         """Returns how many files wait for their upload."""
-        count = 0
-        for path in (self._cache / "vfsMeta").rglob("*"):
+        return len(self._waiting())
+
+    def _waiting(self) -> list[pathlib.Path]:
+        """Returns the files that wait, as paths in the store."""
+        folder = self._cached("vfsMeta")
+        found = []
+        for path in sorted(folder.rglob("*")):
             if path.is_file():
-                text = path.read_text(errors="replace")
-                count += '"Dirty":true' in text.replace(" ", "")
-        return count
+                text = path.read_text(errors="replace").replace(" ", "")
+                if '"Dirty":true' in text:
+                    found.append(path.relative_to(folder))
+        return found
+
+    def _cached(self, kind: str) -> pathlib.Path:
+        """Returns rclone's folder of cached files, or of what it notes."""
+        return self._cache / kind / f":local{self.store}"

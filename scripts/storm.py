@@ -4,256 +4,170 @@
 
 Each run is compared with one that was never killed: by final_state_sha256,
 metrics.csv and model.keras (configuration and arrays). The backups go through
-a mount that uploads later (drive_mount.py); every few kills the mount and
-what it had not uploaded are lost with the trainer, as when Colab takes a
-machine away. A start that is refused, because no backup had arrived before, is
-made again with --restart. The last line is a JSON object; exit code 1 if a run
-differs.
+a mount that uploads later (drive_mount.py); every few kills the mount is lost
+with the trainer, as when Colab takes a machine away: some of the files that
+wait for their upload have arrived, whichever, and the others have not. Now and
+then a second trainer is started with the first, or while that is paused. A
+start that is refused, because no backup had arrived before, is made again with
+--restart. The last line is a JSON object; exit code 1 if a run differs.
 """
 
 import argparse
-import hashlib
+import collections
+import dataclasses
 import json
 import os
 import pathlib
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import time
-import zipfile
+from collections.abc import Callable
 
 import drive_mount
-import h5py
-import numpy as np
+from killing import moments
+from killing.fingerprint import fingerprint
+from killing.moments import Moments
+from killing.victim import Victim
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-RECIPE = [
-    "--backbone=small",
-    "--epochs=12",
-    "--global_batch_size=16",
-    "--early_stopping_epochs=8",
-    "--accelerator=cpu",
-]
-# By kind of moment, how often it is drawn.
-MOMENTS = {
-    "any time": 5,
-    "writing the archive": 2,
-    "archive without manifest": 2,
-    "after a manifest": 1,
-    "after an evaluation": 1,
-    "in the final export": 1,
-}
+# What else happens in a leg, and how often.
+_EVENTS = {"": 8, "two at once": 1, "paused": 1}
 
 
 def main() -> int:
     args = parse_args()
-    args.data_dir = os.path.abspath(args.data_dir)
     folder = pathlib.Path(args.output_dir).resolve()
     folder.mkdir(parents=True)
-    began = time.monotonic()
-    calm = Run(args, folder / "calm", folder / "calm" / "backup")
-    seconds = calm.to_the_end()
-    expected = fingerprint(calm.workdir)
-    print(f"uninterrupted run: {seconds:.0f} s, {expected}", flush=True)
-    rng = random.Random(args.seed)
-    kills, resets, rounds, wrong = [], 0, 0, 0
-    refusals_in_all = 0
-    while len(kills) < args.kills:
-        round_dir = folder / f"round{rounds}"
-        with drive_mount.DriveMount(round_dir, write_back=1.0) as drive:
-            run = Run(args, round_dir / "work", drive.path / "backup")
-            while len(kills) < args.kills or not run.finished:
-                if run.finished and rng.random() < 0.5:
-                    break
-                moment = draw_moment(rng, run, seconds)
-                if len(kills) >= args.kills:
-                    moment = None
-                refusals = run.refusals
-                survived = run.leg(rng, moment)
-                if survived or run.refusals > refusals:
-                    continue
-                kills.append(moment[0])
-                if len(kills) % args.reset_every == 0:
-                    resets += 1
-                    time.sleep(rng.uniform(0, 2.0))
-                    drive.reset()
-                    shutil.rmtree(run.workdir, ignore_errors=True)
-                    drive.mount()
-            got = fingerprint(run.workdir)
-        rounds += 1
-        refusals_in_all += run.refusals
-        wrong += got != expected
-        print(f"round {rounds}: {len(run.legs)} legs, {got}", flush=True)
-    counts = {name: kills.count(name) for name in sorted(set(kills))}
-    result = {
-        "kills": len(kills),
-        "resets": resets,
-        "runs": rounds,
-        "refused_starts": refusals_in_all,
-        "runs_that_differ": wrong,
-        "moments": counts,
-        "seconds": round(time.monotonic() - began),
-        "expected": expected,
-    }
-    print(json.dumps(result), flush=True)
-    return 1 if wrong else 0
+    storm = Storm(args, folder)
+    storm.run_undisturbed()
+    while sum(storm.kills.values()) < args.kills:
+        storm.run_until_the_end()
+    print(json.dumps(storm.result()), flush=True)
+    return 1 if storm.wrong else 0
 
 
-class Run:
-    """A training run, leg by leg."""
+@dataclasses.dataclass
+class Storm:
+    """All runs, one after the other.
 
-    def __init__(self, args, workdir, backup):
-        self.args = args
-        self.workdir = workdir
-        self.backup = backup
-        self.finished = False
-        self.legs = []
-        self._refused = False
-        self.refusals = 0  # Starts that found no backup where there were some.
+    Attributes:
+        args: The command line.
+        folder: Where all files go.
+        kills: Kills by the moment that was waited for.
+        counts: What else happened, by name.
+        wrong: Runs whose end differs.
+    """
 
-    def to_the_end(self) -> float:
-        """Runs without a kill; returns seconds."""
+    args: argparse.Namespace
+    folder: pathlib.Path
+    kills: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    counts: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    wrong: int = 0
+
+    def __post_init__(self):
+        self.rng = random.Random(self.args.seed)
+        self.began = time.monotonic()
+        self.seconds = 0.0
+        self.expected: dict[str, str] = {}
+
+    def run_undisturbed(self) -> None:
+        """Makes the run that all others are compared with."""
         began = time.monotonic()
-        self.leg(random.Random(0), None)
-        return time.monotonic() - began
-
-    def leg(self, rng, moment) -> bool:
-        """Runs a leg; returns whether it came to its end.
-
-        Args:
-            rng: Draws what may change from leg to leg.
-            moment: (name, function that says that it has come), or None.
-        """
-        log = self.workdir.parent / f"{self.workdir.name}-{len(self.legs)}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            str(ROOT / "trainer" / "main.py"),
-            f"--data_dir={self.args.data_dir}",
-            f"--workdir={self.workdir}",
-            f"--backup_dir={self.backup}",
-            *RECIPE,
-            *self.args.flags,
-            f"--steps_per_loop={rng.choice([0, 1, 3, 7])}",
-            f"--num_parallel_calls={rng.choice([0, 1, 4])}",
-            f"--backup_every_steps={rng.choice([4, 7, 15])}",
-            *(["--restart"] if self._refused else []),
-        ]
-        env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        with open(log, "wb") as sink:
-            process = subprocess.Popen(
-                command,
-                stdout=sink,
-                stderr=sink,
-                cwd=ROOT,
-                env=env,
-                start_new_session=True,
-            )
-        self._refused = False
-        self.legs.append(moment and moment[0])
-        while process.poll() is None:
-            if moment and moment[1]():
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                return False
-            time.sleep(0.002)
-        # A machine was lost before its first backup had arrived.
-        self._refused = process.returncode == 1 and (
-            "give --restart" in log.read_text("utf-8", "replace")
+        calm = self._victim(self.folder / "calm", self.folder / "calm/backup")
+        calm.leg(None)
+        self.seconds = time.monotonic() - began
+        self.expected = fingerprint(calm.workdir)
+        print(
+            f"uninterrupted run: {self.seconds:.0f} s, {self.expected}",
+            flush=True,
         )
-        if self._refused:
-            self.refusals += 1
-            return False
-        if process.returncode:
-            raise RuntimeError(f"{log}: exit code {process.returncode}")
-        self.finished = True
-        return True
 
-
-def draw_moment(rng, run, seconds):
-    """Returns the name of a moment to kill at, and a check that it came."""
-    names, weights = zip(*MOMENTS.items(), strict=True)
-    name = rng.choices(names, weights)[0]
-    if run.finished:
-        name = "after the finish"
-    end = time.monotonic() + rng.uniform(0.1, 1.0) * seconds
-    # Some moments never come in a leg: none lasts longer than a whole run.
-    last = time.monotonic() + seconds
-    staging, rows = run.workdir / "staging", _rows(run.workdir)
-    manifests = _count(run.backup, "json")
-
-    def came():
-        if name in ("any time", "after the finish"):
-            return time.monotonic() >= end
-        if time.monotonic() >= last:
-            return True
-        if name == "writing the archive":
-            return any(staging.glob("save-*.zip"))
-        if name == "archive without manifest":
-            return _count(run.backup, "zip") > _count(run.backup, "json")
-        if name == "after a manifest":
-            return _count(run.backup, "json") > manifests
-        if name == "after an evaluation":
-            return _rows(run.workdir) > rows
-        return (run.backup / "final").exists()
-
-    return name, came
-
-
-def _count(folder, kind):
-    try:
-        return sum(
-            n.startswith("backup-") and n.endswith(kind)
-            for n in os.listdir(folder)
+    def run_until_the_end(self) -> None:
+        """Makes one run, killed again and again."""
+        folder = self.folder / f"run{self.counts['runs']}"
+        with drive_mount.DriveMount(folder, write_back=1.0) as drive:
+            run = self._victim(folder / "work", drive.path / "backup")
+            while not run.finished or (
+                self._kills_left() and self.rng.random() < 0.5
+            ):
+                self._leg(run, drive)
+            got = fingerprint(run.workdir)
+        self.wrong += got != self.expected
+        self.counts["runs"] += 1
+        self.counts["refused_starts"] += run.refusals
+        self.counts["second_trainers_refused"] += run.doubles
+        print(
+            f"run {self.counts['runs']}: {run.legs} legs, "
+            f"{'as expected' if got == self.expected else got}; "
+            f"{sum(self.kills.values())} kills so far",
+            flush=True,
         )
-    except OSError:
-        return 0
 
+    def result(self) -> dict:
+        """Returns the figures of the last line."""
+        return {
+            "kills": sum(self.kills.values()),
+            **self.counts,
+            "runs_that_differ": self.wrong,
+            "moments": dict(self.kills),
+            "seconds": round(time.monotonic() - self.began),
+            "expected": self.expected,
+        }
 
-def _rows(workdir):
-    try:
-        return (workdir / "metrics.csv").read_text().count("\n")
-    except OSError:
-        return 0
+    def _leg(self, run: Victim, drive: drive_mount.DriveMount) -> None:
+        """Runs a leg, and kills it at a moment if there are kills left."""
+        moment, event = None, ""
+        if self._kills_left():
+            moment = moments.AFTER_THE_FINISH
+        if moment and not run.finished:
+            moment = self._draw(moments.WEIGHTS)
+            event = self._draw(_EVENTS)
+        if not run.leg(moment and self._watch(run, moment), event=event):
+            return
+        self.kills[moment] += 1
+        if sum(self.kills.values()) % self.args.reset_every == 0:
+            self.counts["resets"] += 1
+            time.sleep(self.rng.uniform(0, 2.0))
+            self.counts["files_lost"] += drive.reset(self.rng)
+            shutil.rmtree(run.workdir, ignore_errors=True)
+            drive.mount()
 
+    def _watch(self, run: Victim, moment: str) -> Callable[[], bool]:
+        """Returns what says whether a moment of the leg has come."""
+        watches = []
 
-def fingerprint(workdir: pathlib.Path) -> dict:
-    """Returns digests of all that a run's end must not depend on."""
-    summary = json.loads((workdir / "summary.json").read_text())
-    if not summary["finished"]:
-        raise RuntimeError(f"{workdir} is not finished")
-    metrics = (workdir / "metrics.csv").read_bytes()
-    scores = {k: v for k, v in summary.items() if k in ("score", "judged")}
-    text = json.dumps(scores, sort_keys=True).encode()
-    return {
-        "final_state_sha256": summary["final_state_sha256"],
-        "metrics_csv": hashlib.sha256(metrics).hexdigest()[:16],
-        "model_keras": model_digest(workdir / "model.keras")[:16],
-        "scores": hashlib.sha256(text).hexdigest()[:16],
-    }
+        def came() -> bool:
+            if not watches:  # The leg has begun only now.
+                watches.append(
+                    Moments(
+                        run.workdir,
+                        run.backup,
+                        seconds=self.seconds,
+                        rng=self.rng,
+                    )
+                )
+            return watches[0].came(moment)
 
+        return came
 
-def model_digest(path: pathlib.Path) -> str:
-    """Returns a digest of a model's configuration, card and arrays."""
-    digest = hashlib.sha256()
+    def _kills_left(self) -> int:
+        return self.args.kills - sum(self.kills.values())
 
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            value = np.ascontiguousarray(item[()])
-            digest.update(f"{name} {value.dtype} {value.shape}".encode())
-            digest.update(value.tobytes())
+    def _draw(self, weights: dict[str, int]) -> str:
+        return self.rng.choices([*weights], [*weights.values()])[0]
 
-    with zipfile.ZipFile(path) as archive:
-        for name in ("config.json", "dataset.json"):
-            digest.update(archive.read(name))
-        with (
-            archive.open("model.weights.h5") as file,
-            h5py.File(file, "r") as weights,
-        ):
-            weights.visititems(visit)
-    return digest.hexdigest()
+    def _victim(self, workdir: pathlib.Path, backup: pathlib.Path) -> Victim:
+        return Victim(
+            pathlib.Path(os.path.abspath(self.args.data_dir)),
+            workdir,
+            backup,
+            flags=self.args.flags,
+            rng=self.rng,
+        )
 
 
 def parse_args() -> argparse.Namespace:
