@@ -1,0 +1,10 @@
+"""Flags of scripts/pack.py."""
+
+from absl import flags
+
+flags.DEFINE_string(
+    "output",
+    "bengali-trainer.zip",
+    "The zip to write. Put it in the first folder of your Drive, or upload it "
+    "as a Kaggle dataset: notebooks/colab.ipynb finds it there by this name.",
+)
