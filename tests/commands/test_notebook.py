@@ -28,6 +28,7 @@ PARAMETERS = (
     'RECIPE = ["--backbone=tiny", "--nopretrained", "--epochs=40", '
     '"--global_batch_size=64", "--backup_every_steps=2"]',
 )
+MOUNT = "from google.colab import drive; drive.mount('/content/drive')"
 
 
 def test_it_is_short_and_holds_no_outputs():
@@ -91,6 +92,9 @@ class Machine:
         cwd: What the kernel is started in.
         folders: What is at which path; see other_root.wrap().
         variables: Of the environment.
+
+    Attributes:
+        before: Python code that it runs before the notebook.
     """
 
     def __init__(self, tmp_path, *, cwd, folders=None, **variables):
@@ -98,11 +102,16 @@ class Machine:
         self.cwd = cwd
         self.folders = folders
         self.variables = variables
+        self.before = ""
 
     def start(self, *parameters):
-        """Returns the process that runs all cells."""
+        """Returns the process that runs all cells, after `self.before`."""
         command = [sys.executable, SUPPORT / "run_notebook.py", self.cwd]
         command += [*PARAMETERS, *parameters]
+        if self.before:
+            both = '"$1" -c "$2" && shift 2 && exec "$@"'
+            start = ["bash", "-c", both, "_", sys.executable, self.before]
+            command = [*start, *command]
         if self.folders is not None:
             empty = self.folder / "root"
             empty.mkdir(exist_ok=True)
@@ -192,12 +201,21 @@ def _other_root(_notebooks):
 def test_neither(tmp_path):
     machine = Machine(tmp_path, cwd=NOTEBOOK.parent, NOTEBOOK_DIR=str(tmp_path))
     keep = tmp_path / "keep"
+
+    def lose_machine():
+        for path in tmp_path.iterdir():
+            if path != keep:
+                shutil.rmtree(path)
+
     first = machine.run_and_kill_trainer(keep / "backup")
     assert "cpu_15min.flags" in first
-    # The machine is lost: all but what is kept.
-    for path in tmp_path.iterdir():
-        if path != keep:
-            shutil.rmtree(path)
+    lose_machine()
+    unfinished = machine.run("MAX_MINUTES = 0.01")
+    assert "RESUMED at step" in unfinished
+    assert "Training report" in unfinished
+    assert unfinished.strip().endswith(
+        "The run is not finished: run all cells again"
+    )
     again = machine.run()
     assert "RESUMED at step" in again
     assert "Training report" in again
@@ -205,6 +223,10 @@ def test_neither(tmp_path):
     assert f"The run is finished: its results are in {keep}" in again
     assert (keep / "submission.csv").stat().st_size > 100
     assert json.loads((keep / "scores.json").read_text())["score"] > 0
+    model = (tmp_path / "run" / "model.keras").read_bytes()
+    lose_machine()
+    assert "This run is finished" in machine.run()
+    assert (tmp_path / "run" / "model.keras").read_bytes() == model
 
 
 @pytest.mark.long
@@ -225,16 +247,19 @@ def test_colab(tmp_path, project):
     )
     keep = drive / "bengali"
     (tmp_path / "content").mkdir()
-    machine.run_and_kill_trainer(keep / "backup")
+    first = machine.run_and_kill_trainer(keep / "backup")
+    assert "Mounted at /content/drive" in first
     shutil.rmtree(tmp_path / "content")
     (tmp_path / "content").mkdir()
     # The next machine has another accelerator; the run keeps its preset.
     fake_tools.write(tmp_path / "tools", "nvidia-smi", "echo 40960, 8.0")
     path = f"{tmp_path / 'tools'}:{os.environ['PATH']}"
     machine.variables["PATH"] = path
+    # Drive is mounted already, as the Colab CLI does it.
+    machine.before = MOUNT
     again = machine.run()
     assert "/cpu_15min.flags" in again
-    assert "Mounted at /content/drive" in again
+    assert again.count("Mounted at /content/drive") == 1
     assert "RESUMED at step" in again
     assert "Training report" in again
     assert "shown: port" in again
