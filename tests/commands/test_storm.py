@@ -6,6 +6,7 @@ scripts/storm.py does the killing; run it by hand for more than a few kills.
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -57,7 +58,14 @@ def test_a_run_killed_eight_times_is_the_run_that_never_was(records, tmp_path):
     assert result["runs_that_differ"] == 0
 
 
-def start(records, run_dir, *flags, worker=None, ports=()):
+def start(
+    records,
+    run_dir,
+    *flags,
+    worker=None,
+    ports=(),
+    command=(ROOT / "trainer" / "main.py",),
+):
     env = dict(os.environ)
     if worker is not None:
         cluster = {"worker": [f"localhost:{port}" for port in ports]}
@@ -66,7 +74,7 @@ def start(records, run_dir, *flags, worker=None, ports=()):
     return subprocess.Popen(
         [
             sys.executable,
-            ROOT / "trainer" / "main.py",
+            *command,
             f"--data_dir={records}",
             f"--workdir={run_dir / 'work'}",
             f"--backup_dir={run_dir / 'backup'}",
@@ -222,3 +230,31 @@ def test_a_worker_that_dies_ends_the_other_and_both_go_on(
     assert chief.returncode == 0, stderr
     assert f"RESUMED at step {at} " in stderr
     assert summary(tmp_path)["legs"][1]["first_step"] == at
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_two_workers_roll_back_to_the_same_step_during_a_slow_save(
+    records, tmp_path
+):
+    """What the chief saves meanwhile is what both go back to."""
+    poisoned = ROOT / "tests" / "support" / "poisoned_trainer.py"
+    ports = free_ports(2)
+    both = [
+        start(
+            records,
+            tmp_path,
+            "--on_nan=rollback",
+            worker=k,
+            ports=ports,
+            command=(poisoned, "8", "2"),
+        )
+        for k in range(2)
+    ]
+    went_back = set()
+    for process in both:
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        went_back |= set(re.findall("Went back .* from step 8", stderr))
+    assert len(went_back) == 1
+    assert [b["step"] for b in summary(tmp_path)["bad_steps"]] == [8]
