@@ -94,6 +94,7 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
         with contextlib.suppress(PlannedError):
             run.run(
                 recipe=BuildRecipe(137, 236, "raw", 5, 0.1, 100, 0),
+                background="auto",
                 input_dir=str(source_dir),
                 output_dir=f"{source_dir}/out",
                 input_glob="train_image_data_*.parquet",

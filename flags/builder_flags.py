@@ -52,6 +52,14 @@ flags.DEFINE_enum(
     ["raw", "png"],
     "raw: fastest to read. png: a quarter of the size, slower to train from.",
 )
+flags.DEFINE_enum(
+    "background",
+    "auto",
+    ["auto", "light", "dark"],
+    "The side of the images' background: light (dark ink on paper) or dark "
+    "(white on black). The model takes the other side for ink. Pixels are "
+    "stored as they are. auto: found out from a sample of the images.",
+)
 flags.DEFINE_integer("num_folds", 5, "Folds to deal.", lower_bound=1)
 flags.DEFINE_float(
     "unseen_graphemes",

@@ -22,7 +22,7 @@ storage/ownership: storage
 sample_data: console storage
 
 tfrecord_builder/records: storage
-tfrecord_builder/parquet: storage
+tfrecord_builder/parquet: storage records
 tfrecord_builder/planning: storage records parquet
 tfrecord_builder/building: console storage ownership records parquet planning
 tfrecord_builder/beam_engine: storage records parquet planning building

@@ -23,6 +23,7 @@ from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_files
 from tfrecord_builder.parquet.parquet_reader import Source
 from tfrecord_builder.planning import (
+    background_choice,
     csv_files,
     image_labels,
     labels,
@@ -31,6 +32,7 @@ from tfrecord_builder.planning import (
 )
 from tfrecord_builder.planning.labels import Labels
 from tfrecord_builder.planning.plan import BuildRecipe, Plan
+from tfrecord_builder.records.background import Sides
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
 # Where images have 32,332 columns, that is the competition's size.
@@ -40,6 +42,7 @@ _COMPETITION_SIZE = (137, 236)
 def run(
     *,
     recipe: BuildRecipe,
+    background: str,
     input_dir: str,
     output_dir: str,
     input_glob: str,
@@ -88,6 +91,7 @@ def run(
     if not overwrite:
         whole = destination.find_whole(log)
         if whole:
+            _check_background(background, whole, output_dir)
             destination.clean()
             print(f"{output_dir} is whole already; nothing to do")
             return whole
@@ -114,9 +118,11 @@ def run(
             image_width=recipe.image_width or source.width,
         )
         _print_start(source, recipe, output_dir)
-        planned = _plan(source, table, recipe)
+        planned, sides = _plan(source, table, recipe)
         del table  # It is as large as the plan, and needed no more.
-        info = summary.make_info(source, planned, recipe)
+        info = summary.make_info(
+            source, planned, recipe, background_choice.choose(background, sides)
+        )
         identity = _identify(source, info, recipe, engine)
         with (
             _explain_full_disk(destination.work),
@@ -165,10 +171,25 @@ def _make_engine(
     )
 
 
-def _plan(source: Source, table: Labels, recipe: BuildRecipe) -> Plan:
-    """Plans the records of the source's images."""
-    ids, codes = image_labels.find(source, table, recipe.seed)
-    return plan.plan_records(ids, codes, table.graphemes, recipe)
+def _check_background(
+    background: str, whole: DatasetInfo, output_dir: str
+) -> None:
+    """Refuses a dataset that is recorded with another background."""
+    if background not in (background_choice.AUTO, whole.image.background):
+        raise UserError(
+            f"{output_dir}: another dataset is in it (its images are recorded "
+            f"with a {whole.image.background} background, not a {background} "
+            "one); choose another --output_dir, or add --overwrite"
+        )
+
+
+def _plan(
+    source: Source, table: Labels, recipe: BuildRecipe
+) -> tuple[Plan, Sides]:
+    """Plans the records of the source's images; counts their backgrounds."""
+    texts, sides = source.scan()
+    ids, codes = image_labels.find(source, texts, table, recipe.seed)
+    return plan.plan_records(ids, codes, table.graphemes, recipe), sides
 
 
 def _identify(

@@ -169,6 +169,7 @@ def build_records(folder, records, *flags) -> pathlib.Path:
 def build(input_dir, output_dir, recipe, **options):
     """Builds in this process; options that are not given are the command's."""
     options = {
+        "background": "auto",
         "input_glob": "train_image_data_*.parquet",
         "labels_csv": "train.csv",
         "label_columns": None,

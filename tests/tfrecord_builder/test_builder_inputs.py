@@ -36,10 +36,10 @@ def source(tmp_path):
     return tmp_path / "in", tiny_data.write_dataset(tmp_path / "in")
 
 
-@pytest.fixture
-def expected(tiny_records):
+@pytest.fixture(scope="module")
+def expected(tiny_source, tmp_path_factory):
     """What `tiny_source` gives."""
-    return read_dataset(tiny_records)
+    return build(tiny_source, tmp_path_factory.mktemp("expected") / "out")
 
 
 def build(folder, output, **options) -> dict[str, bytes]:

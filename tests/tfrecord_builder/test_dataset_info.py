@@ -63,7 +63,9 @@ def test_json_and_back(tiny_records):
 
 
 def test_digest_is_of_the_content(tiny_records, tiny_source, tmp_path):
-    again = tiny_data.build_records(tiny_source, tmp_path / "again")
+    again = tiny_data.build_records(
+        tiny_source, tmp_path / "again", "--background=light"
+    )
     other = tiny_data.build_records(tiny_source, tmp_path / "other", "--seed=1")
     digest = dataset_info.read(tiny_records).digest()
     assert len(digest) == 64

@@ -61,6 +61,7 @@ from tfrecord_builder.parquet import parquet_files, parquet_reader
 from tfrecord_builder.parquet.parquet_reader import ParquetFile
 from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import png_encoder
+from tfrecord_builder.records.background import Sides
 
 _FILES_AT_ONCE = 8
 
@@ -132,12 +133,14 @@ class BeamEngine:
         finally:
             self._exchange.clear(self._exchange.run)
         files: list[ParquetFile] = []
+        sides = Sides()
         for name, table in zip(names, tables, strict=True):
-            size, groups = json.loads(table.schema.metadata[b"file"])
+            size, groups, counts = json.loads(table.schema.metadata[b"file"])
             files.append(ParquetFile(name, size, tuple(groups)))
+            sides += Sides(*counts)
         ids = pa.concat_tables(tables)["image_id"].combine_chunks()
         return ScannedSource(
-            last.url, last.height, last.width, tuple(files), ids
+            last.url, last.height, last.width, tuple(files), ids, sides
         )
 
     def write_shards(

@@ -1,6 +1,6 @@
 """OUTPUT/.beam, by which the driver and Beam's workers exchange files.
 
-    <run>-ids-00003         row groups and ids of input file 3      Arrow IPC
+    <run>-ids-00003         what is known of input file 3           Arrow IPC
     <run>-plan-00003        where the images of file 3 go           Arrow IPC
     <run>-fold0-00000-of-…  a finished shard
     <run>-shards            records, bytes and SHA-256 of each      JSON

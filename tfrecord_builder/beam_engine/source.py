@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.parquet.parquet_reader import ParquetFile, Source
+from tfrecord_builder.records.background import Sides
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +43,13 @@ class ScannedSource:
     width: int
     files: tuple[ParquetFile, ...]
     ids: pa.LargeStringArray
+    sides: Sides
 
     @property
     def num_images(self) -> int:
         return len(self.ids)
 
-    def read_ids(self) -> pa.LargeStringArray:
-        return self.ids
+    def scan(self) -> tuple[pa.LargeStringArray, Sides]:
+        return self.ids, self.sides
 
     ranges = Source.ranges

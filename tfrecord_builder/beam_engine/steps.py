@@ -1,6 +1,7 @@
 """What Beam's workers do: functions of the other modules, as DoFns.
 
-    ScanFile     file            -> its row groups and ids, in the exchange
+    ScanFile     file            -> its row groups, ids and backgrounds, in the
+                                    exchange
     ReadRange    rows of a file  -> shard's name, some of its framed records
     WriteShard   shard, records  -> the shard, in the exchange; its digest
     WriteDigests all digests     -> one file of them, in the exchange
@@ -88,7 +89,7 @@ class _FileDoFn(beam.DoFn):
 
 
 class ScanFile(_FileDoFn):
-    """(index of the file, number of files, name) -> its row groups and ids."""
+    """(index of the file, number of files, name) -> what is in the file."""
 
     def process(self, element: tuple[int, int, str]) -> None:
         index, count, name = element
@@ -97,10 +98,12 @@ class ScanFile(_FileDoFn):
         with self._exchange.report_errors(0, count - index):
             file = self._open(name).files[0]
             with self._exchange.report_errors(1, count - index):
-                ids = pa.table({"image_id": self._open(name).read_ids()})
-                metadata = {"file": json.dumps([file.bytes, file.groups])}
+                ids, sides = self._open(name).scan()
+                found = [file.bytes, file.groups, dataclasses.astuple(sides)]
+                table = pa.table({"image_id": ids})
                 self._exchange.write_table(
-                    f"ids-{index:05d}", ids.replace_schema_metadata(metadata)
+                    f"ids-{index:05d}",
+                    table.replace_schema_metadata({"file": json.dumps(found)}),
                 )
 
 

@@ -20,8 +20,13 @@ import pyarrow as pa
 
 import storage
 from storage import Folder, Spool, UserError
-from tfrecord_builder.parquet import parquet_files, pixels
+from tfrecord_builder.parquet import (
+    background_sample,
+    parquet_files,
+    pixels,
+)
 from tfrecord_builder.parquet.parquet_files import ParquetFiles
+from tfrecord_builder.records.background import Sides
 
 # Pixels decoded at once. A block is held three times: as a table, as a matrix
 # of columns, and the next one being read.
@@ -116,6 +121,19 @@ class Source:
         """Returns all image ids, file by file in row order."""
         files = reversed(range(len(self.files)))
         return pa.concat_arrays([self._files.read_ids(i) for i in files][::-1])
+
+    def scan(self) -> tuple[pa.LargeStringArray, Sides]:
+        """Returns all image ids, and a sample's counts of backgrounds.
+
+        In one pass: to open a file of 32,332 columns takes 0.1 s.
+        """
+        ids, sides, size = [], Sides(), (self.height, self.width)
+        for i in reversed(range(len(self.files))):
+            ids.append(self._files.read_ids(i))
+            sides += background_sample.count_sides(
+                self._files, i, self.files[i].groups, size
+            )
+        return pa.concat_arrays(ids[::-1]), sides
 
     def read_file_ids(self, i: int) -> list[str]:
         """Returns the image ids of one file, in row order."""

@@ -1,6 +1,7 @@
 """The images of the parquet files, joined with the labels of the csv."""
 
 import numpy as np
+import pyarrow as pa
 from absl import logging
 
 from storage import UserError
@@ -10,11 +11,14 @@ from tfrecord_builder.planning.image_ids import Ids
 from tfrecord_builder.planning.labels import Labels
 
 
-def find(source: Source, table: Labels, seed: int) -> tuple[Ids, np.ndarray]:
+def find(
+    source: Source, texts: pa.LargeStringArray, table: Labels, seed: int
+) -> tuple[Ids, np.ndarray]:
     """Returns all images of the parquet files, with their graphemes.
 
     Args:
         source: The parquet files.
+        texts: Their image ids, in order.
         table: The labels.
         seed: Seed of the order of the ids.
 
@@ -25,7 +29,7 @@ def find(source: Source, table: Labels, seed: int) -> tuple[Ids, np.ndarray]:
         UserError: There is no image, or one has no labels, or no id of its
             own.
     """
-    ids = image_ids.sort(source.read_ids(), seed)
+    ids = image_ids.sort(texts, seed)
     ends = np.cumsum([sum(file.groups) for file in source.files])
 
     def file_of(image: int) -> str:

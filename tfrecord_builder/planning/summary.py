@@ -22,7 +22,9 @@ from tfrecord_builder.records.dataset_info import (
 )
 
 
-def make_info(source: Source, plan: Plan, recipe: BuildRecipe) -> DatasetInfo:
+def make_info(
+    source: Source, plan: Plan, recipe: BuildRecipe, background: str
+) -> DatasetInfo:
     """Returns the dataset's information without sizes and digests of shards."""
     counts = _count(plan)
     build = dataclasses.asdict(recipe)
@@ -39,6 +41,7 @@ def make_info(source: Source, plan: Plan, recipe: BuildRecipe) -> DatasetInfo:
             recipe.image_width,
             encoding=recipe.image_encoding,
             encoder=png_encoder.NAME if png else None,
+            background=background,
         ),
         source_image={"height": source.height, "width": source.width},
         resize=resize.make_spec(

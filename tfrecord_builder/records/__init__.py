@@ -2,6 +2,7 @@
 
 example       one tf.train.Example: written and parsed
 dataset_info  dataset_info.json: outputs, classes, shards and their digests
+background    which side of an image is its background
 framing       a record's length and checksums in a TFRecord file
 resize        what is done to an image before it is stored
 png_encoder   gray images as PNG

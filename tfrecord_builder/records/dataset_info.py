@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import storage
 from storage import Folder, UserError, file_names
+from tfrecord_builder.records import background
 
 _T = TypeVar("_T")
 
@@ -26,13 +27,20 @@ UNSEEN = "unseen"
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """Size in pixels and encoding of the stored images."""
+    """Size in pixels, encoding and background of the stored images.
+
+    `background` is "light" or "dark"; the pixels are stored as they came.
+    """
 
     height: int
     width: int
     channels: int = 1
     encoding: str = "raw"
     encoder: str | None = None  # Name and version of the PNG encoder.
+    background: str = background.LIGHT
+
+    def __post_init__(self) -> None:
+        background.check(self.background)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +111,10 @@ class DatasetInfo:
         fields = dataclasses.asdict(self)
         if self.image.encoder is None:
             del fields["image"]["encoder"]
+        # Not written for light ones, which datasets of before were taken for:
+        # their digest, by which a run knows its dataset, stays the same.
+        if self.image.background == background.LIGHT:
+            del fields["image"]["background"]
         fields = {"schema_version": SCHEMA_VERSION, **fields}
         return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
 
