@@ -108,7 +108,7 @@ class Fields:
 
     def _make(self, font: int, text: str) -> Field:
         mask, baseline = render(self._fonts[font], text)
-        path = _middle_line(mask > 127)
+        path = middle_line(mask > 127)
         rows = np.flatnonzero(path.any(1))
         columns = np.flatnonzero(path.any(0))
         if not len(rows):
@@ -117,7 +117,7 @@ class Fields:
         near = path[top : top + BODY // 5, columns[0] : columns[-1] + 1]
         straight = (near[1:] | near[:-1]).mean(1).max()
         return Field(
-            distance=_STEPS.take(squared_distances(path)),
+            distance=steps_from(path),
             baseline=baseline,
             left=int(columns[0]),
             right=int(columns[-1]),
@@ -172,7 +172,7 @@ def _check_letters(path: pathlib.Path) -> None:
         )
 
 
-def _middle_line(ink: np.ndarray) -> np.ndarray:
+def middle_line(ink: np.ndarray) -> np.ndarray:
     """Thins strokes to their middle line.
 
     There the distance from the paper has a ridge, where its slope is far
@@ -191,6 +191,11 @@ def _middle_line(ink: np.ndarray) -> np.ndarray:
     slope_x[:, 1:-1] = depth[:, 2:] - depth[:, :-2]
     flat = slope_y * slope_y + slope_x * slope_x < 4 * 0.35
     return ink & flat
+
+
+def steps_from(path: np.ndarray) -> np.ndarray:
+    """Returns a Field's distance from a path: [h, w] bool -> uint8."""
+    return _STEPS.take(squared_distances(path))
 
 
 def squared_distances(mask: np.ndarray) -> np.ndarray:

@@ -47,9 +47,36 @@ class Desk:
         field = self._fields.get(writer.font, text)
         pose = placement.choose_pose(field, writer, rng)
         distance = _lay_path(field, pose, writer, self._noise, rng)
-        ink = _ink(distance, writer, self._noise, rng)
+        ink = ink_path(distance, writer, self._noise, rng)
         fibres = noise.cut(self._noise.grain, paper.HEIGHT, paper.WIDTH, rng)
         return self._sheets.scan(ink, pose.window, number, fibres, rng)
+
+
+def bend_sheet(
+    pose: Pose, wobble: float, tiles: Noise, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bends, slants and stretches the sheet's window as a hand does.
+
+    Args:
+        wobble: How far strokes stray, in pixels of the image.
+
+    Returns:
+        y and x, [rows, columns] float32 in pixels of the field, counted from
+        the headline and from the middle.
+    """
+    rows, columns = pose.window
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    x = noise.cut(tiles.bend, *size, rng) * np.float32(wobble)
+    x += np.arange(columns.start, columns.stop, dtype=np.float32)
+    x -= np.float32(pose.across)
+    y = noise.cut(tiles.bend, *size, rng) * np.float32(wobble)
+    y += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+    y -= np.float32(pose.headline)
+    y -= np.float32(pose.tilt) * x
+    x += np.float32(pose.slant) * y
+    x *= np.float32(1 / pose.scale_x)
+    y *= np.float32(1 / pose.scale_y)
+    return y, x
 
 
 def _lay_path(
@@ -64,21 +91,7 @@ def _lay_path(
     Returns:
         [rows, columns] float32 of the window, pixels from the path.
     """
-    rows, columns = pose.window
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    wobble = np.float32(writer.wobble)
-    x = noise.cut(tiles.bend, *size, rng) * wobble
-    x += np.arange(columns.start, columns.stop, dtype=np.float32)
-    x -= np.float32(pose.across)
-    y = noise.cut(tiles.bend, *size, rng) * wobble
-    y += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-    y -= np.float32(pose.headline)
-    y -= np.float32(pose.tilt) * x
-    x += np.float32(pose.slant) * y
-
-    # Now to pixels of the field, from its middle and its headline.
-    x *= np.float32(1 / pose.scale_x)
-    y *= np.float32(1 / pose.scale_y)
+    y, x = bend_sheet(pose, writer.wobble, tiles, rng)
     upper = None
     if field.top < field.baseline - fonts.BODY:
         upper = np.minimum(y, 0)
@@ -87,7 +100,7 @@ def _lay_path(
         under = np.maximum(y - np.float32(fonts.BODY), 0)
         y += under * np.float32(1 / pose.below - 1)
     half = (field.right - field.left) / 2
-    distance = _sample(
+    distance = sample_field(
         field.distance,
         y + np.float32(field.baseline - fonts.BODY),
         x + np.float32(field.left + half),
@@ -109,7 +122,7 @@ def _lay_path(
     return distance
 
 
-def _ink(
+def ink_path(
     distance: np.ndarray,
     writer: Writer,
     tiles: Noise,
@@ -127,7 +140,7 @@ def _ink(
     speckle = noise.cut(tiles.grain, *distance.shape, rng)
     speckle = speckle * np.float32(writer.grain)
     pressure = noise.cut(tiles.pressure, *distance.shape, rng)
-    pressure = pressure * np.float32(0.1)
+    pressure = pressure * np.float32(writer.pressure)
     cover = half * pressure
     cover += half
     cover -= distance
@@ -148,7 +161,7 @@ def _ink(
     return cover
 
 
-def _sample(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def sample_field(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Reads a field of distances between its pixels, bilinearly.
 
     Args:

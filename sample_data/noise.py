@@ -21,7 +21,7 @@ class Noise:
     def __init__(self, seed: int):
         rng = np.random.default_rng((seed, _STREAM))
         self.bend = np.stack([_bend(rng) for _ in range(12)])
-        self.pressure = np.stack([_waves(rng, 26) for _ in range(6)])
+        self.pressure = np.stack([waves(rng, 26) for _ in range(6)])
         self.grain = np.stack([_grain(rng) for _ in range(6)])
 
 
@@ -36,7 +36,7 @@ def cut(
     return piece[:: 1 - 2 * down, :: 1 - 2 * right]
 
 
-def _waves(rng: np.random.Generator, knots: int) -> np.ndarray:
+def waves(rng: np.random.Generator, knots: int) -> np.ndarray:
     """A smooth tile through knots x knots normal values."""
     values = rng.standard_normal((knots, knots), dtype=np.float32)
     image = Image.fromarray(values)
@@ -44,7 +44,7 @@ def _waves(rng: np.random.Generator, knots: int) -> np.ndarray:
 
 
 def _bend(rng: np.random.Generator) -> np.ndarray:
-    return _waves(rng, 13) + np.float32(0.22) * _waves(rng, 34)
+    return waves(rng, 13) + np.float32(0.22) * waves(rng, 34)
 
 
 def _grain(rng: np.random.Generator) -> np.ndarray:

@@ -33,12 +33,19 @@ def count_cores() -> int:
 class Workers:
     """A pool of drawing processes; use it in a `with` block."""
 
-    def __init__(self, *, num_workers: int, **desk: Any):
+    def __init__(
+        self,
+        *,
+        num_workers: int,
+        make_desk: Callable[..., Any] = Desk,
+        **arguments: Any,
+    ):
         """Starts the processes.
 
         Args:
             num_workers: How many; the images do not depend on it.
-            **desk: Arguments of handwriting.Desk.
+            make_desk: Called in each process; returns what has Desk's draw.
+            **arguments: The arguments of make_desk.
         """
         context = multiprocessing.get_context("spawn")
         self._pipes = []
@@ -47,7 +54,9 @@ class Workers:
         for _ in range(num_workers):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(theirs, desk), daemon=True
+                target=_serve,
+                args=(theirs, make_desk, arguments),
+                daemon=True,
             )
             process.start()
             theirs.close()
@@ -146,10 +155,14 @@ def _ask(
     return pixels.reshape(-1, paper.HEIGHT, paper.WIDTH)
 
 
-def _serve(pipe: connection.Connection, desk: dict) -> None:
+def _serve(
+    pipe: connection.Connection,
+    make_desk: Callable[..., Any],
+    arguments: dict[str, Any],
+) -> None:
     """Draws what comes through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
-    table = Desk(**desk)
+    table = make_desk(**arguments)
     try:
         while True:
             images = [table.draw(*image) for image in pipe.recv()]

@@ -26,6 +26,7 @@ class Writer:
     hollow: float  # how much paler a stroke's middle is
     grain: float  # speckle of the ink
     softness: float  # width of a stroke's edge
+    pressure: float = 0.1  # how much a stroke's width changes along it
 
 
 def make_writer(seed: int, number: int, num_fonts: int) -> Writer:
