@@ -19,8 +19,6 @@ import dataclasses
 import json
 import pathlib
 
-import numpy as np
-
 from console.progress import Progress
 from sample_data import combinations, fonts, graphemes, layout, paper, workers
 from sample_data.workers import Workers
@@ -183,21 +181,10 @@ def _draw_files(
             on_drawn=progress.advance,
         )
         for name, split, indices in files:
-            columns = np.empty((_PIXELS, len(indices)), np.uint8)
-            filled = 0
-            while filled < len(indices):
-                rows = next(batches).reshape(-1, _PIXELS)
-                _transpose(rows, columns[:, filled : filled + len(rows)])
-                filled += len(rows)
+            columns = layout.take_columns(batches, len(indices))
             ids = [layout.image_id(split, index) for index in indices]
             layout.write_images(folder / name, ids, columns, plan.recipe)
             del columns
-
-
-def _transpose(rows: np.ndarray, columns: np.ndarray) -> None:
-    """Copies rows [n, pixels] to columns [pixels, n], in cache-sized parts."""
-    for start in range(0, rows.shape[1], 512):
-        columns[start : start + 512] = rows[:, start : start + 512].T
 
 
 def _print_next(folder: pathlib.Path) -> int:
