@@ -33,10 +33,7 @@ def find_designs(
     Args:
         folder: Where the answer is kept: it takes some seconds a font.
     """
-    key = hashlib.sha256("\n".join(texts).encode())
-    for font in fonts:
-        key.update(font.read_bytes())
-    path = folder / f"designs_{key.hexdigest()[:16]}.json"
+    path = _answers(fonts, texts, folder)
     if not path.exists():
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool:
@@ -48,6 +45,16 @@ def find_designs(
         best = max(column)
         designs[text] = tuple(i for i, g in enumerate(column) if g == best)
     return designs
+
+
+def _answers(
+    fonts: Sequence[pathlib.Path], texts: Sequence[str], folder: pathlib.Path
+) -> pathlib.Path:
+    """Returns the file that keeps the grades of these fonts and texts."""
+    key = hashlib.sha256("\n".join(texts).encode())
+    for font in fonts:
+        key.update(font.read_bytes())
+    return folder / f"designs_{key.hexdigest()[:16]}.json"
 
 
 def grade(font: pathlib.Path, texts: Sequence[str]) -> list[int]:

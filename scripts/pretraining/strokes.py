@@ -46,7 +46,7 @@ class StrokesOf:
             raise ValueError(f"font {font} draws nothing for {text!r}")
         row, spans = find_headline(path, baseline - fonts.BODY)
         field = Field(
-            distance=fonts.steps_from(_without(path, row, spans)),
+            distance=fonts.steps_from(without_headline(path, row, spans)),
             baseline=baseline,
             left=int(columns[0]),
             right=int(columns[-1]),
@@ -83,7 +83,7 @@ def find_headline(
     return row, spans
 
 
-def _without(
+def without_headline(
     path: np.ndarray, row: int, spans: Sequence[tuple[int, int]]
 ) -> np.ndarray:
     """Takes the headline off, but not the strokes that cross it."""
