@@ -34,6 +34,7 @@ from PIL import Image, ImageOps
 from console.progress import Progress
 from sample_data import combinations, graphemes
 from storage import UserError
+from tfrecord_builder.records import background
 from trainer.inference import ensemble
 from trainer.inference.ensemble import Predict
 from trainer.runtime import devices
@@ -66,6 +67,7 @@ def main() -> None:
         predict,
         classes=members[0].classes,
         size=members[0].source_size,
+        paper=members[0].background,
     ) as server:
         host, port = server.server_address[:2]
         print(f"draw at http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
@@ -81,6 +83,7 @@ def make_server(
     *,
     classes: Mapping[str, Sequence[str]],
     size: tuple[int, int],
+    paper: str,
 ) -> http.server.ThreadingHTTPServer:
     """Returns a server that is bound to `address`.
 
@@ -89,11 +92,12 @@ def make_server(
         predict: From [1, H, W] uint8 to probabilities by output.
         classes: By output, the names of its classes.
         size: Height and width that `predict` takes.
+        paper: The background of the images that it takes.
     """
     one_at_a_time = threading.Lock()
 
     def answer(data: bytes) -> dict:
-        image = read_image(data, size)
+        image = read_image(data, size, paper)
         with one_at_a_time:
             return make_answer(predict(image[None]), classes)
 
@@ -160,12 +164,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def read_image(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    """Returns an image file as the model takes it: gray, on white paper.
+def read_image(data: bytes, size: tuple[int, int], paper: str) -> np.ndarray:
+    """Returns an image file as the model takes it: gray, on its paper.
+
+    One on the other paper, such as what is drawn for a model of white ink on
+    black, is inverted.
 
     Args:
         data: The file's bytes.
         size: Height and width to fit it into, its proportions kept.
+        paper: The background that the model takes, "light" or "dark".
 
     Returns:
         [H, W] uint8.
@@ -187,10 +195,13 @@ def read_image(data: bytes, size: tuple[int, int]) -> np.ndarray:
         raise UserError(
             f"not a whole image: expected one of {', '.join(FORMATS)}"
         ) from None
-    paper = Image.new("RGBA", image.size, "white")
-    gray = Image.alpha_composite(paper, image).convert("L")
+    white = Image.new("RGBA", image.size, "white")
+    gray = Image.alpha_composite(white, image).convert("L")
+    if background.of_image(np.asarray(gray)) != paper:
+        gray = ImageOps.invert(gray)
     height, width = size
-    return np.asarray(ImageOps.pad(gray, (width, height), color=255))
+    fill = 255 if paper == background.LIGHT else 0
+    return np.asarray(ImageOps.pad(gray, (width, height), color=fill))
 
 
 def make_answer(

@@ -48,7 +48,8 @@ flags.DEFINE_integer(
 flags.DEFINE_bool(
     "crop",
     True,
-    "Crop each image to its ink (dark on light paper) before it is resized; "
+    "Crop each image to its ink (what is darker than a light background, or "
+    "lighter than a dark one) before it is resized; "
     "part of the model. --nocrop squeezes the whole image into the size.",
 )
 flags.DEFINE_float(

@@ -40,6 +40,11 @@ class Member:
         image = self.card["source_image"]
         return image["height"], image["width"]
 
+    @property
+    def background(self) -> str:
+        """The side of the paper of its images: "light" or "dark"."""
+        return model_file.card_background(self.card)
+
 
 def read(paths: Sequence[str]) -> list[Member]:
     """Reads models, and checks that they can be averaged.
@@ -54,6 +59,7 @@ def read(paths: Sequence[str]) -> list[Member]:
         for what, mine, theirs in (
             ("outputs and classes", first.classes, member.classes),
             ("source image size", first.source_size, member.source_size),
+            ("background", first.background, member.background),
         ):
             if mine != theirs:
                 raise UserError(

@@ -48,7 +48,12 @@ def make_metadata(card: dict) -> str:
     return json.dumps(
         {
             "outputs": card["outputs"],
-            "image": card["source_image"] | {"channels": 1, "dtype": "uint8"},
+            "image": {
+                **card["source_image"],
+                "channels": 1,
+                "dtype": "uint8",
+                "background": model_file.card_background(card),
+            },
         },
         ensure_ascii=False,
     )

@@ -1,8 +1,8 @@
 """model.keras: a Keras model and, as one more zip entry, its card.
 
 The card (dataset.json) says what the numbers mean: outputs and class names,
-the size of the images, what the builder does to a source image, the weights of
-the outputs in the score, and the calibration that is already in the logits.
+the size and background of the images, what the builder does to a source image,
+the weights of the outputs in the score, and the calibration in the logits.
 """
 
 import json
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from storage import UserError, whole_file
+from tfrecord_builder.records import background
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.models import portable_config, safe_config
 
@@ -129,7 +130,7 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
 
 
 def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
-    """Refuses a dataset with other outputs, classes or image size."""
+    """Refuses a dataset with other outputs, classes or kind of images."""
     expected = {o["name"]: o["classes"] for o in card["outputs"]}
     got = {o.name: list(o.classes) for o in info.outputs}
     if expected != got:
@@ -147,6 +148,18 @@ def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
             f"model takes {wanted[0]} x {wanted[1]}: build it with "
             f"--image_height={wanted[0]} --image_width={wanted[1]}"
         )
+    if info.image.background != card_background(card):
+        raise UserError(
+            f"{data_dir} holds images on a {info.image.background} background, "
+            f"the model takes those on a {card_background(card)} one: build "
+            f"it with --background={card_background(card)} if it is recorded "
+            "wrongly, or invert its images"
+        )
+
+
+def card_background(card: dict) -> str:
+    """Returns "light" or "dark": the paper of the images a model takes."""
+    return card["image"].get("background", background.LIGHT)
 
 
 def uncalibrate(

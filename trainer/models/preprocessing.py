@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfrecord_builder.records import background
+
 Tensor = tf.Tensor | keras.KerasTensor  # keras.ops takes either.
 
 _BORDER = 3  # Pixels at the scan's edge that cannot make a box larger.
 _MARGIN = 4.0  # Pixels of paper left around the ink.
 _LEAST_INK = 2  # Inked pixels that a row or a column of the box has.
-_CONTRAST = 0.3  # Of the darkest ink over the mean: what counts as ink.
+_CONTRAST = 0.3  # Of the strongest ink over the mean: what counts as ink.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +30,14 @@ class Preprocessing:
         width: Columns the backbone sees.
         crop: Whether each image is cropped to its ink first, its proportions
             kept; else the whole image is squeezed into the size.
+        background: Which side the paper is, "light" or "dark"; the ink is
+            the other.
     """
 
     height: int
     width: int
     crop: bool = False
+    background: str = background.LIGHT
 
     def __call__(self, images: Tensor) -> Tensor:
         """Returns ink in [0, 1] (0 is the paper) at the backbone's size.
@@ -47,7 +52,9 @@ class Preprocessing:
         Returns:
             [B, height, width, 1] float32 in [0, 1].
         """
-        ink = 1.0 - ops.cast(images[..., 0], "float32") / 255.0
+        ink = ops.cast(images[..., 0], "float32") / 255.0
+        if self.background == background.LIGHT:
+            ink = 1.0 - ink
         if self.crop:
             rows, columns = self._crop_matrices(ink)
         else:
@@ -79,8 +86,8 @@ def ink_box(ink: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         where there is too little ink.
     """
     mean = ops.mean(ink, axis=(1, 2), keepdims=True)
-    darkest = ops.max(ink, axis=(1, 2), keepdims=True)
-    inked = ops.cast(ink > mean + _CONTRAST * (darkest - mean), "float32")
+    strongest = ops.max(ink, axis=(1, 2), keepdims=True)
+    inked = ops.cast(ink > mean + _CONTRAST * (strongest - mean), "float32")
     frame = np.zeros(ink.shape[1:], np.float32)
     frame[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1.0
     inked = inked * frame

@@ -12,6 +12,7 @@ from typing import Any
 from absl import logging
 
 import storage
+from tfrecord_builder.records import background
 from trainer.models import model_file
 
 NAME = "README.md"
@@ -32,7 +33,7 @@ with zipfile.ZipFile("model.keras") as file:
         for output in json.loads(file.read("dataset.json"))["outputs"]
     }}
 
-images = ...  # [N, {height}, {width}, 1] uint8, ink dark on light paper
+images = ...  # [N, {height}, {width}, 1] uint8, {paper}
 for output, logits in model(images).items():  # [N, classes] float32
     print(output, [classes[output][i] for i in logits.numpy().argmax(axis=1)])
 ```
@@ -98,12 +99,21 @@ def make(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         "## Outputs and classes\n",
         *_classes(card),
         "## How to load it\n",
-        _LOAD.format(height=image["height"], width=image["width"]),
+        _LOAD.format(
+            height=image["height"], width=image["width"], paper=_paper(card)
+        ),
         "A net of keras-cv needs the package keras-cv, too.\n",
         "## What it must not be used for\n",
         _LIMITS,
     ]
     return "\n".join(parts)
+
+
+def _paper(card: Mapping[str, Any]) -> str:
+    """Returns what the images look like."""
+    if model_file.card_background(card) == background.DARK:
+        return "ink light on dark paper"
+    return "ink dark on light paper"
 
 
 def _head(summary: Mapping[str, Any]) -> str:

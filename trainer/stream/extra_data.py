@@ -23,8 +23,8 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
         like: The dataset that is trained on.
 
     Raises:
-        storage.UserError: It has other outputs, classes or sizes, or it is
-            the very dataset that is trained on.
+        storage.UserError: It has other outputs, classes or kinds of
+            images, or it is the very dataset that is trained on.
     """
     info = dataset_info.read(data_dir)
     if info.digest() == like.digest():
@@ -44,6 +44,11 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
             (like.image.height, like.image.width),
             (info.image.height, info.image.width),
         ),
+        (
+            "background",
+            like.image.background,
+            info.image.background,
+        ),
     ):
         if expected != got:
             raise UserError(
@@ -54,9 +59,9 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
     return info
 
 
-def _differ(expected: dict | tuple, got: dict | tuple) -> str:
+def _differ(expected: dict | tuple | str, got: dict | tuple | str) -> str:
     """Returns what differs between two values of one kind."""
-    if isinstance(expected, tuple):
+    if not isinstance(expected, dict):
         return f"{got} against {expected}"
     names = [n for n in expected | got if expected.get(n) != got.get(n)]
     return ", ".join(names)

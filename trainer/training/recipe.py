@@ -82,6 +82,7 @@ class Recipe:
             height=self.input_height or data.info.image.height,
             width=self.input_width or data.info.image.width,
             crop=self.crop,
+            background=data.info.image.background,
         )
 
     def core_args(self, data: TrainingData) -> dict:
