@@ -11,7 +11,7 @@ from sample_data import fonts
 from sample_data.fonts import Field
 
 _BAND = 2  # rows on each side of the headline that are taken off with it
-_SHORTEST = 14  # columns
+_SHORTEST = 30  # columns; the flat top of a round letter has about 20
 
 
 @dataclasses.dataclass(frozen=True)
