@@ -39,7 +39,7 @@ def make_hand(font: int, rng: np.random.Generator) -> Hand:
         body=float(np.clip(rng.normal(55, 9), 30, 78)),
         aspect=math.exp(rng.normal(0.1, 0.18)),
         slant=rng.normal(0.05, 0.14),
-        above=math.exp(rng.normal(0.65, 0.28)),
+        above=min(math.exp(rng.normal(0.65, 0.28)), 2.5),
         below=math.exp(rng.normal(0.1, 0.25)),
         overhang=rng.gamma(1.5, 6),
         wobble=7 * math.exp(rng.normal(0, 0.35)),
