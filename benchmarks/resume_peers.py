@@ -14,6 +14,7 @@ kill. OrbaxCheckpoint needs orbax-checkpoint, in an environment of its own:
 """
 
 import collections
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -42,6 +43,7 @@ _IN_A_SAVE = 3  # Every which kill is in a save.
 FLAGS = flags.FLAGS
 _DATA = flags.DEFINE_string("data_dir", None, "Records.", required=True)
 _KILLS = flags.DEFINE_integer("kills", 12, "Kills of each row.", 1)
+_ROWS = flags.DEFINE_list("rows", [*ROWS], "Which rows.")
 _SEED = flags.DEFINE_integer("seed", 0, "Draws when they come.")
 _ORBAX = flags.DEFINE_string(
     "orbax_python", None, "Python of an environment with orbax-checkpoint."
@@ -71,11 +73,12 @@ def main(argv: list[str]) -> None:
         "often / too seldom | final weights equal | seconds lost to a kill |"
     )
     print("|---|---|---|---|---|---|---|")
-    for name, what in ROWS.items():
+    for name in _ROWS.value:
+        what = ROWS[name]
         if name == "orbax" and not _ORBAX.value:
             print(f"| {what} | not run: give --orbax_python | | | | | |")
             continue
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             row = storm(name, pathlib.Path(folder))
         lost = (row.seconds - row.runs * row.undisturbed) / row.kills
         examples = f"{row.too_often} / {row.too_seldom}"
@@ -178,13 +181,14 @@ def wait_for_change(folder: pathlib.Path, process: subprocess.Popen) -> None:
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
+    """Returns, by path, the size and time of each file, as they go."""
     found = {}
-    for path in folder.rglob("*"):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        found[str(path)] = (status.st_size, status.st_mtime_ns)
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                found[path] = (status.st_size, status.st_mtime_ns)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The shell blocks of README.md are run as they stand.
+"""The shell blocks of README.md, and then of docs/, are run as they stand.
 
 A reader copies the ```bash blocks from top to bottom into one shell; so does
 this test, in a copy of the project, with small sizes put in by SMALLER. A
@@ -105,7 +105,12 @@ def test_script_has_the_smaller_sizes():
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_readme_runs(tmp_path):
-    blocks = read_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    blocks = [
+        block
+        for page in pages
+        for block in read_blocks(page.read_text(encoding="utf-8"))
+    ]
     script = make_script(blocks, SMALLER)
     assert any(reason is None for _, reason in blocks)
     # A copy, so that what the reader's commands leave behind goes with it.
