@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
+from storage import UserError
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.runtime import workers
+from trainer.runtime.workers import Workers
 from trainer.stream import input_pipeline
 
 # Labels and logits by output, and which examples are real, not padding.
@@ -74,11 +77,50 @@ class SplitPredictor:
         Args:
             splits: Names of splits of the dataset.
             on_batch: Called after each batch with its number of images; it
-                may raise to stop.
+                may raise to stop. A negative number takes back what has to
+                be predicted again.
 
         Returns:
             By output, [N] int64 labels and [N, C] float32 logits.
+
+        Raises:
+            storage.UserError: One image at a time is too much for the memory
+                of a device.
         """
+        seen = 0
+
+        def count(images: int) -> None:
+            nonlocal seen
+            seen += images
+            on_batch(images)
+
+        while True:
+            try:
+                return self._predict(splits, count)
+            except tf.errors.ResourceExhaustedError:
+                self._halve()
+                count(-seen)
+
+    def _halve(self) -> None:
+        """Halves the batch that memory is too small for; logits stay the same.
+
+        Raises:
+            storage.UserError: It cannot be halved.
+        """
+        replicas = self.strategy.num_replicas_in_sync
+        size = self.batch_size // replicas
+        message = f"out of memory when {size} images are predicted at a time"
+        if size == 1 or Workers(self.strategy).count > 1:
+            raise UserError(
+                f"{message} on each device: use devices with more memory"
+            ) from None
+        self.batch_size = size // 2 * replicas
+        logging.warning("%s: going on with %d", message.capitalize(), size // 2)
+
+    def _predict(
+        self, splits: tuple[str, ...], on_batch: Callable[[int], None]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Does what __call__() says, in batches of one size."""
         paths = self.fetch(
             input_pipeline.shard_paths(self.info, self.data_dir, splits)
         )

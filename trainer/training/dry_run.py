@@ -6,9 +6,9 @@ import time
 import tensorflow as tf
 
 from console import progress
-from trainer.training import compiled_loop
+from trainer.training import compiled_loop, out_of_memory
 from trainer.training.loop import TrainingLoop
-from trainer.training.out_of_memory import StepRecord
+from trainer.training.out_of_memory import OutOfMemoryError, StepRecord
 
 _LEAST_SECONDS = 3.0  # That the timed steps take.
 _MOST_STEPS = 200
@@ -24,7 +24,15 @@ def show(
         presets: The flagfiles that were given.
         changed_flags: The flags that are not at their defaults.
     """
-    compilation, seconds = _time_steps(training)
+    training.state.begin_leg(1, training.devices.description, {})
+    while True:
+        try:
+            compilation, seconds = _time_steps(training)
+            break
+        except OutOfMemoryError:
+            training.step = out_of_memory.halve(
+                training.step, training.state, workers=1
+            )
     steps_per_epoch = training.state.steps_per_epoch
     total = training.total_steps
     whole = compilation + total * seconds
@@ -57,7 +65,8 @@ def show(
 
 def _time_steps(training: TrainingLoop) -> tuple[float, float]:
     """Returns seconds of the first step, and of each one after it."""
-    loop = compiled_loop.make(training.step, StepRecord())
+    record = StepRecord()
+    loop = compiled_loop.make(training.step, record)
     iterator = iter(training.distributed_stream())
     step = 0
 
@@ -65,8 +74,9 @@ def _time_steps(training: TrainingLoop) -> tuple[float, float]:
         nonlocal step
         began = time.monotonic()
         first = tf.constant(step, tf.int64)
-        losses, *_ = loop(iterator, first, tf.constant(count))
-        losses.numpy()
+        with record.watching():
+            losses, *_ = loop(iterator, first, tf.constant(count))
+            losses.numpy()
         step += count
         return time.monotonic() - began
 
