@@ -13,10 +13,12 @@ import urllib.parse
 
 import browser
 import keras
+import numpy as np
 import pytest
 import served
-from PIL import Image
+from PIL import Image, ImageOps
 
+from demo import app
 from sample_data import combinations, graphemes
 
 HEIGHT, WIDTH = 28, 42
@@ -194,6 +196,22 @@ def test_what_is_no_image_or_too_large_is_refused(url):
     assert post(url, b"", Transfer_Encoding="chunked")[0] == 411
     assert post(url, b"", path="/etc/passwd")[0] == 404
     assert post(url, png())[0] == 200  # It still answers.
+
+
+def test_an_image_on_the_other_paper_is_inverted():
+    drawn = png((84, 28))  # Wider than the model's images: padded.
+    light = app.read_image(drawn, (HEIGHT, WIDTH), "light")
+    dark = app.read_image(drawn, (HEIGHT, WIDTH), "dark")
+    assert light[0, 0] == light[-1, -1] == 255
+    assert light.min() == 0
+    np.testing.assert_array_equal(dark, 255 - light)
+    # White on black is taken as it is for a model of such images.
+    image = ImageOps.invert(Image.open(io.BytesIO(drawn)))
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    for paper, expected in (("light", light), ("dark", dark)):
+        made = app.read_image(data.getvalue(), (HEIGHT, WIDTH), paper)
+        np.testing.assert_array_equal(made, expected)
 
 
 def test_a_page_closed_while_it_sends_is_no_error(url):

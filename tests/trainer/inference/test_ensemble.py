@@ -84,12 +84,16 @@ def test_models_of_two_datasets_are_refused(tmp_path):
     served.write(tmp_path / "b.keras", outputs=outputs[::-1])
     served.write(tmp_path / "c.keras", outputs=outputs[:1])
     served.write(tmp_path / "d.keras", source_image={"height": 1, "width": 2})
+    image = served.make_card()["image"]
+    served.write(tmp_path / "e.keras", image=image | {"background": "dark"})
     members = ensemble.read([tmp_path / "a.keras", tmp_path / "b.keras"])
     assert [m.path[-7:] for m in members] == ["a.keras", "b.keras"]
     with pytest.raises(UserError, match="differ in their outputs and classes"):
         ensemble.read([tmp_path / "a.keras", tmp_path / "c.keras"])
     with pytest.raises(UserError, match=r"size \(\[8, 12\] and \[1, 2\]\)"):
         ensemble.read([tmp_path / "a.keras", tmp_path / "d.keras"])
+    with pytest.raises(UserError, match=r'background \("light" and "dark"\)'):
+        ensemble.read([tmp_path / "a.keras", tmp_path / "e.keras"])
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,18 @@ def test_a_crop_keeps_proportions_and_centre():
     np.testing.assert_allclose(cropped, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("crop", [True, False])
+def test_light_ink_on_dark_is_the_inverted_image(crop):
+    images = paper()
+    images[0, 40:60, 100:140] = np.arange(0, 200, 10)[:, None, None]
+    light = Preprocessing(48, 48, crop=crop)(tf.constant(images))
+    dark = Preprocessing(48, 48, crop=crop, background="dark")(
+        tf.constant(255 - images)
+    )
+    assert float(tf.reduce_max(light)) > 0.5
+    np.testing.assert_allclose(dark, light, atol=1e-5)
+
+
 def test_a_crop_does_not_depend_on_the_position():
     images = paper(2)
     glyph = np.random.default_rng(0).integers(0, 200, (50, 60, 1))

@@ -62,6 +62,12 @@ def test_data_and_scores(text):
     assert "7 epochs with Keras 3.13.2 and TensorFlow 2.20.0" in text
 
 
+def test_what_the_images_look_like(text):
+    assert "uint8, ink dark on light paper\n" in text
+    image = CARD["image"] | {"background": "dark"}
+    assert "uint8, ink light on dark paper\n" in make({}, None, image=image)
+
+
 def test_classes(text):
     assert "**root**, 3 classes: `ক` `খ` `গ`\n" in text
     assert "`198` `199` and 2 more\n" in text

@@ -111,6 +111,11 @@ def test_another_dataset_is_refused(infos, tiny_records):
         extra_data.read(
             str(tiny_records), like=dataclasses.replace(first, image=image)
         )
+    image = dataclasses.replace(first.image, background="dark")
+    with pytest.raises(UserError, match="background .*light against dark"):
+        extra_data.read(
+            str(tiny_records), like=dataclasses.replace(first, image=image)
+        )
 
 
 def test_the_very_dataset_is_refused(tiny_records):
