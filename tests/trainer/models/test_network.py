@@ -53,6 +53,25 @@ def test_a_crop_keeps_proportions_and_centre():
     np.testing.assert_allclose(cropped, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("size", "to_scale", "expected"),
+    [
+        (8, False, [4, 4, -1, 8]),  # As it was: hardly a box.
+        (8, True, [1, 8, 2, 4]),
+        (28, True, [0, 9, 1, 5]),
+        (32, True, [0, 10, 0, 6]),
+        (64, True, [0, 64, 0, 64]),
+    ],
+)
+def test_the_box_of_a_small_image(size, to_scale, expected):
+    ink = np.zeros((1, size, size), np.float32)
+    ink[0, 1:8, 2:4] = 1.0
+    if size == 64:
+        ink = np.zeros((1, size, size), np.float32)
+    box = preprocessing.ink_box(tf.constant(ink), to_scale=to_scale)
+    assert [float(edge[0]) for edge in box] == expected
+
+
 @pytest.mark.parametrize("crop", [True, False])
 def test_light_ink_on_dark_is_the_inverted_image(crop):
     images = paper()
