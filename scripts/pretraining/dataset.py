@@ -16,15 +16,16 @@ from sample_data.workers import Workers
 _DRAWING = 1  # counts the changes that give other pixels for the same flags
 _FILE = 25_000  # images; twice their 0.8 GB are held while one is written
 _RARE = 0.25  # of a root's frequency, how much less often it is drawn
-_KNOWN = 0.5  # of a root's images, of graphemes that the competition has
+_KNOWN = 1 / 3  # of a root's images, of graphemes that the competition has
 
 
 def weigh(table: Sequence[Grapheme]) -> list[Grapheme]:
     """Returns every grapheme that can be written, with how often to draw it.
 
     A root of few real images is drawn more often, of 130 images 2.6 times as
-    often as one of 5,736. Half of a root's images are of the graphemes that
-    the table has, half of the others, each as often as its like.
+    often as one of 5,736. A third of a root's images are of the graphemes that
+    the table has, which mostly lack a consonant diacritic; the rest are of the
+    others. Within both, each is drawn as often.
 
     Args:
         table: The competition's graphemes with their frequencies.

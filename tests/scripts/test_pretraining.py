@@ -141,7 +141,7 @@ def test_a_headline_is_whole_a_bar_a_part_or_left_out():
 # The deal.
 
 
-def test_rare_roots_are_drawn_more_often_and_half_is_known():
+def test_rare_roots_are_drawn_more_often_and_a_third_is_known():
     table = graphemes.read_graphemes()
     chosen = dataset.weigh(table)
     assert [g.labels for g in chosen] == [
@@ -160,7 +160,7 @@ def test_rare_roots_are_drawn_more_often_and_half_is_known():
     assert drawn[seldom] / drawn[often] == pytest.approx(
         (most / least) ** 0.25, rel=1e-6
     )
-    assert of_known[often] / drawn[often] == pytest.approx(0.5, rel=1e-6)
+    assert of_known[often] / drawn[often] == pytest.approx(1 / 3, rel=1e-6)
     assert of_known[0] == drawn[0]  # The sign takes nothing beside it.
 
 
