@@ -96,10 +96,9 @@ def test_ticks_are_round_and_span_the_values(low, high, expected):
     assert charts.nice_ticks(low, high) == expected
 
 
-def test_a_sign_gets_a_circle_and_a_name_is_escaped():
-    assert class_views.letter("া") == '<b class="letter">◌া</b>'
-    assert class_views.letter("ক") == '<b class="letter">ক</b>'
-    assert class_views.letter("<b>") == '<b class="letter">&lt;b&gt;</b>'
+def test_a_sign_gets_a_circle():
+    assert class_views.with_circle("া") == "◌া"
+    assert class_views.with_circle("ক") == "ক"
 
 
 def test_a_folder_of_no_run_is_refused(tmp_path):
@@ -217,10 +216,29 @@ def test_the_epochs_of_the_model_are_marked(run, epochs, label):
     parsed = run_files.read(run)
     if epochs:
         parsed.summary["model_epochs"] = epochs
-    marks = re.findall(
-        r'<i class="mark best.*?><b>(.*?)</b>', run_views.curves(parsed)
+    marks = run_views.curves(parsed)[1].marks
+    assert [m.label for m in marks if m.style == "best"] == [label]
+
+
+def test_what_a_run_left_is_text_and_no_html(run, report, tmp_path):
+    """Of the classes the fixture has one named <b>."""
+    assert '<b class="letter">&lt;b&gt;</b>' in report.read_text("utf-8")
+    evil = "<i>&'\""
+    (tmp_path / "flags.txt").write_text(f"--backbone={evil}\n")
+    leg = json.loads((run / "summary.json").read_text())["legs"][0]
+    legs = [leg, leg | {"leg": 2, "first_step": 7, "devices": evil}]
+    score = {"score": None, "recall": {}}
+    summary = {"legs": legs, "judged": {"validation": score}}
+    summary["versions"] = {evil: evil}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "metrics.csv").write_bytes((run / "metrics.csv").read_bytes())
+    path = page.write(
+        tmp_path, scored={}, output_weights={}, info=None, data_dir=""
     )
-    assert marks == [label]
+    text = path.read_text("utf-8")
+    assert evil not in text
+    # Backbone and flag, a version twice, a leg in the table and both charts.
+    assert text.count("&lt;i&gt;&amp;&#39;&#34;") == 7
 
 
 def test_the_report_needs_nothing_but_itself(report):

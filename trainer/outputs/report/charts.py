@@ -1,13 +1,13 @@
-"""Charts as HTML and SVG that fit any width and need no script.
+"""Charts that fit any width and need no script; charts.html draws them.
 
 The SVG stretches to its box while lines keep their width; labels are HTML over
 it, so that they never shrink. Colours are the page's CSS variables.
 """
 
 import dataclasses
-import html
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 _MOST_TICKS = 6
 
@@ -31,110 +31,55 @@ class Mark:
     style: str = ""
 
 
-def line_chart(
-    series: Sequence[Series],
-    *,
-    marks: Sequence[Mark] = (),
-    x_name: str,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float] | None = None,
-    digits: int = 3,
-) -> str:
-    """Returns a chart of lines over a common x.
+@dataclasses.dataclass(frozen=True)
+class LineChart:
+    """Lines over a common x.
 
-    Args:
+    Attributes:
+        caption: What the chart shows.
         series: The lines.
-        marks: Vertical lines.
         x_name: What x counts, for the tooltips.
         x_range: Ends of the x axis.
         y_range: Ends of the y axis; None: around the points.
-        digits: Digits after the point of y in the tooltips.
+        marks: Vertical lines.
     """
-    values = [y for line in series for _, y in line.points]
-    low, high = y_range or (min(values), max(values))
-    ticks = nice_ticks(low, high)
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-    left, right = x_range
 
-    def x_at(x: float) -> float:
+    caption: str
+    series: Sequence[Series]
+    x_name: str
+    x_range: tuple[float, float]
+    y_range: tuple[float, float] | None = None
+    marks: Sequence[Mark] = ()
+
+    @functools.cached_property
+    def y_ticks(self) -> list[float]:
+        values = [y for line in self.series for _, y in line.points]
+        low, high = self.y_range or (min(values), max(values))
+        return nice_ticks(low, high)
+
+    @property
+    def x_ticks(self) -> list[float]:
+        left, right = self.x_range
+        ticks = nice_ticks(left, right, whole=True)
+        return [tick for tick in ticks if left <= tick <= right]
+
+    def x_at(self, x: float) -> float:
+        """Returns where x is, in percent of the width from the left."""
+        left, right = self.x_range
         return 100.0 * (x - left) / ((right - left) or 1.0)
 
-    def y_at(y: float) -> float:
+    def y_at(self, y: float) -> float:
+        """Returns where y is, in percent of the height from the top."""
+        low, high = self.y_ticks[0], self.y_ticks[-1]
         return 100.0 * (high - y) / ((high - low) or 1.0)
 
-    parts = ['<div class="chart"><div class="plot">']
-    for tick in ticks:
-        parts.append(
-            f'<i class="grid" style="top:{y_at(tick):.2f}%"><b>{tick:g}</b></i>'
-        )
-    parts.append(
-        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" '
-        'aria-hidden="true">'
-    )
-    for line in series:
-        path = " ".join(f"{x_at(x):.2f},{y_at(y):.2f}" for x, y in line.points)
-        parts.append(f'<polyline class="{line.style}" points="{path}"/>')
-    parts.append("</svg>")
-    for mark in marks:
-        side = "flip" if x_at(mark.x) > 80 else ""
-        parts.append(
-            f'<i class="mark {mark.style} {side}" '
-            f'style="left:{x_at(mark.x):.2f}%" '
-            f'title="{html.escape(mark.title)}">'
-            f"<b>{html.escape(mark.label)}</b></i>"
-        )
-    parts.append(_tooltips(series, x_at, x_name, digits))
-    for tick in nice_ticks(left, right, whole=True):
-        if left <= tick <= right:
-            parts.append(
-                f'<b class="x" style="left:{x_at(tick):.2f}%">{tick:g}</b>'
-            )
-    parts.append("</div></div>")
-    return legend(series) + "".join(parts)
-
-
-def legend(series: Sequence[Series]) -> str:
-    """Returns the names of the lines beside their colours."""
-    keys = "".join(
-        f'<span class="key {line.style}">{html.escape(line.name)}</span>'
-        for line in series
-    )
-    return f'<p class="legend">{keys}</p>'
-
-
-def _tooltips(
-    series: Sequence[Series],
-    x_at: Callable[[float], float],
-    x_name: str,
-    digits: int,
-) -> str:
-    """Returns a strip a point of x that shows its values when pointed at."""
-    rows: dict[float, list[str]] = {}
-    for line in series:
-        for x, y in line.points:
-            rows.setdefault(x, []).append(
-                f'<span class="key {line.style}">{html.escape(line.name)} '
-                f"<em>{y:.{digits}f}</em></span>"
-            )
-    width = 100.0 / max(1, len(rows))
-    return "".join(
-        f'<div class="tip{" flip" if x_at(x) > 55 else ""}" '
-        f'style="left:{x_at(x) - width / 2:.2f}%;width:{width:.2f}%">'
-        f"<p>{x_name} {x:g}{''.join(lines)}</p></div>"
-        for x, lines in sorted(rows.items())
-    )
-
-
-def stacked_bar(parts: Sequence[tuple[str, str, float]]) -> str:
-    """Returns one bar cut by shares: (CSS class, title, amount) each."""
-    total = sum(amount for _, _, amount in parts) or 1.0
-    cuts = "".join(
-        f'<i class="{style}" style="flex-grow:{amount / total:.4f}" '
-        f'title="{html.escape(title)}"></i>'
-        for style, title, amount in parts
-        if amount
-    )
-    return f'<div class="stack">{cuts}</div>'
+    def values(self) -> dict[float, list[tuple[Series, float]]]:
+        """Returns each x, in its order, with the lines' values there."""
+        rows: dict[float, list[tuple[Series, float]]] = {}
+        for line in self.series:
+            for x, y in line.points:
+                rows.setdefault(x, []).append((line, y))
+        return dict(sorted(rows.items()))
 
 
 def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:

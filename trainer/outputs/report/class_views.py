@@ -1,7 +1,7 @@
-"""The report's view of single classes: recalls, confusions, mistakes."""
+"""What the report shows of single classes: recalls, confusions, mistakes."""
 
 import base64
-import html
+import dataclasses
 import io
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,34 @@ from PIL import Image
 
 from trainer.evaluation import metrics
 from trainer.outputs.report import mistakes
-from trainer.outputs.report.mistakes import Example, Mistake
 from trainer.outputs.report.run_files import ScoredSplit
 
 _BARS = 36  # More classes than that are folded away.
 _CONFUSIONS = 12
 _MISTAKES = 24
-_PICTURES = 3  # of a confusion
+PICTURES = 3  # of a confusion
 
 Classes = Mapping[str, Sequence[str]]  # By output, the names of its classes.
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """A class's recall, before calibration too, and its number of images."""
+
+    name: str
+    recall: float
+    before: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Recalls:
+    """The classes of an output that have images, the worst first."""
+
+    output: str
+    classes: int
+    bars: Sequence[Bar]
+    folded: Sequence[Bar]
 
 
 def choose(split: ScoredSplit) -> tuple[dict, list]:
@@ -41,13 +60,13 @@ def example_indices(confusions: dict, mistakes: list) -> set[int]:
     """Returns the indices of the examples whose pictures are shown."""
     indices = {mistake.index for mistake in mistakes}
     for confusion in (c for row in confusions.values() for c in row):
-        indices.update(confusion.indices[:_PICTURES])
+        indices.update(confusion.indices[:PICTURES])
     return indices
 
 
-def recalls(split: ScoredSplit, classes: Classes) -> str:
-    """Returns a bar a class, the worst first, for each output."""
-    parts = []
+def recalls(split: ScoredSplit, classes: Classes) -> list[Recalls]:
+    """Returns the recall of each class, by output."""
+    outputs = []
     for output, names in classes.items():
         labels = split.labels[output]
         after, before = (
@@ -62,96 +81,26 @@ def recalls(split: ScoredSplit, classes: Classes) -> str:
             key=lambda k: (after[k], -counts[k]),
         )
         bars = [
-            _bar(names[k], after[k], before[k], int(counts[k])) for k in order
+            Bar(names[k], after[k], before[k], int(counts[k])) for k in order
         ]
-        absent = len(names) - len(order)
-        note = f", {absent} without an example" if absent else ""
-        parts.append(
-            f"<h3>{title(output)} <small>{len(names)} classes{note}</small>"
-            f'</h3><div class="bars">{"".join(bars[:_BARS])}</div>'
-        )
-        if bars[_BARS:]:
-            parts.append(
-                f"<details><summary>{len(bars) - _BARS} more, from "
-                f"{after[order[_BARS]]:.2f} up</summary>"
-                f'<div class="bars">{"".join(bars[_BARS:])}</div></details>'
-            )
-    return "".join(parts)
+        outputs.append(Recalls(output, len(names), bars[:_BARS], bars[_BARS:]))
+    return outputs
 
 
-def confused_pairs(
-    confusions: dict,
-    classes: Classes,
-    examples: Mapping[int, Example],
-) -> str:
-    """Returns cards of confusions, a column an output."""
-    columns = []
-    for output, pairs in confusions.items():
-        names = classes[output]
-        cards = "".join(
-            '<li class="pair"><p>'
-            f"{letter(names[c.true])}<span>read as</span>"
-            f"{letter(names[c.taken])}<em>{c.count} of {c.total}</em></p><div>"
-            + "".join(
-                picture(examples[index]) for index in c.indices[:_PICTURES]
-            )
-            + "</div></li>"
-            for c in pairs
-        )
-        cards = cards or '<li class="pair">No mistake.</li>'
-        columns.append(f"<div><h3>{title(output)}</h3><ul>{cards}</ul></div>")
-    return f'<div class="columns">{"".join(columns)}</div>'
-
-
-def gallery(
-    mistakes: Sequence[Mistake],
-    classes: Classes,
-    examples: Mapping[int, Example],
-) -> str:
-    """Returns the pictures of mistakes with what was written and read."""
-    cards = []
-    for mistake in mistakes:
-        example = examples[mistake.index]
-        names = classes[mistake.output]
-        cards.append(
-            f"<li>{picture(example)}<p>{letter(example.grapheme)}<span>"
-            f"{title(mistake.output)}<br>{letter(names[mistake.true])} read as "
-            f"{letter(names[mistake.taken])}</span>"
-            f"<em>{100 * mistake.probability:.1f} %</em></p></li>"
-        )
-    return f'<ul class="gallery">{"".join(cards)}</ul>'
-
-
-def letter(text: str) -> str:
+def with_circle(text: str) -> str:
     """Returns a class's text; a sign that needs a letter gets a circle."""
     if text and unicodedata.category(text[0]).startswith("M"):
-        text = "\u25cc" + text
-    return f'<b class="letter">{html.escape(text)}</b>'
+        return "\u25cc" + text
+    return text
 
 
-def title(output: str) -> str:
-    """Returns an output's name as a title: "Grapheme root"."""
-    return html.escape(output.replace("_", " ").capitalize())
+def heading(output: str) -> str:
+    """Returns an output's name as a heading: "Grapheme root"."""
+    return output.replace("_", " ").capitalize()
 
 
-def picture(example: Example) -> str:
-    """Returns an image as WebP inside the page, a few KB."""
+def webp(image: np.ndarray) -> str:
+    """Returns the WebP file of [H, W] uint8 in base64, a few KB."""
     data = io.BytesIO()
-    Image.fromarray(example.image).save(data, "WEBP", quality=40, method=6)
-    encoded = base64.b64encode(data.getvalue()).decode()
-    height, width = example.image.shape
-    return (
-        f'<img alt="{html.escape(example.grapheme)}" '
-        f'title="{html.escape(example.image_id)}" '
-        f'width="{width}" height="{height}" '
-        f'src="data:image/webp;base64,{encoded}">'
-    )
-
-
-def _bar(name: str, recall: float, before: float, count: int) -> str:
-    return (
-        f'<div class="bar" style="--r:{100 * recall:.1f}%;'
-        f'--b:{100 * before:.1f}%" title="{recall:.3f}; {before:.3f} before '
-        f'calibration; {count} examples">{letter(name)}<i></i>'
-        f"<em>{recall:.2f}</em><small>{count}</small></div>"
-    )
+    Image.fromarray(image).save(data, "WEBP", quality=40, method=6)
+    return base64.b64encode(data.getvalue()).decode()

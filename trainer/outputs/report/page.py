@@ -4,12 +4,15 @@ No script, no request: style, letters and pictures are in the page.
 """
 
 import base64
-import html
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
+
+import jinja2
 
 import storage
+from console import progress
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.outputs.report import (
     class_views,
@@ -46,65 +49,77 @@ def write(
         storage.UserError: The workdir is no run's.
     """
     run = run_files.read(workdir)
-    sections = [("Learning", run_views.curves(run))] if run.metrics else []
-    if scored:
-        sections += _model_sections(run, scored, output_weights, info, data_dir)
-    if run.legs:
-        sections.append(("Where the time went", run_views.times(run)))
-    sections.append(("This run", _particulars(run)))
-    body = _header(run, info) + run_views.tiles(run, output_weights)
-    for title, text in sections:
-        body += f"<section><h2>{title}</h2>{text}</section>"
+    text = (
+        _templates()
+        .get_template("report.html")
+        .render(
+            run=run,
+            fonts=_fonts(),
+            facts=_facts(run, info),
+            tiles=run_views.tiles(run, output_weights),
+            curves=run_views.curves(run) if run.metrics else [],
+            model=_views_of_model(scored, output_weights, info, data_dir)
+            if scored
+            else None,
+            times=run_views.times(run) if run.legs else None,
+        )
+    )
     path = pathlib.Path(workdir, NAME)
-    storage.write_whole(path, _page(body).encode())
+    storage.write_whole(path, text.encode())
     return path
 
 
-def _model_sections(
-    run: Run,
+def _templates() -> jinja2.Environment:
+    """Returns the templates; they escape what they are given."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "heading": class_views.heading,
+        "minutes": progress.minutes,
+        "webp": class_views.webp,
+        "where": run_views.where,
+        "with_circle": class_views.with_circle,
+    }
+    return templates
+
+
+def _views_of_model(
     scored: Mapping[str, ScoredSplit],
     output_weights: Mapping[str, float],
     info: DatasetInfo,
     data_dir: str,
-) -> list[tuple[str, str]]:
+) -> dict[str, Any]:
+    """Returns what the templates call `model`."""
     classes = {output.name: output.classes for output in info.outputs}
     name, split = next(iter(scored.items()))
     confusions, surest = class_views.choose(split)
-    examples = mistakes.read_examples(
-        info,
-        data_dir,
-        split.splits,
-        class_views.example_indices(confusions, surest),
-    )
-    where = "of unseen graphemes" if name == "unseen" else "held out"
-    return [
-        (
-            "Before and after calibration",
-            run_views.calibration(scored, run, output_weights),
+    return {
+        "calibration": run_views.calibration(scored, output_weights),
+        "images": len(next(iter(split.labels.values()))),
+        "where": "of unseen graphemes" if name == "unseen" else "held out",
+        "recalls": class_views.recalls(split, classes),
+        "confusions": confusions,
+        "mistakes": surest,
+        "classes": classes,
+        "pictures": class_views.PICTURES,
+        "examples": mistakes.read_examples(
+            info,
+            data_dir,
+            split.splits,
+            class_views.example_indices(confusions, surest),
         ),
-        (
-            "Recall of each class",
-            f"<p>On the {len(next(iter(split.labels.values()))):,} images "
-            f"{where}, worst first. The tick is the recall before calibration, "
-            "the small number counts the class's images.</p>"
-            + class_views.recalls(split, classes),
-        ),
-        (
-            "Most confused",
-            class_views.confused_pairs(confusions, classes, examples),
-        ),
-        (
-            "Surest mistakes",
-            "<p>What was written, and what the model was surest of reading "
-            "instead. Some labels are wrong, too.</p>"
-            + class_views.gallery(surest, classes, examples),
-        ),
-    ]
+    }
 
 
-def _header(run: Run, info: DatasetInfo | None) -> str:
+def _facts(run: Run, info: DatasetInfo | None) -> list[str]:
+    """Returns what the run trained on what, in a few words each."""
     flags, summary = run.flags, run.summary
-    facts = [flags.get("backbone", "")]
+    facts = [flags["backbone"]] if flags.get("backbone") else []
     if int(flags.get("input_height", 0)):
         facts.append(f"{flags['input_height']} × {flags['input_width']} pixels")
     if run.metrics:
@@ -116,59 +131,17 @@ def _header(run: Run, info: DatasetInfo | None) -> str:
         facts.append(f"{images:,} images")
     if len(run.legs) > 1:
         facts.append(f"{len(run.legs)} legs")
-    state = (
-        ""
-        if summary.get("finished")
-        else '<mark class="state">unfinished</mark>'
-    )
-    return (
-        f"<header><h1>Training report {state}</h1>"
-        f"<p>{' · '.join(html.escape(fact) for fact in facts if fact)}</p>"
-        "</header>"
-    )
+    return facts
 
 
-def _particulars(run: Run) -> str:
-    """Returns versions, digest and flags, folded."""
-    rows = [
-        *run.summary.get("versions", {}).items(),
-        ("final_state_sha256", run.summary.get("final_state_sha256", "")),
-    ]
-    flags = "\n".join(f"--{name}={value}" for name, value in run.flags.items())
-    facts = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(str(value))}</dd>"
-        for name, value in rows
-        if value
-    )
-    return (
-        f"<dl>{facts}</dl><details><summary>Flags</summary>"
-        f"<pre>{html.escape(flags)}</pre></details>"
-    )
-
-
-def _page(body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Training report</title><style>{_font_faces()}\n"
-        f"{(_FOLDER / 'report.css').read_text('utf-8')}</style>"
-        f"<main>{body}</main></html>\n"
-    )
-
-
-def _font_faces() -> str:
-    """Returns @font-face rules that hold the fonts themselves.
+def _fonts() -> dict[int, str]:
+    """Returns the letters' fonts in base64, by weight.
 
     Not every machine has a font that joins Bengali letters into conjuncts.
     """
-    faces = []
-    for weight in _WEIGHTS:
-        path = _FOLDER / f"fonts/HindSiliguri-{weight}.woff2"
-        data = base64.b64encode(path.read_bytes()).decode()
-        faces.append(
-            "@font-face{font-family:'Hind Siliguri';font-display:block;"
-            f"font-weight:{weight};"
-            f"src:url(data:font/woff2;base64,{data}) format('woff2')}}"
-        )
-    return "\n".join(faces)
+    return {
+        weight: base64.b64encode(
+            (_FOLDER / f"fonts/HindSiliguri-{weight}.woff2").read_bytes()
+        ).decode()
+        for weight in _WEIGHTS
+    }

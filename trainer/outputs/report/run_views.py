@@ -1,14 +1,12 @@
-"""The report's view of the whole run: scores, curves, calibration, time."""
+"""What the report shows of the whole run: scores, curves, calibration, time."""
 
-import html
+import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from console import progress
 from trainer.evaluation import metrics
-from trainer.outputs.report import charts, class_views
-from trainer.outputs.report.charts import Mark, Series
+from trainer.outputs.report import class_views
+from trainer.outputs.report.charts import LineChart, Mark, Series
 from trainer.outputs.report.run_files import Run, ScoredSplit
 from trainer.runtime import useful_time
 
@@ -26,48 +24,94 @@ _TIMES = {
 }
 
 
-def tiles(run: Run, weights: Mapping[str, float]) -> str:
-    """Returns the score in large figures."""
-    scored = run.summary.get("judged", {})
-    cards = []
-    for name, figures in scored.items():
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A figure in large letters; `main` ones are larger."""
+
+    name: str
+    figure: str
+    note: str
+    main: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Dumbbell:
+    """A value before and after calibration, on a line from `low` to 1."""
+
+    name: str
+    before: float
+    after: float
+    low: float
+
+    def at(self, value: float) -> float:
+        """Returns where a value is, in percent of the line."""
+        return 100 * (value - self.low) / (1.0 - self.low)
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibratedSplit:
+    """Dumbbells of one split, which has `images` images."""
+
+    name: str
+    images: int
+    low: float
+    rows: Sequence[Dumbbell]
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """Where the time went.
+
+    Attributes:
+        spent: (name, CSS class, seconds) of each part that took any.
+        seconds: Their sum.
+        useful_share: In [0, 1], what became steps.
+        steps_done_twice: Number of steps.
+    """
+
+    spent: Sequence[tuple[str, str, float]]
+    seconds: float
+    useful_share: float
+    steps_done_twice: int
+
+
+def tiles(run: Run, weights: Mapping[str, float]) -> list[Tile]:
+    """Returns the scores, and the recalls of the first split."""
+    cards: list[Tile] = []
+    for name, figures in run.summary.get("judged", {}).items():
         if figures["score"] is None:
             continue
-        before = figures["score_uncalibrated"]
-        cards.append(
-            f'<div class="tile main"><p>Score, {where(name)}</p>'
-            f"<strong>{figures['score']:.4f}</strong>"
-            f"<small>{before:.4f} before calibration</small></div>"
+        before = f"{figures['score_uncalibrated']:.4f} before calibration"
+        score = Tile(
+            f"Score, {where(name)}", f"{figures['score']:.4f}", before, True
         )
-        if len(cards) == 1:
-            cards += [
-                f'<div class="tile"><p>{class_views.title(output)}</p>'
-                f"<strong>{recall:.3f}</strong>"
-                f"<small>recall, weight {weights[output]:g}</small></div>"
-                for output, recall in figures["recall"].items()
-                if recall is not None
-            ]
-    if not cards:
-        scores = [y for _, y in run.series("score")]
-        best = f"{max(scores):.4f}" if scores else "none"
-        cards = [
-            '<div class="tile main"><p>Best score so far</p>'
-            f"<strong>{best}</strong><small>before calibration</small></div>"
+        if cards:
+            cards.append(score)
+            continue
+        recalls = [
+            Tile(
+                class_views.heading(output),
+                f"{recall:.3f}",
+                f"recall, weight {weights[output]:g}",
+            )
+            for output, recall in figures["recall"].items()
+            if recall is not None
         ]
-    return f'<div class="tiles">{"".join(cards)}</div>'
+        cards = [score, *recalls]
+    if cards:
+        return cards
+    scores = [y for _, y in run.series("score")]
+    best = f"{max(scores):.4f}" if scores else "none"
+    return [Tile("Best score so far", best, "before calibration", True)]
 
 
-def curves(run: Run) -> str:
+def curves(run: Run) -> list[LineChart]:
     """Returns loss and scores by epoch, with resumes and the model's epochs."""
     last = run.metrics[-1]["epoch"]
     marks = _leg_marks(run)
     args = {"x_name": "epoch", "x_range": (min(1.0, last - 1), last)}
     loss = Series("training loss", "c1", run.series("loss"))
-    parts = [
-        "<figure><figcaption>Loss</figcaption>"
-        + charts.line_chart([loss], marks=marks, **args)
-        + "</figure>"
-    ]
+    figures = [LineChart("Loss", [loss], marks=marks, **args)]
     names = [
         ("score", "score"),
         ("unseen_score", "score, unseen"),
@@ -85,17 +129,16 @@ def curves(run: Run) -> str:
         if (points := run.series(name))
     ]
     if series:
-        parts.append(
-            "<figure><figcaption>Score and recalls</figcaption>"
-            + charts.line_chart(
+        figures.append(
+            LineChart(
+                "Score and recalls",
                 series,
                 marks=marks + _model_marks(run),
                 y_range=(0.0, 1.0),
                 **args,
             )
-            + "</figure>"
         )
-    return f'<div class="figures">{"".join(parts)}</div>'
+    return figures
 
 
 def _leg_marks(run: Run) -> list[Mark]:
@@ -133,12 +176,10 @@ def _model_marks(run: Run) -> list[Mark]:
 
 
 def calibration(
-    scored: Mapping[str, ScoredSplit],
-    run: Run,
-    weights: Mapping[str, float],
-) -> str:
-    """Returns before and after calibration as a line of two points each."""
-    rows = []
+    scored: Mapping[str, ScoredSplit], weights: Mapping[str, float]
+) -> list[CalibratedSplit]:
+    """Returns the score and recalls before and after calibration."""
+    splits = []
     for name, split in scored.items():
         after = metrics.evaluate_calibrated(
             split.labels, split.logits, split.calibration, weights
@@ -146,29 +187,15 @@ def calibration(
         before = metrics.evaluate(split.labels, split.logits, weights)
         pairs = {"Score": (before["score"], after["score"])}
         pairs |= {
-            class_views.title(output): (before["recall"][output], recall)
+            class_views.heading(output): (before["recall"][output], recall)
             for output, recall in after["recall"].items()
             if recall is not None
         }
         lowest = min(before for before, _ in pairs.values())
         low = min(math.floor(10 * lowest), 9) / 10
-        rows.append(
-            f'<tr class="head"><th>{where(name).capitalize()}</th>'
-            f"<td>before</td><td class=track><span>{low:g}</span>"
-            f"<span>{after['images']:,} images</span><span>1</span></td>"
-            "<td>after</td></tr>"
-        )
-        rows += [_dumbbell(n, b, a, low) for n, (b, a) in pairs.items()]
-    fitted = run.summary.get("calibration")
-    note = ""
-    if fitted:
-        note = (
-            "<p>The calibration was chosen on the held-out fold. Cross-fitted, "
-            "each part of it scored with what the other parts chose, the score "
-            f"is <em>{fitted['score']:.4f}</em>: what to expect of new "
-            "images.</p>"
-        )
-    return f'<table class="dumbbells">{"".join(rows)}</table>{note}'
+        rows = [Dumbbell(n, b, a, low) for n, (b, a) in pairs.items()]
+        splits.append(CalibratedSplit(name, after["images"], low, rows))
+    return splits
 
 
 def where(name: str) -> str:
@@ -176,54 +203,15 @@ def where(name: str) -> str:
     return {"validation": "held-out fold", "unseen": "unseen graphemes"}[name]
 
 
-def _dumbbell(name: str, before: float, after: float, low: float) -> str:
-    b, a = (100 * (value - low) / (1.0 - low) for value in (before, after))
-    worse = ";--good:var(--bad)" if a < b else ""
-    return (
-        f"<tr><th>{name}</th><td>{before:.4f}</td><td class=track>"
-        f'<div style="--l:{min(a, b):.2f}%;--h:{max(a, b):.2f}%;--b:{b:.2f}%;'
-        f'--a:{a:.2f}%{worse}"><i></i><i></i><i></i></div></td>'
-        f"<td><em>{after:.4f}</em></td></tr>"
-    )
-
-
-def times(run: Run) -> str:
-    """Returns where the run's time went, and what each leg ran on."""
+def times(run: Run) -> Times:
+    """Returns where the run's time went."""
     time = useful_time.summarise(run.legs, run.speed)
     spent = time["seconds"]
-    bar = charts.stacked_bar(
-        [
-            (_TIMES[name], f"{name}: {progress.minutes(seconds)}", seconds)
-            for name, seconds in spent.items()
-        ]
+    return Times(
+        spent=[
+            (n, _TIMES[n], seconds) for n, seconds in spent.items() if seconds
+        ],
+        seconds=sum(spent.values()) or 1.0,
+        useful_share=time["useful_share"] or 0.0,
+        steps_done_twice=time["steps_done_twice"],
     )
-    total = sum(spent.values()) or 1.0
-    keys = "".join(
-        f'<span class="key {_TIMES[name]}">{name} '
-        f"<em>{progress.minutes(seconds)}</em> {100 * seconds / total:.0f} %"
-        "</span>"
-        for name, seconds in spent.items()
-        if seconds
-    )
-    rows = "".join(
-        f"<tr><td>{leg['leg']}</td><td>{html.escape(leg['devices'])}</td>"
-        f"<td>{leg['first_step']:,} – {leg['last_step']:,}</td>"
-        f"<td>{_rate(leg)}</td></tr>"
-        for leg in run.legs
-    )
-    share = (
-        f"{100 * (time['useful_share'] or 0):.0f} % of the time became steps"
-    )
-    if time["steps_done_twice"]:
-        share += f"; {time['steps_done_twice']:,} steps were done twice"
-    return (
-        f'<p>{share}.</p>{bar}<p class="legend">{keys}</p>'
-        '<div class="scroll"><table class=legs>'
-        "<tr><th>Leg</th><th>Devices</th><th>Steps</th>"
-        f"<th>Images/s</th></tr>{rows}</table></div>"
-    )
-
-
-def _rate(leg: Mapping[str, Any]) -> str:
-    rate = leg.get("images_per_second")
-    return f"{rate:,.0f}" if rate else "–"
