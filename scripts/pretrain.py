@@ -19,11 +19,17 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import flags
+
+from console import command
+from flags import pretrain_flags
+
+if __name__ == "__main__":
+    # Parses the flags: --help and mistakes do not wait for the imports.
+    command.begin(pretrain_flags, importing="pyarrow")
+
 from pretraining import dataset, designs, downloads
 
 import storage
-from console import command
-from flags import pretrain_flags
 from sample_data import fonts, graphemes
 from storage import UserError
 
