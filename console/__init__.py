@@ -5,4 +5,5 @@ progress    how far long work is: work (the numbers), displays (bar or lines)
 importing   what is shown while TensorFlow is imported
 short_help  what --helpshort prints
 errors      the one line of an error
+version     the version of the project
 """

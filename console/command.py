@@ -1,7 +1,7 @@
 """Runs a command: parses its flags, and turns a user's mistake into one line.
 
-A command file is in this order, so that `--help` and a mistyped flag are
-answered at once, and a start says what it waits for:
+A command file is in this order, so that `--help`, `--version` and a mistyped
+flag are answered at once, and a start says what it waits for:
 
     from absl import flags
     from console import command
@@ -34,7 +34,7 @@ from typing import NoReturn, TypeVar
 
 from absl import app, flags, logging
 
-from console import errors, short_help
+from console import errors, short_help, version
 from console.importing import Importing
 
 # What absl says of a flag that is required and not given.
@@ -140,7 +140,11 @@ def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
     """Parses sys.argv; exits where it asks for help or is wrong."""
     logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     app.define_help_flags()
-    if {"--helpshort", "-helpshort"} & set(sys.argv[1:]):
+    own = sys.argv[1 : len(sys.argv) - len(_rest(sys.argv))]
+    if {"--version", "-version"} & set(own):
+        print(version.NAME, version.VERSION)
+        sys.exit(0)
+    if {"--helpshort", "-helpshort"} & set(own):
         print(
             short_help.make(sys.modules["__main__"].__doc__ or "", flag_modules)
         )

@@ -33,7 +33,7 @@ def make(synopsis: str, flag_modules: Sequence[ModuleType]) -> str:
             break_on_hyphens=False,
             break_long_words=False,
         )
-    lines.append("--help explains each of them.")
+    lines.append("--version prints the version, --help explains each of them.")
     return "\n".join(lines)
 
 

@@ -11,6 +11,8 @@ import zipfile
 import import_rules
 import pytest
 
+from console import version
+
 pytestmark = pytest.mark.long
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -95,6 +97,10 @@ def test_every_file_is_in_the_wheel(wheel):
     suffixes = {pathlib.Path(path).suffix for path in found}
     data = {".css", ".csv", ".flags", ".html", ".npz", ".woff2"}
     assert suffixes >= {".py"} | data
+
+
+def test_the_wheel_has_the_version(wheel):
+    assert wheel.name.startswith(f"bengali_trainer-{version.VERSION}-")
 
 
 def test_the_packages_come_from_the_wheel(run):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tiny_data
 
+from console import version
 from tfrecord_builder.records import dataset_info
 from trainer.models import model_file
 from trainer.runtime import workdir_lock
@@ -88,6 +89,7 @@ def test_a_run_leaves_what_it_promises(trained, tiny_records):
     summary = json.loads((trained / "summary.json").read_text())
     assert summary["finished"] is True
     assert summary["step"] == 10
+    assert summary["versions"]["bengali-trainer"] == version.VERSION
     assert [leg["settings"] for leg in summary["legs"]] == [
         {
             "exact": True,

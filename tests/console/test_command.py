@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from console import command, short_help
+from console import command, short_help, version
 from flags.trainer import main_flags
 
 BUILDER = commands.ROOT / "tfrecord_builder" / "main.py"
@@ -142,6 +142,7 @@ def start(python_flags, file, *arguments):
     [
         ("--help", "flags:"),
         ("--helpshort", "--help explains each of them."),
+        ("--version", "bengali-trainer "),
         ("--datadir", "error: Unknown command line flag 'datadir'"),
     ],
 )
@@ -157,6 +158,21 @@ def test_the_first_answers_do_not_wait_for_imports(file, argument, answer):
     assert {"absl", "console", "flags"} < imported
     slow = {"tensorflow", "keras", "keras_cv", "numpy", "pyarrow", "PIL"}
     assert imported & slow == set()
+
+
+def test_a_command_prints_its_version_alone():
+    """Whatever else is given or missing."""
+    process = start([], "trainer/main.py", "--data_dir=records", "--version")
+    assert process.communicate() == (f"bengali-trainer {version.VERSION}\n", "")
+    assert process.returncode == 0
+
+
+def test_the_version_of_a_pipeline_is_not_ours():
+    """What follows a `--` is Beam's."""
+    process = start([], "tfrecord_builder/main.py", "--", "--version")
+    out, err = process.communicate()
+    assert (out, process.returncode) == ("", 1)
+    assert "error: " in err
 
 
 def test_all_commands_are_found():

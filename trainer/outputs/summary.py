@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from console import version
 from trainer.evaluation.epoch_evaluation import EpochEvaluation
 from trainer.runtime import legs, useful_time
 from trainer.runtime.run_state import RunState
@@ -30,6 +31,7 @@ def make(state: RunState, evaluation: EpochEvaluation) -> dict:
         "time": useful_time.summarise(state.legs, state.speed),
         "bad_steps": state.bad_steps,
         "versions": {
+            version.NAME: version.VERSION,
             "python": platform.python_version(),
             "tensorflow": tf.__version__,
             "keras": keras.__version__,

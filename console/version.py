@@ -1,0 +1,7 @@
+"""The project's version: pyproject.toml and every `--version` read it here.
+
+A run from a clone has no installed metadata to read it from.
+"""
+
+NAME = "bengali-trainer"
+VERSION = "1.0.0"
