@@ -26,7 +26,7 @@ from absl import logging
 
 import storage
 from console.progress import Progress
-from storage import UserError, whole_file
+from storage import whole_file
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.stream.shard_copy import ShardCopy
 
@@ -58,12 +58,12 @@ class ShardCache:
 
     Attributes:
         folders: The datasets' folders in `cache_dir`.
-        error: What is wrong with a dataset; None so far.
+        error: What is wrong with a dataset, or went wrong here; None so far.
     """
 
     def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
         self.folders: list[pathlib.Path] = []
-        self.error: UserError | None = None
+        self.error: Exception | None = None
         # By the path at which a shard is read without a cache.
         self._copies: dict[str, ShardCopy] = {}
         for dataset in datasets:
@@ -180,8 +180,6 @@ class ShardCache:
             try:
                 self._copies[path].ensure()
                 copied = True
-            except UserError as fault:
-                error = fault
             except OSError as failure:
                 logging.warning(
                     "--cache_dir: %s is not copied (%s); it is read where it "
@@ -189,6 +187,8 @@ class ShardCache:
                     path,
                     failure,
                 )
+            except Exception as fault:  # Or fetch() would wait for ever.
+                error = fault
             with self._changed:
                 self._pending.discard(path)
                 if copied:

@@ -313,6 +313,15 @@ def test_a_copy_that_fails_is_read_where_it_lies(records, tmp_path):
     assert "is not copied" in errors
 
 
+def test_a_bug_on_a_thread_is_no_wait_for_ever(records, tmp_path, monkeypatch):
+    def ensure(self):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ShardCopy, "ensure", ensure)
+    with pytest.raises(ZeroDivisionError):
+        fetch_all(records, tmp_path / "cache")
+
+
 def test_without_room_nothing_is_copied(records, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shard_cache, "_ROOM_LEFT", 1 << 60)
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
