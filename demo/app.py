@@ -10,12 +10,16 @@ from absl import flags
 
 from console import command
 from flags import demo_flags
-from flags.trainer import accelerator_flags, ensemble_flags
+from flags.trainer import accelerator_flags, ensemble_flags, views_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
     command.begin(
-        ensemble_flags, demo_flags, accelerator_flags, importing="TensorFlow"
+        ensemble_flags,
+        views_flags,
+        demo_flags,
+        accelerator_flags,
+        importing="TensorFlow",
     )
 
 import http.server
@@ -255,6 +259,7 @@ def run() -> None:
     command.run(
         main,
         ensemble_flags,
+        views_flags,
         demo_flags,
         accelerator_flags,
         user_errors=(UserError,),

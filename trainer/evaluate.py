@@ -4,21 +4,28 @@
       --split=fold0 --output=scores.json
 
 A class without a true example in the split has no recall: it is null in the
-JSON and left out of the mean.
+JSON and left out of the mean. --tta=4 scores what predict.py --tta=4 answers.
 """
 
 from absl import flags
 
 from console import command
-from flags.trainer import accelerator_flags, evaluate_flags
+from flags.trainer import accelerator_flags, evaluate_flags, views_flags
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
-    command.begin(evaluate_flags, accelerator_flags, importing="TensorFlow")
+    command.begin(
+        evaluate_flags,
+        views_flags,
+        accelerator_flags,
+        importing="TensorFlow",
+    )
 
 import json
 import pathlib
+from collections.abc import Callable
 
+import keras
 from absl import logging
 
 import storage
@@ -27,6 +34,8 @@ from storage import UserError
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.evaluation import metrics, saved_model
+from trainer.inference import ensemble
+from trainer.inference.ensemble import Member
 from trainer.models import model_file
 
 FLAGS = flags.FLAGS
@@ -36,7 +45,7 @@ def main() -> None:
     info = dataset_info.read(FLAGS.data_dir)
     splits = choose_splits(info, FLAGS.split)
     predictor, card = command.with_flags(
-        saved_model.load, path=FLAGS.model, info=info
+        saved_model.load, path=FLAGS.model, info=info, change=use_views
     )
     images = sum(info.splits[split].records for split in splits)
     logging.info(
@@ -50,13 +59,21 @@ def main() -> None:
         card["calibration"],
         card["output_weights"],
     )
-    write(FLAGS.output, {"split": FLAGS.split} | scores)
+    write(FLAGS.output, {"split": FLAGS.split, "tta": FLAGS.tta} | scores)
     for name, recall in scores["recall"].items():
         print(f"recall {name:<24}{recall:.4f}")
     print(
         f"score {scores['score']:.4f} (uncalibrated "
         f"{scores['score_uncalibrated']:.4f}); wrote {FLAGS.output}"
     )
+
+
+def use_views(model: keras.Model, card: dict) -> Callable:
+    """Returns what predicts: the model, or the mean over views of an image."""
+    if FLAGS.tta == 1:
+        return model
+    member = Member(FLAGS.model, model, card)
+    return ensemble.average_views(member, FLAGS.tta)
 
 
 def choose_splits(info: DatasetInfo, split: str) -> tuple[str, ...]:
@@ -82,7 +99,11 @@ def write(path: str, scores: dict) -> None:
 def run() -> None:
     """Runs the command; never returns."""
     command.run(
-        main, evaluate_flags, accelerator_flags, user_errors=(UserError,)
+        main,
+        evaluate_flags,
+        views_flags,
+        accelerator_flags,
+        user_errors=(UserError,),
     )
 
 

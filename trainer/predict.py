@@ -15,13 +15,19 @@ or another kind of device, is predicted again: no file mixes two of them.
 from absl import flags
 
 from console import command
-from flags.trainer import accelerator_flags, ensemble_flags, predict_flags
+from flags.trainer import (
+    accelerator_flags,
+    ensemble_flags,
+    predict_flags,
+    views_flags,
+)
 
 if __name__ == "__main__":
     # Parses the flags: --help and mistakes do not wait for the imports.
     command.begin(
         ensemble_flags,
         predict_flags,
+        views_flags,
         accelerator_flags,
         importing="TensorFlow",
     )
@@ -149,6 +155,7 @@ def run() -> None:
         main,
         ensemble_flags,
         predict_flags,
+        views_flags,
         accelerator_flags,
         user_errors=(UserError,),
     )

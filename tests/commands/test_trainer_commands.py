@@ -164,8 +164,9 @@ def test_evaluate_repeats_the_score_of_the_run(
     assert scores["split"] == "fold0"
     for name in ("score", "score_uncalibrated", "recall", "recall_per_class"):
         assert scores[name] == summary["judged"]["validation"][name]
-    assert evaluate(*arguments, "--split=all").returncode == 0
-    assert json.loads(output.read_text())["images"] == 60
+    assert evaluate(*arguments, "--split=all", "--tta=2").returncode == 0
+    scores = json.loads(output.read_text())
+    assert (scores["images"], scores["tta"]) == (60, 2)
 
 
 def test_the_report_of_an_old_workdir_is_made_again(

@@ -1,7 +1,9 @@
 """A model.keras that predicts splits of a dataset, on the devices there are."""
 
 import os
+from collections.abc import Callable
 
+import keras
 from absl import logging
 
 from tfrecord_builder.records.dataset_info import DatasetInfo
@@ -17,6 +19,7 @@ def load(
     data_dir: str,
     accelerator: str,
     batch_size: int,
+    change: Callable[[keras.Model, dict], Callable] = lambda model, card: model,
 ) -> tuple[SplitPredictor, dict]:
     """Loads a model; call it before anything else touches TensorFlow.
 
@@ -27,6 +30,8 @@ def load(
         accelerator: See flags/trainer/accelerator_flags.py.
         batch_size: Images that the model is given at a time, about: all
             replicas get equally many.
+        change: Returns what predicts in the model's place, given it and its
+            card.
 
     Returns:
         The predictor; the model's card.
@@ -44,10 +49,11 @@ def load(
     # A model that is loaded elsewhere is not on the devices of the strategy.
     with used.strategy.scope():
         model, card = model_file.read(path)
+        net = change(model, card)
     model_file.check_fits(card, info, data_dir)
     predictor = SplitPredictor(
         used.strategy,
-        model,
+        net,
         info=info,
         data_dir=data_dir,
         batch_size=-(-batch_size // used.replicas) * used.replicas,

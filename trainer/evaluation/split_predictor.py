@@ -34,7 +34,7 @@ class SplitPredictor:
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        net: keras.Model,
+        net: keras.Model | Callable,
         *,
         preprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
         info: DatasetInfo,

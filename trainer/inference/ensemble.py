@@ -107,6 +107,37 @@ def make_predict(
     return predict
 
 
+def average_views(
+    member: Member, num_views: int
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """Returns the mean over views of an image, as a model's call.
+
+    Returns:
+        A function of stored images [B, h, w, 1] uint8, and of Keras's
+        `training`, to the logarithm of the mean probabilities, [B, C] float32
+        by output.
+    """
+    predict_views = _make_views(member, num_views)
+
+    def call(stored: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        del training
+        means = _mean_probabilities(predict_views(stored))
+        return {name: tf.math.log(value) for name, value in means.items()}
+
+    return call
+
+
+def _mean_probabilities(
+    views_logits: Sequence[dict[str, tf.Tensor]],
+) -> dict[str, tf.Tensor]:
+    """Returns [B, C] float32 by output, of the logits of each view."""
+    made = [
+        {name: tf.nn.softmax(value) for name, value in logits.items()}
+        for logits in views_logits
+    ]
+    return {name: sum(m[name] for m in made) / len(made) for name in made[0]}
+
+
 def _make_step(
     member: Member, batch_size: int, num_views: int
 ) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:
@@ -117,13 +148,7 @@ def _make_step(
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
     def graph(stored: tf.Tensor) -> dict[str, tf.Tensor]:
-        made = [
-            {name: tf.nn.softmax(value) for name, value in logits.items()}
-            for logits in predict_views(stored)
-        ]
-        return {
-            name: sum(m[name] for m in made) / len(made) for name in made[0]
-        }
+        return _mean_probabilities(predict_views(stored))
 
     return lambda images: graph(resize.resize_images(images, spec)[..., None])
 

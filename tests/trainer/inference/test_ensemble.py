@@ -128,6 +128,15 @@ def test_views_are_taken_of_the_ink_that_the_core_sees(trained_like):
     np.testing.assert_allclose(made["root"], expected / 3, rtol=1e-5)
 
 
+def test_the_judge_sees_the_same_views(trained_like):
+    images = np.random.default_rng(1).integers(0, 256, (2, 24, 32), np.uint8)
+    predict = ensemble.make_predict([trained_like], batch_size=2, num_views=3)
+    net = ensemble.average_views(trained_like, 3)
+    logits = net(images[..., None], training=False)
+    for name, expected in predict(images).items():
+        np.testing.assert_allclose(np.exp(logits[name]), expected, rtol=1e-5)
+
+
 def test_views_need_the_core():
     with pytest.raises(UserError, match="no core behind its prep"):
         ensemble.make_predict(
