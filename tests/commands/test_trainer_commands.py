@@ -352,7 +352,7 @@ def test_a_new_run_leaves_nothing_of_the_one_that_finished_there(
 
 
 def test_evaluate_refuses_what_does_not_fit(
-    trained, evaluate, tiny_records, tmp_path
+    trained, evaluate, tiny_source, tiny_records, tmp_path
 ):
     def run(**changed):
         values = {
@@ -374,6 +374,12 @@ def test_evaluate_refuses_what_does_not_fit(
     )
     other = tiny_data.build_records(tmp_path / "other", tmp_path / "records")
     assert "vowel_diacritic differ" in run(data_dir=other)
+    dark = tiny_data.build_records(tiny_source, tmp_path / "dark")
+    assert run(data_dir=dark) == (
+        f"error: {dark} holds images on a dark background, the model takes "
+        "those on a light one: build it with --background=light if it is "
+        "recorded wrongly, or invert its images"
+    )
 
 
 def test_a_dry_run_reports_and_writes_nothing(train, tiny_records, tmp_path):

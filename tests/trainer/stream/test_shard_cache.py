@@ -374,7 +374,9 @@ def test_training_starts_with_the_first_window(records, tmp_path):
 
 def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
     tiny_data.write_dataset(tmp_path / "source", num_images=60, seed=1)
-    other = tiny_data.build_records(tmp_path / "source", tmp_path / "other")
+    other = tiny_data.build_records(
+        tmp_path / "source", tmp_path / "other", "--background=light"
+    )
     data = training_data.read(
         data_dir=str(tiny_records), validation_fold=0, extra_data_dir=str(other)
     )
