@@ -28,6 +28,7 @@ if __name__ == "__main__":
     command.begin(pretrain_flags, importing="pyarrow")
 
 from pretraining import dataset, designs, downloads
+from pretraining.dataset import Plan
 
 import storage
 from sample_data import fonts, graphemes
@@ -46,6 +47,7 @@ def main() -> int:
         pathlib.Path(FLAGS.output_dir, name)
         for name in ("images", "records", "run", "backup")
     )
+    _claim(pathlib.Path(FLAGS.output_dir))
     _print_time()
     fonts.check_shaping()
     paths = downloads.fetch_fonts(FONTS)
@@ -61,6 +63,29 @@ def main() -> int:
     _run("trainer/main.py", *_recipe(records, workdir, backup))
     _pack(workdir / "model.keras", paths)
     return 0
+
+
+def _claim(folder: pathlib.Path) -> None:
+    """Notes in the folder what it is for.
+
+    Raises:
+        storage.UserError: It is for other images.
+    """
+    path = folder / "pretrain.json"
+    wanted = {
+        "drawing": dataset.DRAWING,
+        "num_images": FLAGS.num_images,
+        "seed": FLAGS.seed,
+    }
+    if path.exists():
+        noted = json.loads(path.read_bytes())
+        if noted != wanted:
+            raise UserError(
+                f"--output_dir={folder} is for {noted}, not for {wanted}; "
+                "give another"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    storage.write_whole(path, json.dumps(wanted).encode())
 
 
 def _print_time() -> None:
@@ -84,8 +109,7 @@ def _print_time() -> None:
 def _draw(images: pathlib.Path, paths: list[pathlib.Path]) -> None:
     """Draws the dataset; what of it is there already is left."""
     chosen = dataset.weigh(graphemes.read_graphemes())
-    dataset.draw(
-        images,
+    plan = Plan(
         num_images=FLAGS.num_images,
         seed=FLAGS.seed,
         font_paths=paths,
@@ -93,6 +117,7 @@ def _draw(images: pathlib.Path, paths: list[pathlib.Path]) -> None:
         designs=designs.find_designs(paths, [g.text for g in chosen], FONTS),
         chosen=chosen,
     )
+    dataset.draw(images, plan)
 
 
 def _recipe(

@@ -8,7 +8,8 @@ import numpy as np
 
 from sample_data.writers import Writer
 
-_WHOLE, _BAR, _PART, _NONE = 0.66, 0.16, 0.12, 0.06
+# How often a headline is one bar, a part or left out; else it is as printed.
+_BAR, _PART, _NONE = 0.16, 0.12, 0.06
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,11 @@ import base64
 import collections
 import hashlib
 import io
+import json
+import pathlib
 import shutil
+import subprocess
+import sys
 import tarfile
 
 import fontpkg
@@ -12,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pretraining import dataset, designs, downloads, hands, strokes
+from pretraining.dataset import Plan
 from pretraining.downloads import Source
 from pretraining.drawing import Desk
 from pretraining.strokes import StrokesOf
@@ -197,19 +202,16 @@ def test_an_image_hangs_on_seed_split_index_and_text_alone():
 def test_files_are_the_competitions_and_drawing_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "_FILE", 4)
 
-    def draw(folder):
-        dataset.draw(
-            folder,
-            num_images=6,
-            seed=3,
-            font_paths=FONTS,
-            shares=[1, 2],
-            designs=TEXTS,
-            chosen=CHOSEN,
-        )
-
+    plan = Plan(
+        num_images=6,
+        seed=3,
+        font_paths=FONTS,
+        shares=[1, 2],
+        designs=TEXTS,
+        chosen=CHOSEN,
+    )
     whole, partial = tmp_path / "whole", tmp_path / "partial"
-    draw(whole)
+    dataset.draw(whole, plan)
     assert sorted(path.name for path in whole.iterdir()) == [
         "class_map.csv",
         "sample_submission.csv",
@@ -237,6 +239,27 @@ def test_files_are_the_competitions_and_drawing_goes_on(tmp_path, monkeypatch):
     other = partial / second.name
     recipe = layout.read_recipe(kept)
     layout.write_images(other, ["a"], np.zeros((2, 1), np.uint8), recipe + "x")
-    draw(partial)
+    dataset.draw(partial, plan)
     assert kept.stat().st_mtime_ns == before
     assert other.read_bytes() == second.read_bytes()
+
+
+# The command.
+
+
+def test_a_folder_of_other_images_is_refused(tmp_path):
+    note = {"drawing": dataset.DRAWING, "num_images": 2000, "seed": 5}
+    (tmp_path / "pretrain.json").write_text(json.dumps(note))
+    script = pathlib.Path(dataset.__file__).parents[1] / "pretrain.py"
+    done = subprocess.run(
+        [sys.executable, script, f"--output_dir={tmp_path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: --output_dir={tmp_path} is for {note}, not for "
+        f"{note | {'num_images': 300_000}}; give another"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["pretrain.json"]
