@@ -12,7 +12,7 @@
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter of a new .venv;
 # READY_PYTHON=/path/to/python is one where all is installed already: it is used
-# as it is, and no .venv is made.
+# as it is, and no .venv is made. PIP_NO_CACHE_DIR= (empty) lets pip keep a cache.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -110,7 +110,7 @@ _make_venv() {
   # pip takes the "-e ." in requirements.txt from the current folder.
   (
     cd "$root" || exit 1
-    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=${PIP_NO_CACHE_DIR-1} PIP_DISABLE_PIP_VERSION_CHECK=1 \
       "$python" -m pip install -qq --no-input -c "$constraints" \
       "${lists[@]/#/-r}" </dev/null
   ) || fail "pip could not install ${lists[*]} into $venv (see above)"
