@@ -122,6 +122,16 @@ def test_replicas_and_workers_share_the_same_batches(tiny_records):
     streams.assert_same(joined, whole)
 
 
+def test_golden_draws():
+    """Another number would be another augmentation of every run: a wider row
+    moves all that follow, so that new draws need a table of their own."""
+    draws = input_pipeline.step_draws(7, tf.constant(3, tf.int64), (2, 3))
+    assert (draws * 2**23).numpy().tolist() == [
+        [6480924, 4312289, 3459883],
+        [1226764, 5570113, 512291],
+    ]
+
+
 def test_draws_differ_between_examples_steps_and_seeds(tiny_records):
     draws = [
         batch["draws"]
