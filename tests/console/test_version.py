@@ -22,6 +22,7 @@ def test_the_wheel_takes_its_name_and_version_from_here():
 @pytest.mark.parametrize(
     ("file", "pattern"),
     [
+        ("CHANGELOG.md", r"^## \[(.+)\] - \d{4}-\d\d-\d\d$"),
         ("CITATION.cff", r"^version: (.+)$"),
     ],
 )
