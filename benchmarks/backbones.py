@@ -30,7 +30,7 @@ _BATCH = flags.DEFINE_integer("batch_size", 32, "Images a step.", 1)
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps that are timed.", 1)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     print("| backbone | parameters | multiply-adds | float32 | bfloat16 |")
     print("|---|---|---|---|---|")
     for name in argv[1:] or backbones.BACKBONES:
@@ -83,7 +83,7 @@ def images_per_second(core: keras.Model) -> float:
     )
 
     @tf.function
-    def step():
+    def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = core(images, training=True)
             loss = tf.add_n([tf.reduce_sum(v**2) for v in logits.values()])

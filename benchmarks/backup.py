@@ -21,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainer.backup.backup_and_restore import BackupAndRestore
@@ -97,7 +99,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
         state.step = round_ + 1
         copied = callback.copy_seconds
 
-        def save_and_work(steps=steps):
+        def save_and_work(steps: int = steps) -> int:
             callback.save()
             done = 0
             while done < steps or callback._busy():
@@ -134,7 +136,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
     }
 
 
-def time_to_read(callback, state):
+def time_to_read(callback: BackupAndRestore, state: RunState) -> float:
     """Returns seconds for fetching, checking and assigning a generation."""
     began = time.monotonic()
     if not callback.restore():
@@ -143,12 +145,12 @@ def time_to_read(callback, state):
     return time.monotonic() - began
 
 
-def make_work():
+def make_work() -> Callable[[], np.ndarray]:
     """Returns a function that computes for some 30 ms on all CPUs."""
     value = tf.Variable(tf.random.stateless_normal((1200, 1200), seed=[0, 0]))
 
     @tf.function
-    def work():
+    def work() -> tf.Tensor:
         product = value
         for _ in range(2):
             product = tf.tanh(tf.matmul(product, value))
@@ -157,7 +159,7 @@ def make_work():
     return lambda: work().numpy()
 
 
-def timed(function) -> float:
+def timed(function: Callable[[], object]) -> float:
     began = time.monotonic()
     function()
     return time.monotonic() - began
@@ -194,7 +196,7 @@ def cost_of_a_start(data_dir: str, folder: pathlib.Path) -> dict:
     }
 
 
-def manifests(folder):
+def manifests(folder: pathlib.Path) -> int:
     names = (folder / "run").glob("backup-*.json")
     return max((int(n.name.split("-")[2]) for n in names), default=0)
 

@@ -101,7 +101,9 @@ def draw(folder: pathlib.Path, num_files: int) -> pathlib.Path:
     return folder
 
 
-def measure(name: str, folder, parquet, output: pathlib.Path) -> Result:
+def measure(
+    name: str, folder: pathlib.Path, parquet: pathlib.Path, output: pathlib.Path
+) -> Result:
     """Runs one row as a process and watches it."""
     python = sys.executable
     if name.startswith("ours"):

@@ -5,6 +5,9 @@ python benchmarks/builder_peers.py PEER PARQUET_FILE TRAIN_CSV OUTPUT
 
 import csv
 import sys
+from collections.abc import Iterable
+
+import numpy as np
 
 
 def read_floor(parquet: str, labels: str, output: str) -> int:
@@ -29,10 +32,10 @@ def png_recipe(parquet: str, labels: str, output: str) -> int:
     import pandas as pd
     import tensorflow as tf
 
-    def bytes_feature(value):
+    def bytes_feature(value: bytes) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    def int_feature(value):
+    def int_feature(value: int) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
     frame = pd.read_parquet(parquet)
@@ -62,7 +65,7 @@ def int64_recipe(parquet: str, labels: str, output: str) -> int:
     import pandas as pd
     import tensorflow as tf
 
-    def int_feature(values):
+    def int_feature(values: Iterable[int]) -> tf.train.Feature:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
     frame = pd.read_parquet(parquet)
@@ -86,7 +89,7 @@ def int64_recipe(parquet: str, labels: str, output: str) -> int:
     return len(ids)
 
 
-def _read_matrix(parquet: str):
+def _read_matrix(parquet: str) -> np.ndarray:
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(parquet).read().drop_columns(["image_id"])

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
@@ -27,6 +28,8 @@ from trainer.inference.ensemble import Member
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = {"saved_model": "model", "litert": "model.tflite", "onnx": "model.onnx"}
 CALLS = 50
+# From [1, H, W, 1] uint8 to probabilities by output.
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def main() -> None:
@@ -57,7 +60,7 @@ def main() -> None:
             print_row(format_, size, LOADERS[format_](path), images, expected)
 
 
-def read_images(member: Member, args) -> np.ndarray:
+def read_images(member: Member, args: argparse.Namespace) -> np.ndarray:
     """Returns the first images, [N, H, W] uint8."""
     source = parquet_reader.open_source(
         args.input_dir, args.input_glob, guesses=(member.source_size,)
@@ -66,7 +69,7 @@ def read_images(member: Member, args) -> np.ndarray:
     return group.read(0, min(args.images, len(group.image_ids)))
 
 
-def load_saved_model(path):
+def load_saved_model(path: pathlib.Path) -> Predict:
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures["serving_default"]
     signature.loaded = loaded  # It does not keep its variables alive.
@@ -76,12 +79,12 @@ def load_saved_model(path):
     }
 
 
-def load_litert(path):
+def load_litert(path: pathlib.Path) -> Predict:
     runner = interpreter.Interpreter(str(path)).get_signature_runner()
     return lambda image: runner(image=image)
 
 
-def load_onnx(path):
+def load_onnx(path: pathlib.Path) -> Predict:
     session = onnxruntime.InferenceSession(path)
     names = [output.name for output in session.get_outputs()]
     return lambda image: dict(
@@ -96,13 +99,19 @@ LOADERS = {
 }
 
 
-def print_row(name, size, run, images, expected) -> None:
+def print_row(
+    name: str,
+    size: int,
+    run: Predict,
+    images: np.ndarray,
+    expected: list[dict[str, np.ndarray]],
+) -> None:
     """Prints a format's row of the table.
 
     Args:
         name: The format.
         size: Bytes.
-        run: From [1, H, W, 1] uint8 to probabilities by output.
+        run: The format's model.
         images: [N, H, W] uint8.
         expected: The Keras model's probabilities of each.
     """

@@ -7,6 +7,8 @@ int64 records  one Example an image with its pixels as an int64 list, GZIP,
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -77,7 +79,7 @@ def common_pipeline(
     schema = {"image": tf.io.FixedLenFeature([], tf.string)}
     shape = [info.image.height, info.image.width, 1]
 
-    def parse(record):
+    def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, schema | _labels(info))
         image = tf.io.decode_png(parsed["image"], channels=1)
         return parsed | {"image": tf.ensure_shape(image, shape)}
@@ -92,7 +94,7 @@ def int64_pipeline(
     shape = [info.image.height, info.image.width, 1]
     schema = {"image": tf.io.FixedLenFeature(shape, tf.int64)}
 
-    def parse(record):
+    def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, schema | _labels(info))
         return parsed | {"image": tf.cast(parsed["image"], tf.uint8)}
 
@@ -100,7 +102,11 @@ def int64_pipeline(
     return _finish(records, parse, batch_size)
 
 
-def _finish(records, parse, batch_size):
+def _finish(
+    records: tf.data.Dataset,
+    parse: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    batch_size: int,
+) -> tf.data.Dataset:
     return (
         records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .shuffle(_SHUFFLE)
@@ -109,11 +115,11 @@ def _finish(records, parse, batch_size):
     )
 
 
-def _labels(info):
+def _labels(info: DatasetInfo) -> dict[str, tf.io.FixedLenFeature]:
     return {o.name: tf.io.FixedLenFeature([], tf.int64) for o in info.outputs}
 
 
-def _examples(info, path):
+def _examples(info: DatasetInfo, path: str) -> Iterator[dict[str, Any]]:
     """Yields the examples of a shard as dicts of numpy values."""
     dataset = input_pipeline.make_eval_dataset(
         info, (path,), batch_size=1, with_keys=True

@@ -27,6 +27,7 @@ import tensorflow as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from tfrecord_builder.records import dataset_info
+from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 from trainer.augmentation import augment
 from trainer.augmentation.augment import Augmentation
 from trainer.models.preprocessing import Preprocessing
@@ -112,7 +113,13 @@ def draw(folder: pathlib.Path) -> str:
     return str(folder / "records")
 
 
-def make_stream(info, paths, shards, *, windows) -> TrainStream:
+def make_stream(
+    info: DatasetInfo,
+    paths: tuple[str, ...],
+    shards: list[Shard],
+    *,
+    windows: int,
+) -> TrainStream:
     """Returns the trainer's stream over `paths`, in so many windows."""
     return TrainStream(
         info=info,
@@ -127,7 +134,13 @@ def make_stream(info, paths, shards, *, windows) -> TrainStream:
     )
 
 
-def make_rows(info, paths, shards, stream, scratch):
+def make_rows(
+    info: DatasetInfo,
+    paths: tuple[str, ...],
+    shards: list[Shard],
+    stream: TrainStream,
+    scratch: pathlib.Path,
+) -> dict[str, tuple[tf.data.Dataset, int]]:
     """Returns (dataset of all epochs, batches an epoch) by row."""
     batch, epochs = _BATCH.value, _EPOCHS.value
     spe = stream.order.steps_per_epoch
@@ -151,7 +164,7 @@ def make_rows(info, paths, shards, stream, scratch):
     }
 
 
-def augmented(dataset, info):
+def augmented(dataset: tf.data.Dataset, info: DatasetInfo) -> tf.data.Dataset:
     """Adds what the step does with a batch before the net sees it."""
     preprocess = Preprocessing(
         _SIZE.value or info.image.height,
@@ -167,7 +180,9 @@ def augmented(dataset, info):
         mix_group=8,
     )
 
-    def change(features):
+    def change(
+        features: dict[str, tf.Tensor],
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         labels = {
             output.name: tf.one_hot(features[output.name], len(output.classes))
             for output in info.outputs
@@ -191,7 +206,7 @@ def measure(dataset: tf.data.Dataset, batches: int) -> Result:
     return Result(speeds[0], statistics.median(speeds[1:]), cpu)
 
 
-def report(results: dict[str, Result], info) -> None:
+def report(results: dict[str, Result], info: DatasetInfo) -> None:
     """Prints the table and the goals."""
     size = f"{_SIZE.value or info.image.height} x "
     size += f"{_SIZE.value or info.image.width}"
@@ -218,7 +233,7 @@ def report(results: dict[str, Result], info) -> None:
         )
 
 
-def report_resume(stream, result: Result) -> None:
+def report_resume(stream: TrainStream, result: Result) -> None:
     """Prints what a resume at 90 % of an epoch costs more than a fresh start.
 
     Either needs a window, a tenth of the set, before its first batch. A
@@ -238,7 +253,7 @@ def report_resume(stream, result: Result) -> None:
     )
 
 
-def first_batch_seconds(stream, share: float) -> float:
+def first_batch_seconds(stream: TrainStream, share: float) -> float:
     """Returns the median seconds to the first batch at `share` of an epoch."""
     spe = stream.order.steps_per_epoch
     first = int(share * spe)

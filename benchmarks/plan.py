@@ -13,6 +13,7 @@ import multiprocessing
 import pathlib
 import tempfile
 import time
+from typing import Never
 
 import numpy as np
 import pyarrow as pa
@@ -80,7 +81,7 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
     class PlannedError(Exception):
         """Nothing is written."""
 
-    def write_shards(*_):
+    def write_shards(*_: object) -> Never:
         held.append(memory("VmRSS"))
         raise PlannedError
 

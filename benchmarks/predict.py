@@ -120,7 +120,7 @@ def forward_speed(net: keras.Model, batch_size: int, seconds: float) -> float:
     shape = (batch_size, HEIGHT, WIDTH, 1)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
-    def forward(images):
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return net(images, training=False)
 
     rng = np.random.default_rng(0)
@@ -135,7 +135,9 @@ def forward_speed(net: keras.Model, batch_size: int, seconds: float) -> float:
     return images / (time.monotonic() - start)
 
 
-def predict_speed(scratch, inputs, batch_size) -> tuple[float, float]:
+def predict_speed(
+    scratch: pathlib.Path, inputs: pathlib.Path, batch_size: int
+) -> tuple[float, float]:
     """Returns the real command's images/s and its peak RSS in MB."""
     process = subprocess.Popen(
         [
@@ -152,7 +154,7 @@ def predict_speed(scratch, inputs, batch_size) -> tuple[float, float]:
     )
     peak = 0.0
 
-    def watch():
+    def watch() -> None:
         nonlocal peak
         status = pathlib.Path(f"/proc/{process.pid}/status")
         while process.poll() is None:

@@ -48,7 +48,7 @@ class Recipe:
     flags: tuple[str, ...]
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     recipes = make_recipes(argv[1:], _VARIANTS.value)
     rows = []
     for recipe, fold, seed in itertools.product(

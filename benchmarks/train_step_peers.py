@@ -20,19 +20,29 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from trainer.runtime import process_age
 from trainer.runtime.limits import StopError
 
+if TYPE_CHECKING:  # The rows import what they need, in their own time.
+    import keras
+    import numpy as np
 
-def now() -> tuple[float, float]:
+    from tfrecord_builder.records.dataset_info import DatasetInfo
+
+Times = tuple[float, float]
+
+
+def now() -> Times:
     """Returns the age and the CPU time of this process, seconds."""
     return process_age.seconds(), time.process_time()
 
 
-def per_image(pairs, images: int) -> list[float]:
+def per_image(pairs: Iterable[tuple[Times, Times]], images: int) -> list[float]:
     """Returns what the time between pairs of now() is for each image."""
     return [
         math.fsum(end[k] - begin[k] for begin, end in pairs) / images
@@ -40,14 +50,21 @@ def per_image(pairs, images: int) -> list[float]:
     ]
 
 
-def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
+def ours(
+    steps: int,
+    data_dir: str,
+    backbone: str,
+    size: int,
+    batch: int,
+    *arguments: str,
+) -> dict:
     from trainer import main
     from trainer.outputs.workdir import Workdir
 
     marks = []
     write_news = Workdir._write_news
 
-    def marked(self):
+    def marked(self: Workdir) -> None:
         """What is called after every loop of steps, evaluations too."""
         marks.append((self.state.step, now()))
         if self.state.step > steps:
@@ -83,7 +100,14 @@ def ours(steps, data_dir, backbone, size, batch, *arguments) -> dict:
     }
 
 
-def fit(steps, data_dir, backbone, size, batch, jit_compile="auto") -> dict:
+def fit(
+    steps: int,
+    data_dir: str,
+    backbone: str,
+    size: int,
+    batch: int,
+    jit_compile: str = "auto",
+) -> dict:
     import tensorflow as tf
 
     net, info = make_net(data_dir, backbone, size, jit_compile=jit_compile)
@@ -102,7 +126,9 @@ def fit(steps, data_dir, backbone, size, batch, jit_compile="auto") -> dict:
     return {"image": per_image([(began, now())], 2 * count)}
 
 
-def notebook(steps, data_dir, backbone, size, batch) -> dict:
+def notebook(
+    steps: int, data_dir: str, backbone: str, size: int, batch: int
+) -> dict:
     net, info = make_net(data_dir, backbone, size, resized=True)
     count = steps // 2 * batch
     images, labels = read_images(info, data_dir, count)
@@ -113,7 +139,9 @@ def notebook(steps, data_dir, backbone, size, batch) -> dict:
     return {"image": per_image([(began, now())], 2 * count)}
 
 
-def bare(steps, data_dir, backbone, size, batch) -> dict:
+def bare(
+    steps: int, data_dir: str, backbone: str, size: int, batch: int
+) -> dict:
     import numpy as np
 
     del steps
@@ -125,7 +153,14 @@ def bare(steps, data_dir, backbone, size, batch) -> dict:
     return {"start": now()}
 
 
-def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
+def make_net(
+    data_dir: str,
+    backbone: str,
+    size: int,
+    *,
+    resized: bool = False,
+    jit_compile: str = "auto",
+) -> tuple["keras.Model", "DatasetInfo"]:
     """Returns a compiled model, and the dataset.
 
     Args:
@@ -171,7 +206,9 @@ def make_net(data_dir, backbone, size, *, resized=False, jit_compile="auto"):
     return net, info
 
 
-def read_images(info, data_dir, count):
+def read_images(
+    info: "DatasetInfo", data_dir: str, count: int
+) -> tuple["np.ndarray", dict[str, "np.ndarray"]]:
     """Returns [count, H, W, 1] uint8 images and, by output, their labels."""
     from trainer.stream import input_pipeline
 
@@ -181,7 +218,12 @@ def read_images(info, data_dir, count):
     return batch["image"], {o.name: batch[o.name] for o in info.outputs}
 
 
-def numpy_batches(images, labels, shape, size):
+def numpy_batches(
+    images: "np.ndarray",
+    labels: dict[str, "np.ndarray"],
+    shape: tuple[int, int],
+    size: int,
+) -> "keras.utils.PyDataset":
     """Returns a keras.utils.PyDataset of [size, h, w, 1] float32 in [0, 1]."""
     import keras
     import numpy as np
@@ -192,7 +234,7 @@ def numpy_batches(images, labels, shape, size):
     ]
     random = np.random.default_rng(0)
 
-    def warp(image):
+    def warp(image: Image.Image) -> Image.Image:
         turn, shear, zoom = random.uniform(-0.15, 0.15, 3)
         y, x = random.uniform(-4, 4, 2)
         matrix = (1 + zoom, shear - turn, x, turn, 1 + zoom, y)
@@ -200,10 +242,12 @@ def numpy_batches(images, labels, shape, size):
         return image.transform(image.size, affine, matrix, Image.BILINEAR)
 
     class Batches(keras.utils.PyDataset):
-        def __len__(self):
+        def __len__(self) -> int:
             return len(small) // size
 
-        def __getitem__(self, index):
+        def __getitem__(
+            self, index: int
+        ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
             rows = slice(index * size, (index + 1) * size)
             warped = np.stack(
                 [np.float32(warp(image)) for image in small[rows]]

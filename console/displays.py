@@ -24,7 +24,7 @@ class LogLines:
 
     seconds = 10.0
 
-    def __init__(self, work: Work, at_once: bool = True):
+    def __init__(self, work: Work, at_once: bool = True) -> None:
         self._work = work
         self._logged = (work.done, work.text)
         self._skipped = False
@@ -52,7 +52,7 @@ class Bar:
 
     seconds = 0.2
 
-    def __init__(self, work: Work):
+    def __init__(self, work: Work) -> None:
         self._work = work
         known = work.total is not None
         columns = _columns()

@@ -16,7 +16,7 @@ class Importing:
     `with` block around them: `close` ends it.
     """
 
-    def __init__(self, what: str):
+    def __init__(self, what: str) -> None:
         """Begins.
 
         Args:

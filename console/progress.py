@@ -38,7 +38,7 @@ class Progress:
         initial: float = 0,
         megabytes: float = 0.0,
         at_once: bool = True,
-    ):
+    ) -> None:
         """Shows that the work begins.
 
         Args:

@@ -28,7 +28,7 @@ class Work:
         initial: float = 0,
         megabytes: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
-    ):
+    ) -> None:
         """Begins the work; all arguments but the clock are as of Progress.
 
         Args:

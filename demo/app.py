@@ -29,6 +29,7 @@ import pathlib
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import fontpkg
 import numpy as np
@@ -112,7 +113,7 @@ def make_server(
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # A page closed.
             super().handle_error(request, client_address)
 
@@ -147,7 +148,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self._send_json(200, answer)
 
-    def log_message(self, format, *args) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         logging.debug(format, *args)
 
     def _refuse(self, status: int, message: str) -> None:

@@ -98,7 +98,7 @@ def digest(paths: list[pathlib.Path]) -> str:
 class Fields:
     """The fields of graphemes in a list of fonts, each made once."""
 
-    def __init__(self, paths: list[pathlib.Path]):
+    def __init__(self, paths: list[pathlib.Path]) -> None:
         self._fonts = [load(path) for path in paths]
         # About 20 KB a field: 160 MB at most.
         self.get = functools.lru_cache(maxsize=8192)(self._make)

@@ -24,7 +24,7 @@ _STREAM = 1  # Never the numbers of the writers.
 class Desk:
     """Where images are drawn: fonts, writers and paper of one seed."""
 
-    def __init__(self, *, font_paths: list[pathlib.Path], seed: int):
+    def __init__(self, *, font_paths: list[pathlib.Path], seed: int) -> None:
         self._seed = seed
         self._fields = Fields(font_paths)
         self._writers: dict[int, Writer] = {}

@@ -18,7 +18,7 @@ class Noise:
         grain: Fibres of paper, and specks of ink.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         rng = np.random.default_rng((seed, _STREAM))
         self.bend = np.stack([_bend(rng) for _ in range(12)])
         self.pressure = np.stack([waves(rng, 26) for _ in range(6)])

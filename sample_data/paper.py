@@ -39,7 +39,7 @@ def make_sheet(seed: int, number: int) -> Sheet:
 class Sheets:
     """The sheets of one seed."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self._seed = seed
         self._sheets: dict[int, Sheet] = {}
 

@@ -39,7 +39,7 @@ class Workers:
         num_workers: int,
         make_desk: Callable[..., Any] = Desk,
         **arguments: Any,
-    ):
+    ) -> None:
         """Starts the processes.
 
         Args:

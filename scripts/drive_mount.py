@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import time
+from typing import Self
 
 
 def why_not() -> str | None:
@@ -38,7 +39,7 @@ class DriveMount:
         write_back: float = 1.0,
         store: pathlib.Path | None = None,
         dir_cache: float = 1.0,
-    ):
+    ) -> None:
         folder = pathlib.Path(folder).resolve()
         self.store = store or folder / "store"
         self.path = folder / "mnt"
@@ -50,11 +51,11 @@ class DriveMount:
         self.store.mkdir(parents=True, exist_ok=True)
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.mount()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.kill()
         self.unmount()
 

@@ -68,7 +68,7 @@ class Storm:
     )
     wrong: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.rng = random.Random(self.args.seed)
         self.began = time.monotonic()
         self.seconds = 0.0

@@ -36,7 +36,7 @@ class GcsFolder:
 
     path = None
 
-    def __init__(self, url: str):
+    def __init__(self, url: str) -> None:
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
         if not bucket:
             raise UserError(f"{url}: expected gs://bucket/prefix")

@@ -17,7 +17,7 @@ _COPY_BYTES = 8 << 20  # 8 MiB a read: a mount has a high cost a call.
 class LocalFolder:
     """See `storage.folder.Folder`."""
 
-    def __init__(self, path: str | pathlib.Path):
+    def __init__(self, path: str | pathlib.Path) -> None:
         self.path = pathlib.Path(path).expanduser()
         self.url = str(path)
 

@@ -29,7 +29,7 @@ class MountGuard:
         storage.UserError: The folder lies on a mount that is not there.
     """
 
-    def __init__(self, folder: Folder, note: pathlib.Path):
+    def __init__(self, folder: Folder, note: pathlib.Path) -> None:
         self.path: pathlib.Path | None = None
         if folder.path is None:
             return

@@ -31,7 +31,7 @@ class Scratch:
         path: The folder.
     """
 
-    def __init__(self, parent: str | os.PathLike | None = None):
+    def __init__(self, parent: str | os.PathLike | None = None) -> None:
         parent = pathlib.Path(parent or tempfile.gettempdir())
         _remove_abandoned(parent)
         while True:

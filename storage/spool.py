@@ -26,7 +26,7 @@ class Spool:
         path: str | pathlib.Path | None = None,
         *,
         always: bool = False,
-    ):
+    ) -> None:
         """Makes a spool.
 
         Args:

@@ -19,7 +19,7 @@ class ZipFolder:
 
     path = None
 
-    def __init__(self, path: str | pathlib.Path):
+    def __init__(self, path: str | pathlib.Path) -> None:
         self.url = str(path)
         self._file = pathlib.Path(path).expanduser()
         self._members: dict[str, zipfile.ZipInfo] = {}

@@ -80,7 +80,7 @@ class Run:
         *flags: str,
         data: str = "small",
         recipe: tuple[str, ...] = RECIPE,
-    ):
+    ) -> None:
         self.folder = folder
         self.workdir = folder / name / "run"
         self.backup = folder / name / "backup"

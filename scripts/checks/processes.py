@@ -36,7 +36,7 @@ class Process:
         *flags: str,
         log: pathlib.Path,
         env: Mapping[str, str] | None = None,
-    ):
+    ) -> None:
         self.log = log
         self._name = log.stem
         log.parent.mkdir(parents=True, exist_ok=True)

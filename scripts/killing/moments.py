@@ -41,7 +41,7 @@ class Moments:
         *,
         seconds: float,
         rng: random.Random,
-    ):
+    ) -> None:
         self._workdir = workdir
         self._staging = workdir / "staging"
         self._backup = backup

@@ -46,7 +46,7 @@ class Victim:
         *,
         flags: Sequence[str],
         rng: random.Random,
-    ):
+    ) -> None:
         self.workdir = workdir
         self.backup = backup
         self.finished = False

@@ -27,7 +27,7 @@ class Desk:
         shares: Sequence[float],
         designs: Mapping[str, Sequence[int]],
         seed: int,
-    ):
+    ) -> None:
         """Opens the fonts.
 
         Args:
@@ -66,7 +66,7 @@ class _SwayingNoise(Noise):
     hands have them the same, and leave its strokes smooth.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         super().__init__(seed)
         rng = np.random.default_rng((seed, _SWAY_STREAM))
         self.bend = np.stack(

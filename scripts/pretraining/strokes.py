@@ -32,7 +32,7 @@ class Strokes:
 class StrokesOf:
     """The strokes of graphemes in a list of fonts."""
 
-    def __init__(self, paths: Sequence[pathlib.Path]):
+    def __init__(self, paths: Sequence[pathlib.Path]) -> None:
         self._fonts = [fonts.load(path) for path in paths]
         # About 20 KB a grapheme: 80 MB at most.
         self.get = functools.lru_cache(maxsize=4096)(self._make)

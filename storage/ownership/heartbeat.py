@@ -22,7 +22,7 @@ class Heartbeat:
             beat; None where that does not matter.
     """
 
-    def __init__(self, lease: Lease, guard: MountGuard | None = None):
+    def __init__(self, lease: Lease, guard: MountGuard | None = None) -> None:
         self._lease = lease
         self._guard = guard
         self._lost = ""

@@ -65,7 +65,7 @@ class Lease:
         *,
         signs_of_life: Callable[[], Mapping[str, int]] = no_signs,
         extra: Mapping[str, str] | None = None,
-    ):
+    ) -> None:
         self.url = folder.url
         self.folder = urls.open_folder(f"{folder.url.rstrip('/')}/lease")
         self.leg = 0

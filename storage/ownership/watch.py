@@ -55,7 +55,7 @@ class Watch:
         folder: Folder,
         owner: Owner,
         signs_of_life: Callable[[], Mapping[str, int]],
-    ):
+    ) -> None:
         self.url = url
         self.names: set[str] = set()
         self.claims: list[Claim] = []

@@ -78,7 +78,7 @@ class BeamEngine:
         options: Sequence[str],
         spool_dir: str | None,
         always_spool: bool,
-    ):
+    ) -> None:
         """Makes an engine for one build; `options` are Beam's own flags."""
         self._exchange = Exchange(_absolute(output_dir), uuid.uuid4().hex[:12])
         self._spool_dir = spool_dir

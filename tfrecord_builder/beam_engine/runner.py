@@ -29,7 +29,7 @@ class Runner:
         name: What --runner called it.
     """
 
-    def __init__(self, options: Sequence[str]):
+    def __init__(self, options: Sequence[str]) -> None:
         """Makes a runner; `options` are Beam's flags."""
         for logger, level in _LOGGED.items():
             std_logging.getLogger(logger).setLevel(level)

@@ -69,7 +69,7 @@ def _encode(
 class _FileDoFn(beam.DoFn):
     """Keeps the last input file open, and its copy, if it is one."""
 
-    def __init__(self, exchange: Exchange, source: Input):
+    def __init__(self, exchange: Exchange, source: Input) -> None:
         self._exchange = exchange
         self._input = source
         self._opened: tuple | None = None
@@ -116,7 +116,7 @@ class ReadRange(_FileDoFn):
         source: Input,
         recipe: BuildRecipe,
         encoder: str,
-    ):
+    ) -> None:
         super().__init__(exchange, source)
         self._recipe = recipe
         self._encoder = encoder
@@ -186,7 +186,7 @@ class ReadRange(_FileDoFn):
 class WriteShard(beam.DoFn):
     """(name, all Records) -> (0, (name, records, bytes, SHA-256))."""
 
-    def __init__(self, exchange: Exchange, spool_dir: str | None):
+    def __init__(self, exchange: Exchange, spool_dir: str | None) -> None:
         self._exchange = exchange
         self._spool_dir = spool_dir
 
@@ -221,7 +221,7 @@ class WriteShard(beam.DoFn):
 class WriteDigests(beam.DoFn):
     """(0, all digests) -> one file of them."""
 
-    def __init__(self, exchange: Exchange):
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def process(

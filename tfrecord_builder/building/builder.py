@@ -38,7 +38,7 @@ class Builder:
         *,
         num_workers: int,
         progress: Progress,
-    ):
+    ) -> None:
         self._source = source
         self._plan = plan
         self._recipe = recipe

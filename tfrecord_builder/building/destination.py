@@ -43,7 +43,9 @@ class Destination:
         moved_to: Where finished shards are renamed to; None: they are copied.
     """
 
-    def __init__(self, url: str, spool_dir: str | None, *, always_spool: bool):
+    def __init__(
+        self, url: str, spool_dir: str | None, *, always_spool: bool
+    ) -> None:
         self.folder = storage.open_folder(url)
         self._lease = OutputLease(self.folder)
         path = self.folder.path

@@ -21,7 +21,9 @@ class LocalEngine:
     name = "local"
     move_shards = None  # The destination moves or copies the shards itself.
 
-    def __init__(self, build: Staging, *, num_workers: int, always_spool: bool):
+    def __init__(
+        self, build: Staging, *, num_workers: int, always_spool: bool
+    ) -> None:
         """Makes an engine for one build; 0 workers stand for one a core."""
         self._build = build
         self._num_workers = num_workers or os.cpu_count() or 1

@@ -24,7 +24,7 @@ class OutputLease:
         folder: The output folder.
     """
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._lease: Lease | None = None
         self._heartbeat: Heartbeat | None = None

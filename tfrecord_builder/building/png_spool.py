@@ -22,7 +22,7 @@ class PngSpool:
 
     def __init__(
         self, path: pathlib.Path, pool: concurrent.futures.ThreadPoolExecutor
-    ):
+    ) -> None:
         """Makes no file yet; images are encoded by `pool`."""
         self._path = path
         self._pool = pool

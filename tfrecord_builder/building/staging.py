@@ -31,7 +31,7 @@ INPUT = "input"
 class Staging:
     """One build's folder, locked while the object is open."""
 
-    def __init__(self, path: pathlib.Path, output: str):
+    def __init__(self, path: pathlib.Path, output: str) -> None:
         """Makes no folder yet; `output` is what errors call the build."""
         self.path = path
         self._output = output

@@ -26,7 +26,7 @@ class ParquetFiles:
         folder: Folder,
         names: Sequence[str],
         spool: Spool,
-    ):
+    ) -> None:
         self._url = folder.url
         self._names = names
         self._spool = spool

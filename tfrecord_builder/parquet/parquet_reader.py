@@ -81,7 +81,7 @@ class Source:
         names: Sequence[str],
         spool: Spool,
         size: Callable[[int, str], tuple[int, int]],
-    ):
+    ) -> None:
         self.folder = folder
         self.url = folder.url
         self._files = ParquetFiles(folder, names, spool)

@@ -35,7 +35,7 @@ class RowGroup:
         source: Source,
         rows: RowRange,
         image_ids: list[str],
-    ):
+    ) -> None:
         self.file = rows.file
         self.image_ids = image_ids
         self._shape = (source.height, source.width)

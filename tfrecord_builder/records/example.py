@@ -12,6 +12,9 @@ record has its offset in a shard before the pixels are read.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
+
+from tfrecord_builder.records.dataset_info import DatasetInfo
 
 # Features that are not labels; no label column can bear such a name.
 RESERVED = ("image_id", "grapheme", "image")
@@ -81,12 +84,14 @@ def read_example(record: bytes) -> dict[str, bytes | int]:
     return parsed
 
 
-def parse_examples(serialized, *, info, with_keys: bool = False) -> dict:
+def parse_examples(
+    serialized: Any, *, info: DatasetInfo, with_keys: bool = False
+) -> dict[str, Any]:
     """Parses a batch of records inside a TensorFlow graph.
 
     Args:
         serialized: [B] string tensor of records.
-        info: The dataset's `dataset_info.DatasetInfo`.
+        info: The dataset's.
         with_keys: Whether to return `image_id` and `grapheme` as well.
 
     Returns:

@@ -64,7 +64,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         backup_every_steps: int,
         restart: bool,
         workers: Workers | None = None,
-    ):
+    ) -> None:
         super().__init__(folder.url, delete_checkpoint=False)
         self.folder = folder
         self.state = state

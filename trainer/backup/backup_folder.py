@@ -58,7 +58,7 @@ class BackupFolder:
         local_dir: pathlib.Path,
         settle_seconds: float,
         defaults: Mapping[str, Any] | None = None,
-    ):
+    ) -> None:
         self.url = url
         self.folder = storage.open_folder(url)
         self.identity = identity

@@ -53,7 +53,9 @@ class Export:
         check: See finished_run.save().
     """
 
-    def __init__(self, folder: Folder, leg: int, check: Callable[[], None]):
+    def __init__(
+        self, folder: Folder, leg: int, check: Callable[[], None]
+    ) -> None:
         self.folder = folder
         self.leg = leg
         self._check = check

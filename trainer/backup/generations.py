@@ -35,7 +35,7 @@ class Generations:
         folder: Where they are.
     """
 
-    def __init__(self, folder: Folder):
+    def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
         # Files that Drive doubled at the last look: they are never read.

@@ -56,7 +56,7 @@ class SaveThread:
         longest: Seconds of the longest save.
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str) -> None:
         self.saves = self.failures = 0
         self.longest = 0.0
         self._url = url

@@ -55,7 +55,7 @@ class Workdir(keras.callbacks.Callback):
         evaluation: EpochEvaluation,
         flagfile: str,
         sheet: Callable[[int], np.ndarray],
-    ):
+    ) -> None:
         super().__init__()
         self.path = path
         self.state = state

@@ -36,7 +36,7 @@ class Limits:
         max_minutes: How long after the start of the process to stop; 0: never.
     """
 
-    def __init__(self, *, max_minutes: float):
+    def __init__(self, *, max_minutes: float) -> None:
         self.seconds = 60.0 * max_minutes or float("inf")
         self.signal: int | None = None
         self._at_once = False

@@ -25,7 +25,7 @@ class Profiler(keras.callbacks.Callback):
 
     def __init__(
         self, *, profile_steps: list[str], state: RunState, folder: pathlib.Path
-    ):
+    ) -> None:
         super().__init__()
         self.cuts = _parse(profile_steps)
         self._state = state

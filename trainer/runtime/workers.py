@@ -40,7 +40,7 @@ def is_chief() -> bool:
 class Workers:
     """The workers of a strategy."""
 
-    def __init__(self, strategy: tf.distribute.Strategy):
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
         self.count = 1
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):

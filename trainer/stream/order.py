@@ -84,7 +84,7 @@ class Order:
         batch_size: int,
         shards_per_window: int,
         seed: int,
-    ):
+    ) -> None:
         self.shard_records = tuple(shard_records)
         self.records = sum(shard_records)
         self.batch_size = batch_size

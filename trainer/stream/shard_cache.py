@@ -61,7 +61,7 @@ class ShardCache:
         error: What is wrong with a dataset, or went wrong here; None so far.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str):
+    def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str) -> None:
         self.folders: list[pathlib.Path] = []
         self.error: Exception | None = None
         # By the path at which a shard is read without a cache.

@@ -16,7 +16,7 @@ class LoopLength:
             would not agree on a length, so theirs is constant.
     """
 
-    def __init__(self, fixed: int, *, workers: int = 1):
+    def __init__(self, fixed: int, *, workers: int = 1) -> None:
         self._adapts = not fixed and workers == 1
         self._steps = fixed or (1 if self._adapts else _OF_WORKERS)
 

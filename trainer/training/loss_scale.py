@@ -18,7 +18,7 @@ class LossScale:
         variable: [2] float32: the scale, good steps since it changed.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.variable = tf.Variable(
             [_START, 0.0], trainable=False, name="loss_scale"
         )

@@ -30,7 +30,7 @@ class OutOfMemoryError(Exception):
         losses: Of the steps that the call took before it.
     """
 
-    def __init__(self, losses: list[float]):
+    def __init__(self, losses: list[float]) -> None:
         super().__init__(f"after {len(losses)} steps of a call")
         self.losses = losses
 
@@ -38,7 +38,7 @@ class OutOfMemoryError(Exception):
 class StepRecord:
     """The steps of the call under way."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         with tf.device("CPU:0"):
             self._losses = tf.Variable(
                 tf.zeros([0]), shape=[None], trainable=False

@@ -25,7 +25,7 @@ class WarmStart(keras.callbacks.Callback):
         *,
         state: RunState,
         read: Callable[[], Mapping[str, list[np.ndarray]]],
-    ):
+    ) -> None:
         super().__init__()
         self._nets = nets
         self._state = state
