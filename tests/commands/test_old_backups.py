@@ -1,7 +1,7 @@
 """Backups that earlier versions wrote are continued, or refused by name.
 
 tests/data/backup_format_N is step 12 of 15 of a run on the tiny records, in
-format N: the first written by commit 95aa93d, the second by the commit that
+format N: the first written by commit 95aa93d, each other by the commit that
 added it. A new format adds a folder.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from trainer.backup import archive
 from trainer.runtime import run_document
 
-# Over every variable of the run at step 12, as both commits computed it.
+# Over every variable of the run at step 12, as each of them computed it.
 DIGEST = "ccc714d1a38a147a0663cac6aaa28a21bc4515a63b911a1705d6858e9b114c8a"
 FLAGS = (
     "--backbone=tiny",
