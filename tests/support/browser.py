@@ -16,8 +16,10 @@ import pytest
 _DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo" / "app.py"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _MILLISECONDS = 120_000  # Patience on a busy machine.
-# No sandbox inside a container; no request but the page's own.
+# No sandbox inside a container; no request but the page's own, and no other
+# host is to be found.
 _ARGUMENTS = (
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-sandbox",
     "--no-first-run",
     "--disable-background-networking",
