@@ -45,6 +45,10 @@ from trainer.inference.ensemble import Predict
 from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
+# Why not Gradio (6.31 and Colab's 6.24 were tried): both refuse Pillow 13. Its
+# Sketchpad answers a stroke in 3 to 8 s where this page takes 1 (in Chromium
+# without a GPU), draws nothing after "Clear" until a tool is chosen, and lays
+# its tools over the paper on a phone.
 PAGE = pathlib.Path(__file__).with_name("page.html")
 FONT = "Hind Siliguri"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
