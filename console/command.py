@@ -25,6 +25,7 @@ traceback.
 import argparse
 import inspect
 import logging as std_logging
+import os
 import re
 import sys
 import time
@@ -138,6 +139,16 @@ def _adopt(flag_modules: Sequence[ModuleType]) -> None:
 
 def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
     """Parses sys.argv; exits where it asks for help or is wrong."""
+    try:
+        _parse_or_answer(flag_modules, takes_rest=takes_rest)
+    except BrokenPipeError:  # Such as `--help | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _parse_or_answer(
+    flag_modules: Sequence[ModuleType], *, takes_rest: bool
+) -> None:
     logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
     app.define_help_flags()
     own = sys.argv[1 : len(sys.argv) - len(_rest(sys.argv))]

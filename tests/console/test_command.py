@@ -160,6 +160,18 @@ def test_the_first_answers_do_not_wait_for_imports(file, argument, answer):
     assert imported & slow == set()
 
 
+def test_help_into_a_pipe_that_closes_is_quiet():
+    line = '"$0" "$1" --help | head -1; echo ${PIPESTATUS[0]}'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable, BUILDER],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[1:] == ["0"]
+    assert done.stderr == ""
+
+
 def test_a_command_prints_its_version_alone():
     """Whatever else is given or missing."""
     process = start([], "trainer/main.py", "--data_dir=records", "--version")
