@@ -23,7 +23,6 @@ if __name__ == "__main__":
     )
 
 import http.server
-import io
 import json
 import pathlib
 import sys
@@ -32,14 +31,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fontpkg
+import image_files
 import numpy as np
 from absl import logging
-from PIL import Image, ImageOps
 
 from console.progress import Progress
 from sample_data import combinations, graphemes
 from storage import UserError
-from tfrecord_builder.records import background
 from trainer.inference import ensemble
 from trainer.inference.ensemble import Predict
 from trainer.runtime import devices
@@ -51,9 +49,7 @@ FLAGS = flags.FLAGS
 # its tools over the paper on a phone.
 PAGE = pathlib.Path(__file__).with_name("page.html")
 FONT = "Hind Siliguri"
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_BYTES = 4 << 20  # 4 MiB of an upload.
-MAX_PIXELS = 16 << 20
 TOP = 5  # Classes listed for each output.
 _SECONDS = 30.0  # For a client to send what it announced.
 _HEADERS = {
@@ -106,7 +102,7 @@ def make_server(
     one_at_a_time = threading.Lock()
 
     def answer(data: bytes) -> dict:
-        image = read_image(data, size, paper)
+        image = image_files.read(data, size, paper)
         with one_at_a_time:
             return make_answer(predict(image[None]), classes)
 
@@ -171,46 +167,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-def read_image(data: bytes, size: tuple[int, int], paper: str) -> np.ndarray:
-    """Returns an image file as the model takes it: gray, on its paper.
-
-    One on the other paper, such as what is drawn for a model of white ink on
-    black, is inverted.
-
-    Args:
-        data: The file's bytes.
-        size: Height and width to fit it into, its proportions kept.
-        paper: The background that the model takes, "light" or "dark".
-
-    Returns:
-        [H, W] uint8.
-
-    Raises:
-        storage.UserError: Not an image, or too large a one.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"the image has {image.width} x {image.height} pixels: "
-                    f"expected at most {MAX_PIXELS >> 20} million"
-                )
-            image = ImageOps.exif_transpose(image).convert("RGBA")
-    except UserError:
-        raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise UserError(
-            f"not a whole image: expected one of {', '.join(FORMATS)}"
-        ) from None
-    white = Image.new("RGBA", image.size, "white")
-    gray = Image.alpha_composite(white, image).convert("L")
-    if background.of_image(np.asarray(gray)) != paper:
-        gray = ImageOps.invert(gray)
-    height, width = size
-    fill = 255 if paper == background.LIGHT else 0
-    return np.asarray(ImageOps.pad(gray, (width, height), color=fill))
 
 
 def make_answer(

@@ -38,7 +38,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FONTS = ROOT / ".data" / "fonts"
 FLAGS = flags.FLAGS
 # Images/s on 2 idle cores of a CPU with bfloat16, for the time that is shown.
-_DRAWN, _BUILT, _TRAINED = 900, 1500, 500
+_DRAWN, _BUILT, _TRAINED = 700, 1500, 500
 
 
 def main() -> int:

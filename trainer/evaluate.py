@@ -25,7 +25,6 @@ import json
 import pathlib
 from collections.abc import Callable
 
-import keras
 from absl import logging
 
 import storage
@@ -68,7 +67,7 @@ def main() -> None:
     )
 
 
-def use_views(model: keras.Model, card: dict) -> Callable:
+def use_views(model: Callable, card: dict) -> Callable:
     """Returns what predicts: the model, or the mean over views of an image."""
     if FLAGS.tta == 1:
         return model

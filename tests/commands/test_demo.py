@@ -18,7 +18,7 @@ import pytest
 import served
 from PIL import Image, ImageOps
 
-from demo import app
+from demo import image_files
 from sample_data import combinations, graphemes
 
 HEIGHT, WIDTH = 28, 42
@@ -200,8 +200,8 @@ def test_what_is_no_image_or_too_large_is_refused(url):
 
 def test_an_image_on_the_other_paper_is_inverted():
     drawn = png((84, 28))  # Wider than the model's images: padded.
-    light = app.read_image(drawn, (HEIGHT, WIDTH), "light")
-    dark = app.read_image(drawn, (HEIGHT, WIDTH), "dark")
+    light = image_files.read(drawn, (HEIGHT, WIDTH), "light")
+    dark = image_files.read(drawn, (HEIGHT, WIDTH), "dark")
     assert light[0, 0] == light[-1, -1] == 255
     assert light.min() == 0
     np.testing.assert_array_equal(dark, 255 - light)
@@ -210,7 +210,7 @@ def test_an_image_on_the_other_paper_is_inverted():
     data = io.BytesIO()
     image.save(data, "PNG")
     for paper, expected in (("light", light), ("dark", dark)):
-        made = app.read_image(data.getvalue(), (HEIGHT, WIDTH), paper)
+        made = image_files.read(data.getvalue(), (HEIGHT, WIDTH), paper)
         np.testing.assert_array_equal(made, expected)
 
 

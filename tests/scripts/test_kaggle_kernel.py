@@ -13,12 +13,12 @@ import subprocess
 import sys
 import zipfile
 
-import kaggle_kernel
 import numpy as np
 import other_root
 import pyarrow.parquet as pq
 import pytest
 import tiny_data
+from session import kernel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANY = 20_000  # Images, in four files as in the hidden test set.
@@ -174,7 +174,7 @@ def test_what_it_writes(tmp_path):
     folder = tmp_path / "dataset"
     folder.mkdir()
     (folder / "model-7.keras").touch()  # Of an earlier call.
-    names = kaggle_kernel.write_dataset(folder, models, user="me")
+    names = kernel.write_dataset(folder, models, user="me")
     assert names == ["model-0.keras", "model-1.keras"]
     assert (folder / "model-1.keras").read_bytes() == b"b"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -184,14 +184,12 @@ def test_what_it_writes(tmp_path):
     ]
     metadata = json.loads((folder / "dataset-metadata.json").read_text())
     assert metadata["id"] == "me/bengali-trainer-models"
-    kaggle_kernel.write_kernel(
-        tmp_path / "kernel", names, user="me", tta=4, gpu=False
-    )
-    kernel = tmp_path / "kernel"
-    metadata = json.loads((kernel / "kernel-metadata.json").read_text())
+    kernel.write_kernel(tmp_path / "kernel", names, user="me", tta=4, gpu=False)
+    written = tmp_path / "kernel"
+    metadata = json.loads((written / "kernel-metadata.json").read_text())
     assert metadata["enable_internet"] is False
     assert metadata["dataset_sources"] == ["me/bengali-trainer-models"]
-    script = (kernel / metadata["code_file"]).read_text()
+    script = (written / metadata["code_file"]).read_text()
     assert len(script.splitlines()) == 15
     assert '"--tta=4"' in script
 
@@ -201,7 +199,7 @@ def test_a_model_that_is_none(tmp_path):
     done = subprocess.run(
         [
             sys.executable,
-            kaggle_kernel.__file__,
+            ROOT / "scripts" / "kaggle_kernel.py",
             f"--model={tmp_path / 'no.keras'}",
             f"--output_dir={tmp_path / 'kernel'}",
         ],

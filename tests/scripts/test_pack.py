@@ -4,8 +4,8 @@ import os
 import subprocess
 import zipfile
 
-import pack
 import pytest
+from session import project_zip
 
 from storage import UserError
 
@@ -28,7 +28,7 @@ def repository(tmp_path):
 def test_the_tracked_files_as_they_are(repository, tmp_path):
     (repository / "b.txt").write_text("changed\n")
     output = tmp_path / "out.zip"
-    assert pack.pack(repository, output) == 2
+    assert project_zip.pack(repository, output) == 2
     with zipfile.ZipFile(output) as archive:
         found = {e.filename: e for e in archive.infolist()}
         assert list(found) == ["b.txt", "sub/a.sh"]
@@ -38,15 +38,15 @@ def test_the_tracked_files_as_they_are(repository, tmp_path):
 
 
 def test_the_same_bytes(repository, tmp_path):
-    pack.pack(repository, tmp_path / "1.zip")
+    project_zip.pack(repository, tmp_path / "1.zip")
     os.utime(repository / "b.txt", (0, 0))
     (repository / "b.txt").chmod(0o600)
-    pack.pack(repository, tmp_path / "2.zip")
+    project_zip.pack(repository, tmp_path / "2.zip")
     first, second = (tmp_path / f"{i}.zip" for i in (1, 2))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_no_repository(tmp_path):
     with pytest.raises(UserError, match="is no git repository"):
-        pack.pack(tmp_path, tmp_path / "out.zip")
+        project_zip.pack(tmp_path, tmp_path / "out.zip")
     assert list(tmp_path.iterdir()) == []
