@@ -60,7 +60,9 @@ class Bar:
         make.monitor_interval = 0  # No thread of tqdm's own: `show` draws.
         self._bar = make(
             desc=work.what,
-            total=round(work.total * work.unit_scale) if known else None,
+            total=round(work.total * work.unit_scale)
+            if work.total is not None
+            else None,
             initial=self._count(),
             unit=work.unit,
             file=sys.stderr,

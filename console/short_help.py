@@ -43,5 +43,5 @@ def _summary(flag: flags.Flag) -> str:
         return f"--{'' if flag.default else '[no]'}{flag.name}"
     if flag.default is None:
         return f"--{flag.name}=…"
-    default = flag.default_as_str.strip("'")
+    default = (flag.default_as_str or "").strip("'")
     return f"--{flag.name}={default}" if default else f"--{flag.name}"

@@ -73,12 +73,15 @@ class Work:
 
     def resume(self) -> None:
         """Lets the time go on."""
-        self._pauses += self._clock() - self._paused_at
-        self._paused_at = None
+        if self._paused_at is not None:
+            self._pauses += self._clock() - self._paused_at
+            self._paused_at = None
 
     def rate(self) -> float | None:
         """Returns counts a second; None if that is not known yet."""
-        if not self._counted or self._last <= self._first:
+        if self._first is None or not self._counted:
+            return None
+        if self._last <= self._first:
             return None
         return self._counted / (self._last - self._first)
 

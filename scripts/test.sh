@@ -55,6 +55,13 @@ style=0
 "$python" -m ruff check --quiet . || style=1
 "$python" -m ruff format --check --quiet . || style=1
 ((style == 0)) || echo "style: ruff finds the above (ruff check, ruff format)"
+# The types of one stack of libraries: others' stubs differ.
+types=0
+if [[ $kind == dev ]]; then
+  "$python" -m pyrefly check --python-interpreter-path "$python" \
+    --output-format=min-text --summary=none || types=1
+  ((types == 0)) || echo "types: pyrefly finds the above (pyrefly check)"
+fi
 
 # TensorFlow: errors only, so that a failing test's output can be read.
 export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2} PYTHONUNBUFFERED=1
@@ -77,6 +84,10 @@ for reason, count in sorted(reasons.items()):
 EOF
 if ((style != 0)); then
   echo "error: the style check failed (see the lines before the tests)" >&2
+  ((status != 0)) || status=1
+fi
+if ((types != 0)); then
+  echo "error: the type check failed (see the lines before the tests)" >&2
   ((status != 0)) || status=1
 fi
 exit "$status"

@@ -13,7 +13,10 @@ class Folder(Protocol):
     """
 
     url: str
-    path: pathlib.Path | None  # None where the folder is no local one.
+
+    @property
+    def path(self) -> pathlib.Path | None:
+        """The local path; None where the folder is no local one."""
 
     def list(self) -> dict[str, int]:
         """Returns name -> bytes of its files; {} where there is no folder."""

@@ -107,6 +107,8 @@ class GcsFolder:
             self._blob(name).download_to_file(sink, **_OPTIONS)
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
+        if not isinstance(source, GcsFolder):
+            raise TypeError(f"{source.url} is in no bucket")
         blob, target = source._blob(name), self._blob(new_name)
         with self._errors(new_name, reading=True):
             token, _, _ = target.rewrite(blob, retry=_RETRY)

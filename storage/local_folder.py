@@ -63,6 +63,8 @@ class LocalFolder:
             _copy(self.path / name, sink, from_disk=sha256 is not None)
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
+        if source.path is None:
+            raise TypeError(f"{source.url} is no local folder")
         os.replace(source.path / name, self.path / new_name)
 
     def has_same_bytes(

@@ -39,7 +39,7 @@ class MountGuard:
         self._mountpoint: pathlib.Path | None = None
         for mountpoint in (*_MOUNTPOINTS, self._noted()):
             if mountpoint:
-                self._refuse_unmounted(pathlib.Path(mountpoint))
+                self._refuse_unmounted(self.path, pathlib.Path(mountpoint))
 
     def remember(self) -> None:
         """Takes the mount the folder lies on now as the right one."""
@@ -60,12 +60,14 @@ class MountGuard:
         device = os.stat(self.path).st_dev
         if device == self._device:
             return
+        mountpoint = self._mountpoint
         if (
-            self._mountpoint != pathlib.Path(self._mountpoint.anchor)
-            and os.path.ismount(self._mountpoint)
-            and os.stat(self._mountpoint).st_dev == device
+            mountpoint is not None
+            and mountpoint != pathlib.Path(mountpoint.anchor)
+            and os.path.ismount(mountpoint)
+            and os.stat(mountpoint).st_dev == device
         ):
-            logging.warning("%s was mounted anew", self._mountpoint)
+            logging.warning("%s was mounted anew", mountpoint)
             self._device = device
             return
         raise OSError(
@@ -77,8 +79,10 @@ class MountGuard:
         """Whether the folder dies with the disk that `other` lies on."""
         return self.path is not None and os.stat(other).st_dev == self._device
 
-    def _refuse_unmounted(self, mountpoint: pathlib.Path) -> None:
-        inside = mountpoint in (self.path, *self.path.parents)
+    def _refuse_unmounted(
+        self, path: pathlib.Path, mountpoint: pathlib.Path
+    ) -> None:
+        inside = mountpoint in (path, *path.parents)
         if inside and not os.path.ismount(mountpoint):
             hint = (
                 f"run google.colab.drive.mount('{mountpoint}') first"
@@ -86,7 +90,7 @@ class MountGuard:
                 else "mount it first"
             )
             raise UserError(
-                f"--backup_dir={self.path} lies on {mountpoint}, which is "
+                f"--backup_dir={path} lies on {mountpoint}, which is "
                 f"not mounted: {hint}"
             )
 

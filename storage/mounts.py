@@ -14,7 +14,7 @@ _NETWORK += ("glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs")
 _LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuseblk")
 
 
-def is_mount(path: str | pathlib.Path, table: str | None = None) -> bool:
+def is_mount(path: str | os.PathLike, table: str | None = None) -> bool:
     """Returns whether `path` lies on a FUSE or network file system.
 
     Args:
@@ -27,13 +27,13 @@ def is_mount(path: str | pathlib.Path, table: str | None = None) -> bool:
             table = _TABLE.read_text()
         except OSError:
             return False
-    path = os.path.realpath(path)
+    real = os.path.realpath(path)
     best, kind = "", ""
     for line in table.splitlines():
         # 36 35 98:0 /root /mount/point rw,… shared:1 - ext4 /dev/sda rw
         mount, _, rest = line.partition(" - ")
         point = mount.split()[4].encode().decode("unicode_escape")
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, rest.split()[0]
     # Whatever / is on, this machine has no better disk to offer.

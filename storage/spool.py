@@ -46,8 +46,9 @@ class Spool:
 
     def local_path(self, name: str) -> pathlib.Path:
         """Returns a path on local disk of a file, copied if need be."""
-        if not self.copies:
-            return self._folder.path / name
+        folder = self._folder.path
+        if folder is not None and not self.copies:
+            return folder / name
         with self._lock:  # Several threads may want their first file.
             if self._path is None:
                 self._scratch = Scratch()

@@ -14,6 +14,7 @@ import pathlib
 import time
 from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import storage
 from storage import Folder, UserError
@@ -72,7 +73,7 @@ def run(
     always_spool = spool == "always"
     folder = storage.open_folder(input_dir)
     names = parquet_files.find_files(folder, input_glob)
-    log = {
+    log: dict[str, Any] = {
         "flags": {
             **dataclasses.asdict(recipe),
             "label_columns": label_columns,

@@ -154,10 +154,10 @@ def _check_record(
         return "its checksum is wrong, or the file ends in it"
     try:
         features = example.read_example(record)
-        image_id = features["image_id"].decode()
-        grapheme = features["grapheme"].decode()
+        image_id = example.bytes_of(features, "image_id").decode()
+        grapheme = example.bytes_of(features, "grapheme").decode()
         labels = tuple(int(features[o.name]) for o in info.outputs)
-        image = features["image"]
+        image = example.bytes_of(features, "image")
     except (ValueError, KeyError, TypeError, IndexError) as error:
         return f"no example of this dataset ({error!r})"
     contents.ids.append(image_id)

@@ -83,7 +83,7 @@ def find_faults(
 ) -> dict[Generation, str]:
     """Reads every complete backup; returns what is wrong with each."""
     readable = [b for b in backups if is_readable(b)]
-    total = sum(b.manifest["bytes"] for b in readable) / (1 << 20)
+    total = sum(b.usable["bytes"] for b in readable) / (1 << 20)
     faults = {}
     with (
         Scratch() as scratch,
@@ -95,12 +95,12 @@ def find_faults(
             try:
                 generations.fetch(backup, path)
                 _, document = archive.read(path)
-                run_document.parse(document, backup.manifest["format"])
+                run_document.parse(document, backup.usable["format"])
             except UserError:
                 raise
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 faults[backup.generation] = str(error)
-            progress.advance(backup.manifest["bytes"] / (1 << 20))
+            progress.advance(backup.usable["bytes"] / (1 << 20))
     return faults
 
 
@@ -114,7 +114,7 @@ def is_readable(backup: Backup) -> bool:
 
 def newest_run(backups: Sequence[Backup]) -> dict:
     """Returns the manifest of the newest backup that has one."""
-    return next((b.manifest for b in backups if is_readable(b)), {})
+    return next((b.usable for b in backups if is_readable(b)), {})
 
 
 def choose(backups: Sequence[Backup], faults: Faults, run: dict) -> Choice:
@@ -144,7 +144,7 @@ def describe(
         run: The manifest of the newest backup.
     """
     manifest = backup.manifest or {}
-    age = epochs = "-"
+    age, epochs, seconds = "-", "-", 0.0
     if "written" in manifest:
         seconds = time.time() - manifest["written"]
         age = format_age(seconds)

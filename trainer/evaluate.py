@@ -89,10 +89,10 @@ def choose_splits(info: DatasetInfo, split: str) -> tuple[str, ...]:
 
 def write(path: str, scores: dict) -> None:
     """Writes the scores, and the folder they go into."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    target = pathlib.Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(scores, indent=1, ensure_ascii=False)
-    storage.write_whole(path, text.encode())
+    storage.write_whole(target, text.encode())
 
 
 def run() -> None:

@@ -155,7 +155,9 @@ def choose_devices() -> Devices:
 def weigh_outputs(data: TrainingData) -> dict[str, float]:
     """Returns each output's weight in the score and the loss."""
     return output_weights.parse(
-        FLAGS.output_weights, data.info, strict=FLAGS["output_weights"].present
+        FLAGS.output_weights,
+        data.info,
+        strict=bool(FLAGS["output_weights"].present),
     )
 
 

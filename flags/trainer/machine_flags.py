@@ -8,7 +8,8 @@ from flags.trainer import settle_flags
 class _AutoBooleanParser(flags.BooleanParser):
     """Parses true, false, and auto, which is None."""
 
-    def parse(self, argument: str | bool | None) -> bool | None:
+    # pyrefly: ignore[bad-override]  # absl's own parser knows no None.
+    def parse(self, argument: str | int | None) -> bool | None:
         return None if argument in (None, "auto") else super().parse(argument)
 
 

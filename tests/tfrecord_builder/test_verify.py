@@ -5,6 +5,7 @@ import pathlib
 import shutil
 
 import pytest
+import tensorflow as tf
 import tiny_data
 
 import storage
@@ -113,6 +114,24 @@ def test_record_that_is_no_example(records, capsys):
     rewrite(records, lambda r: [b"\x0a\x05hello", *r[1:]])
     (line,) = bad_lines(records, capsys)
     assert "record 0: no example of this dataset" in line
+
+
+@pytest.mark.parametrize("name", ["image_id", "grapheme", "image"])
+def test_number_where_bytes_belong(records, capsys, name):
+    features = {
+        "image_id": {"bytes_list": {"value": [b"Train_0"]}},
+        "grapheme": {"bytes_list": {"value": [b"a"]}},
+        "image": {"bytes_list": {"value": [bytes(16)]}},
+        **{
+            output.name: {"int64_list": {"value": [0]}}
+            for output in dataset_info.read(records).outputs
+        },
+        name: {"int64_list": {"value": [7]}},
+    }
+    record = tf.train.Example(features={"feature": features})
+    rewrite(records, lambda r: [record.SerializeToString(), *r[1:]])
+    (line,) = bad_lines(records, capsys)
+    assert f"no example of this dataset (TypeError('{name} is the" in line
 
 
 def test_stranger(records, capsys):

@@ -158,6 +158,8 @@ class BeamEngine:
             (source.files[rows.file].name, rows)
             for rows in source.ranges(parquet_reader.RANGE_BYTES // image_bytes)
         ]
+        if self._input is None:
+            raise RuntimeError("open_source comes first")
         read = ReadRange(self._exchange, self._input, recipe, png_encoder.NAME)
         write = WriteShard(self._exchange, self._spool_dir)
         digests = WriteDigests(self._exchange)
@@ -215,8 +217,10 @@ class BeamEngine:
             self._runner.run(build, self._exchange)
         except UserError as error:
             # Workers may run in another folder; a user knows the path given.
-            path = self._input.input_dir
-            raise UserError(str(error).replace(path, self._given)) from None
+            text = str(error)
+            if self._input:
+                text = text.replace(self._input.input_dir, self._given)
+            raise UserError(text) from None
 
     def _read_scans(self, num_files: int) -> list[pa.Table]:
         """Returns the table that `ScanFile` wrote for each file."""

@@ -6,7 +6,11 @@ import glob
 import pyarrow as pa
 
 from tfrecord_builder.parquet import parquet_reader
-from tfrecord_builder.parquet.parquet_reader import ParquetFile, Source
+from tfrecord_builder.parquet.parquet_reader import (
+    ParquetFile,
+    RowRange,
+    Source,
+)
 from tfrecord_builder.records.background import Sides
 
 
@@ -52,4 +56,5 @@ class ScannedSource:
     def scan(self) -> tuple[pa.LargeStringArray, Sides]:
         return self.ids, self.sides
 
-    ranges = Source.ranges
+    def ranges(self, max_rows: int) -> list[RowRange]:
+        return parquet_reader.cut_ranges(self.files, max_rows)

@@ -114,7 +114,7 @@ class Builder:
 
         def finish(shard: PlannedShard) -> tuple[str, str]:
             path = self._path / shard.name
-            if shard.name in done and not path.exists():
+            if moved_to and shard.name in done and not path.exists():
                 path = moved_to / shard.name
             if png and shard.name not in done:
                 self._gather(shard)

@@ -48,13 +48,13 @@ class Destination:
     ) -> None:
         self.folder = storage.open_folder(url)
         self._lease = OutputLease(self.folder)
+        self.moved_to: pathlib.Path | None = None
         path = self.folder.path
         if always_spool or path is None or mounts.is_mount(path):
             full = os.path.realpath(path) if path else url.rstrip("/")
             name = hashlib.sha256(full.encode()).hexdigest()[:16]
             spool = pathlib.Path(spool_dir or tempfile.gettempdir())
             self.work = spool / f"tfrecord_builder-{name}"
-            self.moved_to = None
         else:
             self.work = path / staging.NAME
             self.moved_to = path
@@ -138,10 +138,12 @@ class Destination:
             stale = _SHARD_NAME.fullmatch(name) and name not in digests
             if stale or _LEFT_OVER.fullmatch(name):
                 self.folder.delete(name)
-        move_shards = move_shards or (
-            self._move if self.moved_to else self._copy
-        )
-        sizes = move_shards(digests)
+        if move_shards:
+            sizes = move_shards(digests)
+        elif self.moved_to:
+            sizes = self._move(digests, self.moved_to)
+        else:
+            sizes = self._copy(digests)
         splits = {
             name: dataclasses.replace(
                 split,
@@ -160,11 +162,13 @@ class Destination:
         self.folder.replace(dataset_info.NAME, info.to_json().encode())
         return info
 
-    def _move(self, digests: dict[str, str]) -> dict[str, int]:
+    def _move(
+        self, digests: dict[str, str], folder: pathlib.Path
+    ) -> dict[str, int]:
         """Renames shards; returns their sizes."""
         sizes = {}
         for name in digests:
-            staged, final = self.work / name, self.moved_to / name
+            staged, final = self.work / name, folder / name
             if staged.exists():
                 os.replace(staged, final)  # Its bytes are on the disk.
             sizes[name] = final.stat().st_size

@@ -66,7 +66,8 @@ class Staging:
             self.remove()  # Nothing was begun.
             if self._made_output:
                 self.path.parent.rmdir()
-        self._lock.close()  # The kernel drops the lock, also of a killed one.
+        if self._lock:  # The kernel drops the lock, also of a killed one.
+            self._lock.close()
 
     def begin(
         self, identity: dict, *, overwrite: bool, output: pathlib.Path | None
@@ -79,7 +80,7 @@ class Staging:
             output: Where finished shards may have been moved to.
         """
         before = self._identity()
-        if before not in (None, identity) and not overwrite:
+        if before is not None and before != identity and not overwrite:
             changed = differences.describe(before, identity)
             raise UserError(
                 f"{self._output}: an unfinished build of other flags or of "
@@ -115,7 +116,7 @@ class Staging:
 
     def start_over(self) -> None:
         """Forgets everything in the journal."""
-        self._journal.truncate(0)
+        self._begun().truncate(0)
 
     def remove(self) -> None:
         """Removes the folder, the lock last."""
@@ -150,8 +151,14 @@ class Staging:
         if path.exists():
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
+    def _begun(self) -> IO:
+        """Returns the journal."""
+        if self._journal is None:
+            raise RuntimeError("begin() opens the journal")
+        return self._journal
+
     def _add(self, line: str) -> None:
-        self._journal.write(line.encode() + b"\n")
+        self._begun().write(line.encode() + b"\n")
 
     def _lines(self) -> list[list[str]]:
         try:

@@ -64,6 +64,22 @@ class ParquetFile:
     groups: tuple[int, ...]
 
 
+def cut_ranges(files: Sequence[ParquetFile], max_rows: int) -> list[RowRange]:
+    """Cuts all rows into ranges of at most `max_rows`, file by file."""
+    ranges = []
+    for i, file in enumerate(files):
+        first = 0
+        for group, rows in enumerate(file.groups):
+            parts = -(-rows // max(1, max_rows))
+            edges = [rows * k // parts for k in range(parts + 1) if parts]
+            ranges += [
+                RowRange(i, group, a, b, first + a)
+                for a, b in zip(edges[:-1], edges[1:], strict=True)
+            ]
+            first += rows
+    return ranges
+
+
 class Source:
     """The parquet files of one folder, all with the same pixel columns.
 
@@ -144,19 +160,8 @@ class Source:
         return self._files.digest(i)
 
     def ranges(self, max_rows: int) -> list[RowRange]:
-        """Cuts all rows into ranges of at most `max_rows`, file by file."""
-        ranges = []
-        for i, file in enumerate(self.files):
-            first = 0
-            for group, rows in enumerate(file.groups):
-                parts = -(-rows // max(1, max_rows))
-                edges = [rows * k // parts for k in range(parts + 1) if parts]
-                ranges += [
-                    RowRange(i, group, a, b, first + a)
-                    for a, b in zip(edges[:-1], edges[1:], strict=True)
-                ]
-                first += rows
-        return ranges
+        """Cuts all rows into ranges; see `cut_ranges`."""
+        return cut_ranges(self.files, max_rows)
 
     def read_pixels(
         self,

@@ -48,7 +48,7 @@ class RowGroup:
             pixels.transpose(columns, block)
             self._widths.append(len(columns))
             del columns
-            self._scratch.write(block)
+            self._scratch.write(block.data)
         self._scratch.flush()
 
     def read(self, start: int, stop: int) -> np.ndarray:

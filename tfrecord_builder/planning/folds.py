@@ -115,7 +115,7 @@ def choose_unseen(
     num_texts = sum(len(names) for names in groups)
     wanted = max(1, round(fraction * num_texts))
 
-    def class_counts(members: np.ndarray | slice) -> list[np.ndarray]:
+    def class_counts(members: list[int] | slice) -> list[np.ndarray]:
         return [
             np.bincount(column[members], counts[members], column.max() + 1)
             for column in labels.T

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -27,7 +28,7 @@ def make_info(
 ) -> DatasetInfo:
     """Returns the dataset's information without sizes and digests of shards."""
     counts = _count(plan)
-    build = dataclasses.asdict(recipe)
+    build: dict[str, Any] = dataclasses.asdict(recipe)
     for name in ("image_height", "image_width", "image_encoding"):
         del build[name]
     build["source"] = {

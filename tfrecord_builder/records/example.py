@@ -11,7 +11,7 @@ record has its offset in a shard before the pixels are read.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfrecord_builder.records.dataset_info import DatasetInfo
@@ -82,6 +82,19 @@ def read_example(record: bytes) -> dict[str, bytes | int]:
     if number != 1:
         raise ValueError(f"field {number} instead of the features")
     return parsed
+
+
+def bytes_of(features: Mapping[str, bytes | int], name: str) -> bytes:
+    """Returns a feature that `read_example` has read.
+
+    Raises:
+        KeyError: There is none of that name.
+        TypeError: It is a label.
+    """
+    value = features[name]
+    if isinstance(value, int):
+        raise TypeError(f"{name} is the number {value}, expected bytes")
+    return value
 
 
 def parse_examples(

@@ -37,7 +37,7 @@ def _deflate(data: np.ndarray) -> bytes:
     deflate = zlib.compressobj(
         _LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, _MEMORY, zlib.Z_RLE
     )
-    return deflate.compress(data) + deflate.flush()
+    return deflate.compress(data.data) + deflate.flush()
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

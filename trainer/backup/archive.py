@@ -27,7 +27,8 @@ def write(
         if np.asarray(array).dtype.hasobject:
             raise ValueError(f"{name} is an array of Python objects")
     with open(path, "wb") as file:
-        np.savez(file, **arrays)
+        # NumPy's types take any keyword for its allow_pickle.
+        np.savez(file, **arrays)  # pyrefly: ignore[bad-argument-type]
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(_DOCUMENT, json.dumps(document))
 

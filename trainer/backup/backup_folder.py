@@ -203,7 +203,7 @@ class BackupFolder:
         listing = self.generations.listing()
         if chosen is None or chosen.looked_at != listing.keys():
             chosen = self.choose(state, since_leg=since_leg)
-        if chosen.backup is None:
+        if chosen.backup is None or chosen.content is None:
             return False
         state.restore(*chosen.content)
         self._note_restored(chosen.backup, state)
@@ -291,7 +291,7 @@ class BackupFolder:
         finally:
             path.unlink(missing_ok=True)
         state.check(arrays)
-        return arrays, run_document.parse(document, backup.manifest["format"])
+        return arrays, run_document.parse(document, backup.usable["format"])
 
     def _write(self, path: pathlib.Path, document: dict) -> Generation:
         """Writes a generation, each try under a name of its own."""

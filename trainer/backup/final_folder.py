@@ -179,11 +179,9 @@ def _stored_names(manifest: dict | None) -> set[str]:
 
 
 def newest_manifest(folder: Folder) -> dict | None:
-    names = [n for n in folder.list() if _MANIFEST.fullmatch(n)]
-    for name in sorted(
-        names, key=lambda n: int(_MANIFEST.fullmatch(n)[1]), reverse=True
-    ):
-        if manifest := _read_manifest(folder, name):
+    matches = [m for n in folder.list() if (m := _MANIFEST.fullmatch(n))]
+    for match in sorted(matches, key=lambda m: int(m[1]), reverse=True):
+        if manifest := _read_manifest(folder, match[0]):
             return manifest
     return None
 

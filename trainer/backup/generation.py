@@ -25,8 +25,8 @@ class Generation:
         match = _NAME.fullmatch(name)
         if match is None:
             return None
-        *numbers, token, kind = match.groups()
-        return cls(*map(int, numbers), token), kind
+        leg, step, attempt, token, kind = match.groups()
+        return cls(int(leg), int(step), int(attempt), token), kind
 
     @property
     def archive(self) -> str:
@@ -67,6 +67,13 @@ class Backup:
     why: str = ""
     error: OSError | None = None
     unfinished: bool = False
+
+    @property
+    def usable(self) -> dict:
+        """The manifest of a generation that can be used."""
+        if self.manifest is None:
+            raise ValueError(f"{self.generation.stem}: {self.why}")
+        return self.manifest
 
     @staticmethod
     def parse_manifest(data: bytes) -> dict:

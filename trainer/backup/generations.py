@@ -130,7 +130,7 @@ class Generations:
         Raises:
             ValueError: Its digest is not the manifest's.
         """
-        name, sha256 = backup.generation.archive, backup.manifest["sha256"]
+        name, sha256 = backup.generation.archive, backup.usable["sha256"]
         try:
             try:
                 self.folder.download(name, path, sha256=sha256)
@@ -184,7 +184,7 @@ class Generations:
             if b.manifest
             and (b.generation.claim == newest.claim or b.generation in known)
         ]
-        mine = [b for b in complete if b.manifest.get("run") == first_leg]
+        mine = [b for b in complete if b.usable.get("run") == first_leg]
         others = [b for b in complete if b not in mine]
         settled = [
             b for b in mine if self._age(b, newest.leg) >= settle_seconds
@@ -250,7 +250,7 @@ class Generations:
         seen, clock = self._first_seen[backup.generation]
         age = time.monotonic() - seen
         if backup.generation.leg < leg:
-            age += max(0.0, clock - backup.manifest.get("written", clock))
+            age += max(0.0, clock - backup.usable.get("written", clock))
         return age
 
 

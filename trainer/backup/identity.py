@@ -41,7 +41,7 @@ def defaults(
             is not its default.
     """
     values = {f.name: f.default for f in key_flags if f.name not in free}
-    return values | before
+    return {**values, **before}
 
 
 def flagfile(key_flags: Iterable[Any]) -> str:

@@ -39,6 +39,11 @@ class _Save:
     def is_running(self) -> bool:
         return self.thread is not None and self.thread.is_alive()
 
+    def join(self, seconds: float) -> None:
+        """Waits for its end, but not longer."""
+        if self.thread is not None:
+            self.thread.join(seconds)
+
     @property
     def age(self) -> float:
         return time.monotonic() - self.began
@@ -95,7 +100,7 @@ class SaveThread:
             return
         while save.is_running and save.age < _LONGEST_SAVE_SECONDS:
             left = _LONGEST_SAVE_SECONDS - save.age
-            save.thread.join(min(_REPORT_SECONDS, left))
+            save.join(min(_REPORT_SECONDS, left))
             self._report(save)
         if save.is_running:
             self._give_up(save)

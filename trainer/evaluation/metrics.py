@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def confusion(
@@ -81,7 +82,7 @@ def evaluate(
 def evaluate_calibrated(
     labels: Mapping[str, np.ndarray],
     logits: Mapping[str, np.ndarray],
-    calibration: Mapping[str, Sequence[float]],
+    calibration: Mapping[str, ArrayLike],
     output_weights: Mapping[str, float],
 ) -> dict:
     """Scores uncalibrated logits with a calibration and without.

@@ -92,7 +92,9 @@ def make_predict(
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:
         made = [step(images) for step in steps]
         mean = {
-            name: sum(m[name].numpy() for m in made) / np.float32(len(made))
+            name: np.asarray(
+                sum(m[name].numpy() for m in made) / np.float32(len(made))
+            )
             for name in members[0].classes
         }
         for name, value in mean.items():

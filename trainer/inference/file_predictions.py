@@ -73,7 +73,8 @@ def make_batches(
         The ids, `batch_size` of them but for the last batch, and the images
         [batch_size, H, W] uint8, zeros where ids are missing.
     """
-    ids, batch = [], None
+    ids: list[str] = []
+    batch = None
     for group in groups:
         start = 0
         while start < len(group.image_ids):
@@ -87,7 +88,7 @@ def make_batches(
             if len(ids) == batch_size:
                 yield ids, batch
                 ids, batch = [], None
-    if ids:
+    if batch is not None:
         yield ids, batch
 
 

@@ -174,6 +174,6 @@ def _differences(old: Mapping, new: Mapping) -> str:
         f"{name} ({old.get(name)}, now {new.get(name)})"
         if name != "source" and isinstance(new.get(name), (str, int))
         else name
-        for name in sorted(old | new)
+        for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     )

@@ -8,6 +8,7 @@ import io
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,7 +58,7 @@ def read_pretrained(
 
 def pack(weights: Mapping[str, list[np.ndarray]], path: pathlib.Path) -> None:
     """Writes weights by layer as an .npz, matrices and kernels as float16."""
-    named = {
+    named: dict[str, Any] = {
         f"{layer}/{index}": array.astype("float16" if array.ndim > 1 else "f4")
         for layer, arrays in weights.items()
         for index, array in enumerate(arrays)

@@ -10,6 +10,8 @@ import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -100,6 +102,7 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
             f"{path} has not the suffix .keras: expected the model.keras that "
             "trainer/main.py left in its --workdir"
         )
+    written_by = {}
     try:
         safe_config.check(path, card=CARD)
         card = read_card(path)
@@ -109,8 +112,8 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     except UserError:
         raise
     except TypeError as error:  # A layer's settings that Keras does not know.
-        version = written_by["keras_version"]
-        if version == keras.__version__:
+        version = written_by.get("keras_version")
+        if version in (None, keras.__version__):
             raise
         raise UserError(
             f"{path} was written by Keras {version}, and Keras "
@@ -157,7 +160,7 @@ def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
         )
 
 
-def card_background(card: dict) -> str:
+def card_background(card: Mapping[str, Any]) -> str:
     """Returns "light" or "dark": the paper of the images a model takes."""
     return card["image"].get("background", background.LIGHT)
 

@@ -8,14 +8,14 @@ the stored images as they are and its logits can be used as they come.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from trainer.models import backbones, heads
 from trainer.models.heads import Graphemes
-from trainer.models.preprocessing import Preprocessing
 
 
 def build_core(
@@ -95,7 +95,7 @@ def decode(core: keras.Model, graphemes: Graphemes | None) -> keras.Model:
 def build_served(
     core: keras.Model,
     *,
-    preprocess: Preprocessing,
+    preprocess: Callable[[Any], Any],
     image_shape: Sequence[int],
     calibration: Mapping[str, Sequence[float]],
 ) -> keras.Model:
@@ -113,7 +113,7 @@ def build_served(
     images = keras.Input((*image_shape, 1), dtype="uint8", name="image")
     logits = core(preprocess(images))
     calibrated = {
-        name: keras.ops.add(value, np.float32(calibration[name]))
+        name: keras.ops.add(value, np.asarray(calibration[name], np.float32))
         for name, value in logits.items()
     }
     return keras.Model(images, calibrated, name="served")

@@ -46,9 +46,9 @@ def parse(document: Any, format_number: int = FORMAT) -> dict[str, Any]:
         raise ValueError(f"its document lacks {', '.join(missing)}")
     for key, (kind, item_kind) in _TYPES.items():
         value = document[key]
-        items = value if item_kind else ()
-        if not isinstance(value, kind) or not all(
-            isinstance(item, item_kind) for item in items
+        if not isinstance(value, kind) or not (
+            item_kind is None
+            or all(isinstance(item, item_kind) for item in value)
         ):
             raise ValueError(f"its document has no proper {key}")
     return document | {"legs": _parse_legs(document["legs"], format_number)}

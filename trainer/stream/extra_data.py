@@ -61,7 +61,7 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
 
 def _differ(expected: dict | tuple | str, got: dict | tuple | str) -> str:
     """Returns what differs between two values of one kind."""
-    if not isinstance(expected, dict):
+    if not (isinstance(expected, dict) and isinstance(got, dict)):
         return f"{got} against {expected}"
     names = [n for n in expected | got if expected.get(n) != got.get(n)]
     return ", ".join(names)

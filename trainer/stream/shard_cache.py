@@ -104,7 +104,7 @@ class ShardCache:
             )
             self._todo.clear()
             self._pending.clear()
-        self._progress = Progress(
+        progress = self._progress = Progress(
             f"copying records to {self.folders[0].parent}",
             total=sum(self._copies[path].shard.bytes for path in self._todo),
             unit="MiB",
@@ -112,7 +112,9 @@ class ShardCache:
             at_once=False,
         )
         for _ in range(_THREADS):
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(
+                target=self._work, args=(progress,), daemon=True
+            ).start()
         return self
 
     def __exit__(
@@ -127,7 +129,8 @@ class ShardCache:
             self._todo.clear()
             self._pending.clear()
             self._changed.notify_all()
-        self._progress.close()
+        if self._progress:
+            self._progress.close()
         if error is not None and self.error is not None:
             raise self.error from None
 
@@ -140,20 +143,20 @@ class ShardCache:
         Raises:
             storage.UserError: A shard is damaged or missing.
         """
-        paths = [os.fsdecode(path) for path in paths]
+        wanted = [os.fsdecode(path) for path in paths]
         with self._changed:
-            for path in [p for p in self._todo if p in paths][::-1]:
+            for path in [p for p in self._todo if p in wanted][::-1]:
                 self._todo.remove(path)
                 self._todo.appendleft(path)
             self._changed.wait_for(
-                lambda: self.error or self._pending.isdisjoint(paths)
+                lambda: self.error or self._pending.isdisjoint(wanted)
             )
             if self.error:
                 raise self.error
-        self._leave_lost(paths)
+        self._leave_lost(wanted)
         return [
             str(self._copies[path].path) if path in self._local else path
-            for path in paths
+            for path in wanted
         ]
 
     def _leave_lost(self, paths: list[str]) -> None:
@@ -169,7 +172,7 @@ class ShardCache:
             )
             self._local.difference_update(lost)
 
-    def _work(self) -> None:
+    def _work(self, progress: Progress) -> None:
         """Copies shards until there are no more; runs on a thread."""
         while True:
             with self._changed:
@@ -196,6 +199,6 @@ class ShardCache:
                 self.error = self.error or error
                 self._changed.notify_all()
                 over = not self._pending
-            self._progress.advance(self._copies[path].shard.bytes)
+            progress.advance(self._copies[path].shard.bytes)
             if over:
-                self._progress.close()
+                progress.close()

@@ -62,9 +62,9 @@ class TrainingData:
             extra_fraction: Part of a batch that the second dataset has.
             cache: Where shards are read; None: in their own folders.
         """
-        fetch = cache and cache.fetch
+        fetch = cache.fetch if cache else None
         batch_size, more = global_batch_size, None
-        if self.extra_info:
+        if self.extra_info and self.extra_dir:
             more = extra_data.make_stream(
                 self.extra_info,
                 self.extra_dir,
@@ -95,7 +95,7 @@ class TrainingData:
         ]
         splits = (*self.folds, *evaluated)
         datasets = [Dataset(self.info, self.data_dir, splits)]
-        if self.extra_info:
+        if self.extra_info and self.extra_dir:
             splits = tuple(self.extra_info.splits)
             datasets.append(Dataset(self.extra_info, self.extra_dir, splits))
         return ShardCache(datasets, cache_dir=cache_dir)
@@ -145,7 +145,7 @@ def evaluated_splits(
         info: The dataset.
         validation_fold: The fold held out; -1: none.
     """
-    splits = {}
+    splits: dict[str, tuple[str, ...]] = {}
     if validation_fold >= 0:
         splits["validation"] = (f"fold{validation_fold}",)
     if dataset_info.UNSEEN in info.splits:

@@ -90,11 +90,11 @@ class TrainingLoop:
             BadStepError: A step cannot be taken; the state is as before it.
             UserError: Another worker is gone.
         """
-        callbacks = keras.callbacks.CallbackList(
+        called = keras.callbacks.CallbackList(
             [self.backup, self.profiler, *callbacks], model=self.step.core
         )
         with self._workers.missed():
-            callbacks.on_train_begin()
+            called.on_train_begin()
         log_lines.warn_of_changes(self.state, self.settings)
         self.state.begin_leg(
             self.backup.leg,
@@ -105,20 +105,20 @@ class TrainingLoop:
         logging.info(
             "%s", log_lines.start(self.state, self.stream, epochs=self.epochs)
         )
-        callbacks.on_epoch_begin(self.state.epoch)
+        called.on_epoch_begin(self.state.epoch)
         try:
             with self._workers.missed():
-                while not self._run_in_memory(callbacks):
+                while not self._run_in_memory(called):
                     self.step = out_of_memory.halve(
                         self.step, self.state, workers=self._workers.count
                     )
         except (StopError, BadStepError) as error:
             # The state is complete; after any other error it may not be.
-            callbacks.on_train_end()
+            called.on_train_end()
             if isinstance(error, BadStepError):
                 raise
             return False
-        callbacks.on_train_end()
+        called.on_train_end()
         return True
 
     def leave(self) -> int:

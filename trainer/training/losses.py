@@ -92,9 +92,9 @@ def class_weights(counts: Sequence[int], power: float) -> list[float]:
         counts: Training examples of each class.
         power: 0: every example counts the same; 1: every class does.
     """
-    counts = np.asarray(counts, np.float64)
-    weights = np.maximum(counts, 1.0) ** -power
-    return (weights * counts.sum() / np.sum(weights * counts)).tolist()
+    examples = np.asarray(counts, np.float64)
+    weights = np.maximum(examples, 1.0) ** -power
+    return (weights * examples.sum() / np.sum(weights * examples)).tolist()
 
 
 def log_priors(counts: Sequence[int], power: float) -> list[float]:
@@ -109,5 +109,5 @@ def log_priors(counts: Sequence[int], power: float) -> list[float]:
         counts: Training examples of each class.
         power: 0: the net learns the classes' frequencies, too.
     """
-    counts = np.asarray(counts, np.float64) + 1.0
-    return (power * np.log(counts / counts.sum())).tolist()
+    examples = np.asarray(counts, np.float64) + 1.0
+    return (power * np.log(examples / examples.sum())).tolist()

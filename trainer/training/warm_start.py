@@ -36,6 +36,7 @@ class WarmStart(keras.callbacks.Callback):
         if self._state.step:
             return
         weights = self._read()
+        fresh: list[str] = []
         for net in self._nets:
             fresh = initial_weights.assign(net, weights)
         logging.info(

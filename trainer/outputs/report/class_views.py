@@ -76,13 +76,14 @@ def recalls(split: ScoredSplit, classes: Classes) -> list[Recalls]:
             for values in (split.probabilities(output), split.logits[output])
         )
         counts = np.bincount(labels, minlength=len(names))
-        order = sorted(
-            (k for k in range(len(names)) if after[k] is not None),
-            key=lambda k: (after[k], -counts[k]),
-        )
         bars = [
-            Bar(names[k], after[k], before[k], int(counts[k])) for k in order
+            Bar(name, recall, old, int(count))
+            for name, recall, old, count in zip(
+                names, after, before, counts, strict=True
+            )
+            if recall is not None and old is not None
         ]
+        bars.sort(key=lambda bar: (bar.recall, -bar.count))
         outputs.append(Recalls(output, len(names), bars[:_BARS], bars[_BARS:]))
     return outputs
 

@@ -146,9 +146,9 @@ def read_examples(
     for index, record in records.as_numpy_iterator():
         features = example.read_example(record)
         examples[int(index)] = Example(
-            features["image_id"].decode(),
-            features["grapheme"].decode(),
-            _decode(features["image"], info.image),
+            example.bytes_of(features, "image_id").decode(),
+            example.bytes_of(features, "grapheme").decode(),
+            _decode(example.bytes_of(features, "image"), info.image),
         )
     return examples
 

@@ -33,7 +33,7 @@ def write(
     scored: Mapping[str, ScoredSplit],
     output_weights: Mapping[str, float],
     info: DatasetInfo | None,
-    data_dir: str,
+    data_dir: str | None,
 ) -> pathlib.Path:
     """Writes the report of a workdir into it.
 
@@ -43,7 +43,7 @@ def write(
             where there is no model yet.
         output_weights: By output, its weight in the score.
         info: The dataset; None only where nothing is scored.
-        data_dir: Folder of its shards, for the pictures.
+        data_dir: Folder of its shards, for the pictures; None only there, too.
 
     Raises:
         storage.UserError: The workdir is no run's.
@@ -59,7 +59,7 @@ def write(
             tiles=run_views.tiles(run, output_weights),
             curves=run_views.curves(run) if run.metrics else [],
             model=_views_of_model(scored, output_weights, info, data_dir)
-            if scored
+            if scored and info and data_dir
             else None,
             times=run_views.times(run) if run.legs else None,
         )

@@ -7,11 +7,13 @@ other columns.
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from storage import UserError
 
@@ -21,14 +23,14 @@ class Run:
     """The files of a workdir.
 
     Attributes:
-        metrics: A row an epoch: loss, score and recalls by name; None where
-            there was nothing to evaluate.
+        metrics: A row an epoch: its step, loss, score and recalls by name; a
+            score or recall is None where there was nothing to evaluate.
         speed: A row an epoch of timings.
         summary: summary.json; {} if there is none.
         flags: By name, the values in flags.txt.
     """
 
-    metrics: list[dict[str, float | None]]
+    metrics: list[dict[str, Any]]
     speed: list[dict[str, float | None]]
     summary: dict[str, Any]
     flags: dict[str, str]
@@ -68,7 +70,7 @@ class ScoredSplit:
     splits: tuple[str, ...]
     labels: Mapping[str, np.ndarray]
     logits: Mapping[str, np.ndarray]
-    calibration: Mapping[str, np.ndarray]
+    calibration: Mapping[str, ArrayLike]
 
     def probabilities(self, output: str) -> np.ndarray:
         """Returns [N, C] float64 calibrated probabilities."""
@@ -79,7 +81,7 @@ class ScoredSplit:
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-def read(workdir: str | pathlib.Path) -> Run:
+def read(workdir: str | os.PathLike) -> Run:
     """Reads a workdir.
 
     Raises:

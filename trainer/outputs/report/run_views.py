@@ -158,7 +158,7 @@ def _leg_marks(run: Run) -> list[Mark]:
 def _model_marks(run: Run) -> list[Mark]:
     """Returns a mark where the epochs begin whose weights the model has."""
     scores = dict(run.series("score"))
-    best = [max(scores, key=scores.get)] if scores else []
+    best = [max(scores, key=scores.__getitem__)] if scores else []
     epochs = run.summary.get("model_epochs", best)
     if not epochs:
         return []
