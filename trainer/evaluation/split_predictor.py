@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -23,7 +23,8 @@ class SplitPredictor:
 
     Args:
         strategy: Spreads the batches.
-        net: From what `preprocess` returns to a dict of [P, C] logits.
+        net: A keras.Model, or what is called as one: from what `preprocess`
+            returns to a dict of [P, C] logits.
         preprocess: Applied to the [P, H, W, 1] uint8 images.
         info: The dataset.
         data_dir: Folder of its shards.
@@ -34,7 +35,7 @@ class SplitPredictor:
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        net: keras.Model | Callable,
+        net: Any,
         *,
         preprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
         info: DatasetInfo,

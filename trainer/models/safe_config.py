@@ -77,6 +77,24 @@ def check(path: str | os.PathLike, *, card: str) -> None:
         )
 
 
+def check_net(net: Any) -> None:
+    """Refuses a net of which a model.keras could not be read again.
+
+    Args:
+        net: A keras.Model.
+
+    Raises:
+        UserError: Names the class.
+    """
+    found = find_class(json.loads(net.to_json()))
+    if found is not None:
+        raise UserError(
+            f"the net holds {found}, which trainer/models/safe_config.py does "
+            "not name: its model.keras would not be read. Name it there, or "
+            "take another --backbone"
+        )
+
+
 def _find_member(archive: zipfile.ZipFile, allowed: set[str]) -> str | None:
     """Returns what a zip has but should not have, in words."""
     for entry in archive.infolist():

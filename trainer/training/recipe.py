@@ -12,7 +12,13 @@ import keras
 from console.progress import Progress
 from trainer.augmentation import sampling
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads, initial_weights, network, training_layers
+from trainer.models import (
+    heads,
+    initial_weights,
+    network,
+    safe_config,
+    training_layers,
+)
 from trainer.models.preprocessing import Preprocessing
 from trainer.runtime import named_variables
 from trainer.runtime.devices import Devices
@@ -128,6 +134,7 @@ class Recipe:
                 network.build_core(**core_args, policy=devices.precision)
                 for _ in range(2)
             )
+            safe_config.check_net(core)
             training_layers.use(
                 core, norm_group=self.norm_group, seed=self.seed
             )

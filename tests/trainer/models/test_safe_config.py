@@ -103,6 +103,14 @@ def test_classes_are_those_of_our_models(config, found):
     assert made == found if found is None else made.startswith(f"the {found}")
 
 
+def test_a_net_that_could_not_be_read_again_is_refused_at_the_start():
+    image = keras.Input((8, 8, 1))
+    net = keras.Model(image, keras.layers.SeparableConv2D(2, 3)(image))
+    with pytest.raises(UserError, match="'keras.layers.SeparableConv2D', whic"):
+        safe_config.check_net(net)
+    safe_config.check_net(cores.build("tiny", OUTPUTS))
+
+
 def test_a_config_too_deep_is_one_line(tmp_path):
     path = tmp_path / "model.keras"
     served.write(path)
