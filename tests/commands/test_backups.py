@@ -164,7 +164,7 @@ def test_nothing_to_resume_from_is_exit_code_1(backups, folder):
         assert path.stem in done.error
     for part in (
         "none can be restored",
-        "it has format 9, this version reads formats 1 to 2",
+        "it has format 9, this version reads formats 1 to 3",
         "sha256 is not its manifest's",
         "it is of another run, before --restart",
         "--restart",
