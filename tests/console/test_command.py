@@ -161,15 +161,14 @@ def test_the_first_answers_do_not_wait_for_imports(file, argument, answer):
 
 
 def test_help_into_a_pipe_that_closes_is_quiet():
-    line = '"$0" "$1" --help | head -1; echo ${PIPESTATUS[0]}'
+    """The pipe is closed long before Python has started."""
     done = subprocess.run(
-        ["bash", "-c", line, sys.executable, BUILDER],
+        ["bash", "-c", '"$0" "$1" --help | true', sys.executable, BUILDER],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines()[1:] == ["0"]
-    assert done.stderr == ""
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_a_command_prints_its_version_alone():
