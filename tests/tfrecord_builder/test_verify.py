@@ -118,17 +118,15 @@ def test_record_that_is_no_example(records, capsys):
 
 @pytest.mark.parametrize("name", ["image_id", "grapheme", "image"])
 def test_number_where_bytes_belong(records, capsys, name):
-    features = {
-        "image_id": {"bytes_list": {"value": [b"Train_0"]}},
-        "grapheme": {"bytes_list": {"value": [b"a"]}},
-        "image": {"bytes_list": {"value": [bytes(16)]}},
-        **{
-            output.name: {"int64_list": {"value": [0]}}
-            for output in dataset_info.read(records).outputs
-        },
-        name: {"int64_list": {"value": [7]}},
-    }
-    record = tf.train.Example(features={"feature": features})
+    record = tf.train.Example()
+    feature = record.features.feature
+    values = {"image_id": b"Train_0", "grapheme": b"a", "image": bytes(16)}
+    for key, value in values.items():
+        if key != name:
+            feature[key].bytes_list.value.append(value)
+    for output in dataset_info.read(records).outputs:
+        feature[output.name].int64_list.value.append(0)
+    feature[name].int64_list.value.append(7)
     rewrite(records, lambda r: [record.SerializeToString(), *r[1:]])
     (line,) = bad_lines(records, capsys)
     assert f"no example of this dataset (TypeError('{name} is the" in line

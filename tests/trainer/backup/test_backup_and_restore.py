@@ -395,10 +395,12 @@ class Clock:
 def hang(monkeypatch):
     """Returns a function that makes the next uploads hang, as a mount may."""
     gate, left, upload = threading.Event(), [], LocalFolder.upload
+    gate.reached = threading.Event()
 
     def hanging(self, path, name):
         if left:
             left.pop()
+            gate.reached.set()
             assert gate.wait(60)
         upload(self, path, name)
 
@@ -457,6 +459,8 @@ def test_the_next_save_does_not_share_anything_with_one_that_hangs(
         clock.now += 60.0
         tiny_run.step(run)
         run.callback.on_train_batch_end(0)
+        if run.state.step == 5:  # It is this save that is to hang.
+            assert gate.reached.wait(60)
     run.callback.wait()
     tiny_run.step(run, 5)
     assert run.callback.saves == 1
