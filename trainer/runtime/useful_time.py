@@ -36,14 +36,17 @@ def lost(progress: str | None, state: RunState) -> Lost:
         progress: The last that was heard of the leg before; None if nothing.
         state: The run, as the new leg resumes it.
     """
-    if progress is None:
-        return Lost()
-    last = json.loads(progress)
-    seconds, steps = last["seconds"], last["step"] - state.step
-    saved = [leg for leg in state.legs if leg["leg"] == last["leg"]]
+    try:
+        last = json.loads(progress or "")
+        seconds, steps = last["seconds"], last["step"] - state.step
+        before = Lost(last["lost_seconds"], last["lost_steps"])
+        leg = last["leg"]
+    except (ValueError, KeyError, TypeError):
+        return Lost()  # Nothing, or another version's: no start fails for it.
+    saved = [row for row in state.legs if row["leg"] == leg]
     if not saved:  # Nor is what that leg had to do again.
-        seconds += last["lost_seconds"]
-        steps += last["lost_steps"]
+        seconds += before.seconds
+        steps += before.steps
     elif saved[0]["age"] is None:  # Of a version that did not note it.
         seconds = 0.0
     else:

@@ -102,6 +102,12 @@ def test_a_run_that_starts_over_has_lost_nothing(dirs):
     assert lost(begin(dirs, restart=True)) == (0.0, 0)
 
 
+@pytest.mark.parametrize("said", [None, "", "{", "[1]", '{"leg": 1}', "7"])
+def test_no_start_fails_for_what_the_leg_before_said(dirs, said):
+    state = begin(dirs).state
+    assert useful_time.lost(said, state) == useful_time.Lost()
+
+
 def test_seconds_by_what_they_went_to():
     leg = {
         "seconds": 100.0,
