@@ -23,6 +23,7 @@ from trainer.runtime.devices import Devices
 from trainer.runtime.limits import Limits
 from trainer.runtime.profiler import Profiler
 from trainer.stream.input_pipeline import TrainStream
+from trainer.training import dry_run
 from trainer.training.bad_steps import BadStepError
 from trainer.training.loop import TrainingLoop
 
@@ -410,6 +411,17 @@ def test_a_step_out_of_memory_is_taken_once_with_half_the_examples(
     expected.state.step = 15
     assert [row[2] for row in leg.state.trace] == losses
     assert leg.state.digest() == expected.state.digest()
+
+
+def test_a_dry_run_out_of_memory_goes_on_with_half(
+    tiny_records, tmp_path, caplog, capsys
+):
+    leg = Leg(tiny_records, tmp_path / "b")
+    leg.training.step = small_memory.greedy(leg.training.step, most=4, at=0)
+    dry_run.show(leg.training, presets=[], changed_flags=[])
+    assert "step 0 with 8 examples at a time" in caplog.text
+    assert "dry run: nothing was written" in capsys.readouterr().out
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_step_too_large_for_memory_ends_the_leg(tiny_records, tmp_path):
