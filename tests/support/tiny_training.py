@@ -40,6 +40,7 @@ def make(
     rate=None,
     peak=1e-2,
     xla=False,
+    compile_augmentation=False,
     size=None,
     graphemes=None,
     norm_group=0,
@@ -76,7 +77,9 @@ def make(
             )
             for _ in range(2)
         )
-        training_layers.use(core, norm_group=norm_group, seed=0)
+        training_layers.use(
+            core, norm_group=norm_group, seed=0, cpu_bfloat16=False
+        )
         made = TrainStep(
             strategy=strategy,
             core=core,
@@ -101,6 +104,7 @@ def make(
             graphemes=graphemes,
             max_loss=float("inf"),
             xla=xla,
+            compile_augmentation=compile_augmentation,
             loss_scale=loss_scale.make(policy),
         )
     return Tiny(

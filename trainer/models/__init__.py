@@ -10,5 +10,6 @@ safe_config      what a model.keras may hold, checked before Keras reads it
 initial_weights  weights to start from; weights/: those of the project
 training_layers  gives the core the layers that it trains with
 fused_norm       batch normalisation that is fast, over groups of examples
+small_map_conv   a convolution whose gradient is fast on a CPU
 example_dropout  dropout that does not depend on how a batch is cut
 """

@@ -1,18 +1,23 @@
 """Gives a core the layers that it trains with.
 
-Batch normalisation and dropout of every net, those within keras-cv's blocks
-too, become layers of this project. They have the variables of Keras's, in the
-same order, so that the core that is handed over is built of Keras's own.
+Batch normalisation, dropout and some convolutions of every net, those within
+keras-cv's blocks too, become layers of this project. They have the variables of
+Keras's, in the same order, so that the core that is handed over is built of
+Keras's own.
 """
 
 import keras
 import numpy as np
 
+from trainer.models import small_map_conv
 from trainer.models.example_dropout import ExampleDropout
 from trainer.models.fused_norm import FusedBatchNormalization
+from trainer.models.small_map_conv import SmallMapConv2D
 
 
-def use(core: keras.Model, *, norm_group: int, seed: int) -> None:
+def use(
+    core: keras.Model, *, norm_group: int, seed: int, cpu_bfloat16: bool
+) -> None:
     """Changes the classes of a core's layers.
 
     Args:
@@ -21,6 +26,8 @@ def use(core: keras.Model, *, norm_group: int, seed: int) -> None:
             statistics over; dropout is then drawn for each example. 0: the
             examples that are computed at a time, and Keras's dropout.
         seed: Seed of the dropout.
+        cpu_bfloat16: Whether the backbone computes in bfloat16 on a CPU, which
+            has a faster way to the gradients of some convolutions.
 
     Raises:
         ValueError: A layer is of a kind that cannot be changed.
@@ -31,6 +38,8 @@ def use(core: keras.Model, *, norm_group: int, seed: int) -> None:
         # Those that are not built are not used: keras-cv has some.
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
             _fuse(layer, norm_group)
+        elif cpu_bfloat16 and small_map_conv.fits(layer):
+            layer.__class__ = SmallMapConv2D
     if norm_group:
         _draw_by_example(layers, seed)
 

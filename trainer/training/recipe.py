@@ -136,7 +136,11 @@ class Recipe:
             )
             safe_config.check_net(core)
             training_layers.use(
-                core, norm_group=self.norm_group, seed=self.seed
+                core,
+                norm_group=self.norm_group,
+                seed=self.seed,
+                cpu_bfloat16=(devices.kind, devices.precision)
+                == ("cpu", "mixed_bfloat16"),
             )
             step = TrainStep(
                 strategy=devices.strategy,
@@ -165,6 +169,7 @@ class Recipe:
                 norm_group=self.norm_group,
                 max_loss=self.max_loss or float("inf"),
                 xla=uses_xla(self.xla, kind=devices.kind),
+                compile_augmentation=devices.kind == "cpu",
                 loss_scale=loss_scale.make(devices.precision),
             )
         return step, RunState(step.variables(), steps_per_epoch=spe)

@@ -33,7 +33,7 @@ def assert_near(found, expected, **options) -> None:
 def test_fused_normalisation_is_kerass(name):
     """The same outputs and moving averages as the layer it stands in for."""
     plain, fused = build(name), build(name)
-    training_layers.use(fused, norm_group=0, seed=0)
+    training_layers.use(fused, norm_group=0, seed=0, cpu_bfloat16=False)
     for net in (plain, fused):
         for layer in net._flatten_layers():
             if isinstance(layer, keras.layers.Dropout):
@@ -53,7 +53,7 @@ def test_a_group_is_normalised_by_itself():
     images = draw_images(12)
     nets = [build("small") for _ in range(4)]
     for net in nets:
-        training_layers.use(net, norm_group=4, seed=0)
+        training_layers.use(net, norm_group=4, seed=0, cpu_bfloat16=False)
     whole, *parts = nets
     outputs = whole(images, training=True)["a"]
     for index, part in enumerate(parts):
@@ -75,7 +75,7 @@ def test_a_group_is_normalised_by_itself():
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_groups_in_reduced_precision_and_xla(policy):
     core = build("small", dropout=0.1, policy=policy)
-    training_layers.use(core, norm_group=4, seed=0)
+    training_layers.use(core, norm_group=4, seed=0, cpu_bfloat16=False)
     weights = [
         [tf.convert_to_tensor(v.value) for v in variables]
         for variables in (
@@ -98,7 +98,7 @@ def test_groups_in_reduced_precision_and_xla(policy):
 def test_every_net_trains_with_them(name):
     core = build(name, dropout=0.1)
     paths = [v.path for v in core.variables]
-    training_layers.use(core, norm_group=8, seed=0)
+    training_layers.use(core, norm_group=8, seed=0, cpu_bfloat16=False)
     assert [v.path for v in core.variables] == paths
     kinds = {
         type(layer)
@@ -122,7 +122,9 @@ def test_what_cannot_be_changed_is_refused():
     images = keras.Input((8, 8, 1))
     noise = keras.Model(images, keras.layers.GaussianNoise(0.1)(images))
     with pytest.raises(ValueError, match="gaussian_noise draws"):
-        training_layers.use(noise, norm_group=8, seed=0)
+        training_layers.use(noise, norm_group=8, seed=0, cpu_bfloat16=False)
     norm = keras.layers.BatchNormalization(axis=1)(images)
     with pytest.raises(ValueError, match="does not normalise"):
-        training_layers.use(keras.Model(images, norm), norm_group=0, seed=0)
+        training_layers.use(
+            keras.Model(images, norm), norm_group=0, seed=0, cpu_bfloat16=False
+        )

@@ -31,7 +31,7 @@ def asked_precision(function, matrix):
     compiled = tf.function(function, jit_compile=True)
     hlo = compiled.experimental_get_compiler_ir(matrix)(stage="hlo")
     products = [line for line in hlo.splitlines() if " dot(" in line]
-    assert len(products) == 20  # All that orthogonalize multiplies.
+    assert len(products) == 19  # All that orthogonalize multiplies.
     found = {
         match[1] if match else "default"
         for match in (

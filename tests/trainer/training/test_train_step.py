@@ -101,6 +101,19 @@ def test_xla_compiles_the_same_step(tiny_records):
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
+def test_a_compiled_augmentation_is_the_same_step(tiny_records):
+    plain, compiled = (
+        tiny_training.make(
+            tiny_records, backbone="tiny", compile_augmentation=compiles
+        )
+        for compiles in (False, True)
+    )
+    graph = tiny_training.trace(compiled).as_graph_def()
+    assert sum(f.attr["_XlaMustCompile"].b for f in graph.library.function) == 1
+    losses = [tiny_training.take(t, [4])[0] for t in (plain, compiled)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
 def test_the_grapheme_head_learns(tiny_records):
     graphemes = heads.make_graphemes(
         dataset_info.read(tiny_records), blend=0.5, mean=False
