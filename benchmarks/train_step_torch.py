@@ -1,0 +1,138 @@
+"""Measures the step of cpu_15min against a bare PyTorch loop on the same net.
+
+    python3 -m venv .data/torch-venv
+    .data/torch-venv/bin/pip install torch==2.13.0 numpy
+    python benchmarks/train_step_torch.py --data_dir=RECORDS
+
+PyTorch's step is the net, its loss and a fused AdamW over ready tensors (see
+train_step_torch_net.py). Ours is the real command with the preset as it is:
+input, preprocessing, augmentation, moving average, figures and backups; with
+AdamW, and with the preset's optimizer. Below it stand the parts of both. Every
+row is a process of its own; rows take turns, and their medians are printed.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import train_step
+from absl import app, flags
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+HERE = ROOT / "benchmarks"
+PRESET = ROOT / "flags" / "presets" / "cpu_15min.flags"
+PRECISIONS = ("float32", "mixed_bfloat16")
+# By optimizer, the least ratio to PyTorch's bare step that is wanted.
+GOALS = {"adamw": 1.0, "muon": 0.9}
+
+FLAGS = flags.FLAGS
+_TORCH = flags.DEFINE_string(
+    "torch_python",
+    str(ROOT / ".data" / "torch-venv" / "bin" / "python"),
+    "The Python of an environment with PyTorch.",
+)
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    if not pathlib.Path(_TORCH.value).exists():
+        raise app.UsageError(
+            f"--torch_python={_TORCH.value} does not exist: {__doc__}"
+        )
+    turns = {}
+    for _ in range(FLAGS.turns):
+        for name, figures in measure_all():
+            print(name, figures, file=sys.stderr, flush=True)
+            turns.setdefault(name, []).append(figures)
+    seconds = {
+        name: {
+            part: statistics.median(figures[part] for figures in of_turns)
+            for part in of_turns[0]
+        }
+        for name, of_turns in turns.items()
+    }
+    report(seconds)
+
+
+def measure_all() -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
+    """Yields each row's name and, by part, its seconds a step."""
+    batch, steps = str(FLAGS.batch_size), str(FLAGS.steps)
+    for precision in PRECISIONS:
+        yield (
+            ("PyTorch, AdamW", precision),
+            run(
+                _TORCH.value,
+                "train_step_torch_net.py",
+                precision,
+                batch,
+                steps,
+            ),
+        )
+        for optimizer in GOALS:
+            more = [f"--flagfile={PRESET}", f"--optimizer={optimizer}"]
+            yield (
+                (f"ours, {optimizer}", precision),
+                run(
+                    sys.executable,
+                    "train_step_parts.py",
+                    precision,
+                    batch,
+                    steps,
+                    *more,
+                ),
+            )
+            image = train_step.measure(
+                "ours", [*more, f"--precision={precision}"]
+            )
+            yield (
+                (f"the command, {optimizer}", precision),
+                {"step": image["image"][0] * FLAGS.batch_size},
+            )
+
+
+def run(python: str, script: str, *arguments: str) -> dict[str, float]:
+    """Returns what a process printed."""
+    done = subprocess.run(
+        [python, HERE / script, *arguments],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(seconds: dict[tuple[str, str], dict[str, float]]) -> None:
+    """Prints images/s of every part, and whether the goals are met."""
+    print(f"\n{FLAGS.turns} turns of {FLAGS.steps} steps of {FLAGS.batch_size}")
+    print("\n| what | precision | part | ms | images/s | x PyTorch's step |")
+    print("|---|---|---|---|---|---|")
+    for (name, precision), parts in seconds.items():
+        bare = seconds["PyTorch, AdamW", precision]["step"]
+        for part, value in parts.items():
+            print(
+                f"| {name} | {precision} | {part} | {1000 * value:.1f} | "
+                f"{FLAGS.batch_size / value:.0f} | {bare / value:.2f} |"
+            )
+    for optimizer, goal in GOALS.items():
+        precision = PRECISIONS[-1]
+        ours = seconds[f"the command, {optimizer}", precision]["step"]
+        ratio = seconds["PyTorch, AdamW", precision]["step"] / ours
+        print(
+            f"goal: the command with {optimizer} at least {goal} x PyTorch's "
+            f"bare step in bfloat16: {ratio:.2f} "
+            f"{'met' if ratio >= goal else 'MISSED'}"
+        )
+
+
+if __name__ == "__main__":
+    # resnet9 at the preset's size.
+    FLAGS.set_default("backbone", "resnet9")
+    FLAGS.set_default("size", 64)
+    app.run(main)
