@@ -5,18 +5,20 @@ from absl import flags
 flags.DEFINE_string(
     "output_dir",
     None,
-    "A new folder, for accelerator.json, the runs and their logs; about 1 GB.",
+    "New folder for accelerator.json, the runs and their logs. They need about "
+    "1 GB.",
     required=True,
 )
 flags.DEFINE_list(
     "presets",
     None,
-    "Presets to measure, by the names of their files in flags/presets; by "
-    "default those for the accelerator that is found. None: --presets=",
+    "Presets to measure: names of files in flags/presets, without .flags. "
+    "Default: the presets for the accelerator of this machine. --presets= "
+    "(empty) measures none.",
 )
 flags.DEFINE_integer(
     "num_images",
     4000,
-    "Images that are drawn to measure the presets with.",
+    "Number of images to draw; the presets are measured on them.",
     lower_bound=200,
 )

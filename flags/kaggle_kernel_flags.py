@@ -5,30 +5,31 @@ from absl import flags
 flags.DEFINE_list(
     "model",
     None,
-    "The model.keras of a run; of several, joined by commas, the calibrated "
-    "probabilities are averaged.",
+    "Path of the model.keras of a run. Of several paths, separated by commas, "
+    "the calibrated probabilities are averaged.",
     required=True,
 )
 flags.DEFINE_string(
     "output_dir",
     None,
-    "Folder to write to. What an earlier call has written there is replaced.",
+    "Folder to write to. Files that an earlier call wrote there are replaced.",
     required=True,
 )
 flags.DEFINE_integer(
     "tta",
     1,
-    "Views of each image, slightly shifted and scaled, whose probabilities are "
-    "averaged. 1: the image as it is.",
+    "Test-time augmentation: number of views of each image, slightly shifted "
+    "and scaled, whose probabilities are averaged. 1: only the unchanged "
+    "image.",
     lower_bound=1,
     upper_bound=64,
 )
 flags.DEFINE_string(
     "user",
     "INSERT_USERNAME_HERE",
-    "Your name in Kaggle's addresses. The default stands where you have to "
-    "write it into the two .json files.",
+    "Your user name on Kaggle. With the default you have to write it into the "
+    "two .json files yourself.",
 )
 flags.DEFINE_bool(
-    "gpu", True, "Whether the kernel asks for a GPU, which is faster."
+    "gpu", True, "Whether the kernel uses a GPU; it is faster with one."
 )

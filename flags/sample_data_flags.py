@@ -5,15 +5,15 @@ from absl import flags
 flags.DEFINE_string(
     "output_dir",
     None,
-    "Local folder for the dataset; made where it is not there. Run again with "
-    "the same flags, the command goes on where it was stopped.",
+    "Local folder for the dataset; it is created if it does not exist. If the "
+    "command was stopped, run it again with the same flags: it continues.",
     required=True,
 )
 flags.DEFINE_integer(
     "num_images",
     None,
-    "Training images to draw. Every class of every output is there from "
-    "4,000 on; the competition has 200,840.",
+    "Number of training images to draw. From 4,000 images on, every class of "
+    "every output occurs. The competition has 200,840 images.",
     lower_bound=1,
     upper_bound=200_840,
     required=True,
@@ -21,36 +21,38 @@ flags.DEFINE_integer(
 flags.DEFINE_string(
     "graphemes",
     "train",
-    "Which graphemes to draw. train: the competition's 1,295, as often as "
-    "they were written. The others draw each root x vowel x consonant that "
-    "can be written equally often. all: all of them; rare: those with a "
-    "class of few images; unseen-of:RECORDS: those that the folds of a built "
-    "dataset lack.",
+    "Which graphemes to draw. train: the competition's 1,295 graphemes, as "
+    "often as they were written. all: every root x vowel x consonant that can "
+    "be written. rare: those of them that have a class with few images. "
+    "unseen-of:RECORDS: those of them that are not in the folds of the dataset "
+    "in the folder RECORDS. all, rare and unseen-of draw each grapheme equally "
+    "often.",
 )
 flags.DEFINE_integer(
     "seed",
     0,
-    "Same seed and flags, same bytes, whatever the number of workers.",
+    "Seed of the drawing. The same seed and flags give the same bytes, with "
+    "any number of workers.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "num_train_files",
     4,
-    "Files train_image_data_0.parquet, … that the training images are split "
-    "over.",
+    "Number of files train_image_data_0.parquet, … to split the training "
+    "images over.",
     lower_bound=1,
     upper_bound=1000,
 )
 flags.DEFINE_string(
     "font_dir",
     None,
-    "Folder of further .ttf and .otf fonts with Bengali letters, used beside "
-    "the five weights of Hind Siliguri.",
+    "Folder with more fonts (.ttf, .otf) that have Bengali letters. They are "
+    "used in addition to the five weights of Hind Siliguri.",
 )
 flags.DEFINE_integer(
     "num_workers",
     0,
-    "Processes that draw; 0: one for each core.",
+    "Number of processes that draw. 0: one for each core.",
     lower_bound=0,
     upper_bound=1024,
 )

@@ -6,7 +6,7 @@ flags.DEFINE_enum(
     "accelerator",
     "auto",
     ["auto", "cpu", "gpu", "tpu"],
-    "auto uses a TPU, else the GPUs, else the CPU. Where there is an "
-    "accelerator that TensorFlow cannot use, auto is refused: cpu then uses "
-    "the CPU.",
+    "auto uses a TPU if there is one, else the GPUs, else the CPU. If the "
+    "machine has an accelerator that TensorFlow cannot use, auto is an error; "
+    "cpu then uses the CPU.",
 )

@@ -2,18 +2,20 @@
 
 from absl import flags
 
-flags.DEFINE_float("rotation", 8.0, "Largest rotation, degrees.", lower_bound=0)
+flags.DEFINE_float(
+    "rotation", 8.0, "Largest rotation, in degrees.", lower_bound=0
+)
 flags.DEFINE_float(
     "scale",
     0.12,
-    "Largest relative change of each side's length.",
+    "Largest relative change of the height and of the width.",
     lower_bound=0,
     upper_bound=0.9,
 )
 flags.DEFINE_float(
     "shift",
     0.06,
-    "Largest shift, as a fraction of each side.",
+    "Largest shift, as a fraction of the height and of the width.",
     lower_bound=0,
     upper_bound=1,
 )
@@ -23,65 +25,71 @@ flags.DEFINE_float(
 flags.DEFINE_float(
     "elastic",
     0.0,
-    "Root mean square of a smooth displacement, as a fraction of each side: "
-    "0.02 is visible, 0.05 strong.",
+    "Strength of an elastic distortion: the root mean square of the "
+    "displacement, as a fraction of the height and of the width. 0.02 is "
+    "visible, 0.05 is strong. 0: none.",
     lower_bound=0,
     upper_bound=0.5,
 )
 flags.DEFINE_float(
     "thickness",
     0.0,
-    "Largest part of a dilation or an erosion of the strokes by 3 x 3 of the "
-    "backbone's pixels.",
+    "Strength of thicker or thinner strokes: the largest weight with which an "
+    "example is blended with its dilation or erosion by 3 x 3 pixels of the "
+    "backbone's input. 0: none.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "erasing",
     0.0,
-    "Probability that a box of up to a quarter of an example is wiped out.",
+    "Probability that one box of an example is erased. The box covers at most "
+    "a quarter of the example.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "gridmask",
     0.0,
-    "Probability that a grid of squares, a quarter of an example, is wiped "
-    "out.",
+    "Probability that a grid of squares is erased in an example. The squares "
+    "cover a quarter of the example.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "cutmix",
     0.5,
-    "Probability that an example gets a box of another one. An example is "
-    "mixed in one way at most: --cutmix, --mixup and --fmix sum to 1 or less.",
+    "Probability that a box of an example is replaced by the same box of "
+    "another example. An example is mixed in at most one way: the sum of "
+    "--cutmix, --mixup and --fmix must not exceed 1.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "mixup",
     0.0,
-    "Probability that an example is blended with another one.",
+    "Probability that an example is blended with another example.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "fmix",
     0.0,
-    "Probability that an example gets blobs of another one.",
+    "Probability that irregular blobs of an example are replaced by those of "
+    "another example.",
     lower_bound=0,
     upper_bound=1,
 )
 flags.DEFINE_float(
     "cooldown_epochs",
     0.0,
-    "Epochs at the end of the run without any of these three.",
+    "Number of epochs at the end of the run without --cutmix, --mixup and "
+    "--fmix.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "mix_group",
     8,
-    "Consecutive examples that mixing partners are taken from.",
+    "Examples are mixed within groups of this many consecutive examples.",
     lower_bound=2,
 )

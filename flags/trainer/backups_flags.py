@@ -5,7 +5,8 @@ from absl import flags
 flags.DEFINE_string(
     "backup_dir",
     None,
-    "The --backup_dir of a run of trainer/main.py; nothing is written to it.",
+    "The --backup_dir of a run of trainer/main.py. The command writes nothing "
+    "to it.",
     required=True,
 )
 flags.DEFINE_bool(

@@ -5,7 +5,7 @@ from absl import flags
 flags.DEFINE_list(
     "model",
     None,
-    "The model.keras in the --workdir of a run; of several, joined by "
-    "commas, the calibrated probabilities are averaged.",
+    "Path of the model.keras in the --workdir of a run. Of several paths, "
+    "separated by commas, the calibrated probabilities are averaged.",
     required=True,
 )

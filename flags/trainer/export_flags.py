@@ -5,7 +5,7 @@ from absl import flags
 flags.DEFINE_string(
     "model",
     None,
-    "The model.keras in the --workdir of a run.",
+    "Path of the model.keras in the --workdir of a run.",
     required=True,
 )
 flags.DEFINE_enum(
@@ -19,5 +19,6 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
     "output",
     None,
-    "The file or folder to write; by default beside the model, named after it.",
+    "The file or folder to write. Default: in the folder of the model, with "
+    "the model's name and the ending of the format.",
 )

@@ -6,7 +6,7 @@ from flags.trainer import settle_flags
 
 
 class _AutoBooleanParser(flags.BooleanParser):
-    """Parses true, false, and auto, which is None."""
+    """Parses true, false and auto; auto becomes None."""
 
     # pyrefly: ignore[bad-override]  # absl's own parser knows no None.
     def parse(self, argument: str | int | None) -> bool | None:
@@ -17,23 +17,25 @@ class _AutoBooleanParser(flags.BooleanParser):
 flags.DEFINE_integer(
     "virtual_devices",
     0,
-    "Cut the CPU into this many devices, to try a distributed run.",
+    "Split the CPU into this many virtual devices, to try a distributed run. "
+    "0: do not split it.",
     lower_bound=0,
 )
 flags.DEFINE_enum(
     "precision",
     "auto",
     ["auto", "fast", "float32", "mixed_float16", "mixed_bfloat16"],
-    "auto: bfloat16 on TPUs and new GPUs, float16 on older ones, float32 on "
-    "a CPU. fast: as auto, and bfloat16 on a CPU that has instructions for it.",
+    "auto: bfloat16 on TPUs and new GPUs, float16 on older GPUs, float32 on a "
+    "CPU. fast: the same, but bfloat16 on a CPU that has instructions for it.",
 )
 flags.DEFINE_integer(
     "max_per_replica_batch",
     0,
-    "Examples that a replica computes at a time; more are computed in parts, "
-    "one after another, and their gradients summed. Without --norm_group, "
-    "batch normalisation sees the parts, so another value in a later leg can "
-    "change the result: each leg notes it in summary.json. 0: no limit.",
+    "Number of examples that a replica computes at a time. If its share of a "
+    "batch is larger, it is computed in parts, one after another, and their "
+    "gradients are summed. Without --norm_group, batch normalisation uses the "
+    "statistics of each part, so a new value after a restart can change the "
+    "result; summary.json records the value of each start. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_flag(
@@ -42,88 +44,89 @@ flags.DEFINE_flag(
         flags.ArgumentSerializer(),
         "xla",
         None,
-        "Compile the gradients of a step, and the update of a single replica, "
-        "with XLA. auto, the default, does so on GPUs. On a TPU everything is "
-        "compiled anyway, and this does nothing. Another value in a later leg "
-        "changes the last bits of the result: each leg notes it in "
-        "summary.json.",
+        "Compile the gradients of a step with XLA, and with a single replica "
+        "the update of the weights, too. auto, the default, does so on GPUs. "
+        "On a TPU the flag has no effect: everything is compiled anyway. A new "
+        "value after a restart changes the last bits of the result; "
+        "summary.json records the value of each start.",
         boolean=True,
     )
 )
 flags.DEFINE_bool(
     "exact",
     True,
-    "On GPUs, use kernels that give the same bits each time, so that a run "
-    "that was killed ends as one that was not; the shards of a window are "
-    "then read one after another. --noexact lets the fastest kernels be "
-    "chosen. CPUs are always exact.",
+    "On GPUs, use deterministic kernels, so that a run that was killed and "
+    "resumed gives the same bits as an uninterrupted run; the shards of a "
+    "window are then read one after another. --noexact allows the fastest "
+    "kernels. CPUs are always exact.",
 )
 flags.DEFINE_integer(
     "steps_per_loop",
     0,
-    "Steps between two looks of the host at the device; 0: about a second's.",
+    "Training steps per compiled loop. 0 picks a length of about one second.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "num_parallel_calls",
     0,
-    "Threads of the input pipeline's parallel parts; 0: as many as help.",
+    "Number of threads for the parallel parts of the input pipeline. 0: "
+    "tf.data chooses it.",
     lower_bound=0,
 )
 flags.DEFINE_list(
     "profile_steps",
     [],
-    "First step and step to end before, such as 10,20: profiles them into "
-    "WORKDIR/profile for TensorBoard's profile page.",
+    "Profile some steps into WORKDIR/profile, for TensorBoard's profile page: "
+    "the first step and the step after the last, such as 10,20.",
 )
 
 # Backups and stopping.
 flags.DEFINE_integer(
     "backup_every_seconds",
     300,
-    "Seconds between two backups; 0: not by time.",
+    "Seconds between two backups. 0: no backups by time.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "backup_every_steps",
     0,
-    "Steps between two backups; 0: not by steps.",
+    "Steps between two backups. 0: no backups by steps.",
     lower_bound=0,
 )
 flags.adopt_module_key_flags(settle_flags)
 flags.DEFINE_float(
     "max_minutes",
     0.0,
-    "Stop in good order this many minutes after the start, with a backup; 0: "
-    "no limit.",
+    "Save a backup and stop this many minutes after the start. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_float(
     "max_loss",
     1000.0,
-    "A step with a greater loss is treated as one that is not finite, see "
-    "--on_nan. Another value in a later leg can change which steps are taken: "
-    "each leg notes it in summary.json. 0: no limit.",
+    "A step with a greater loss is treated like a step whose loss is not "
+    "finite, see --on_nan. A new value after a restart can change which steps "
+    "are skipped; summary.json records the value of each start. 0: no limit.",
     lower_bound=0,
 )
 flags.DEFINE_enum(
     "on_nan",
     "stop",
     ["stop", "rollback"],
-    "What to do at a step whose loss or gradients are not finite: stop before "
-    "it changes anything, or go back to the last backup and pass over that "
-    "step's batch.",
+    "What to do at a step whose loss or gradients are not finite. stop: stop "
+    "before the step changes anything. rollback: restore the last backup and "
+    "skip the batch of that step.",
 )
 flags.DEFINE_bool(
     "restart",
     False,
-    "Start over, though the backup folder holds another run or this one. Its "
-    "last backup is kept until the new run has its own. Give it once: the "
-    "same command with it starts over again.",
+    "Start from the beginning, even if --backup_dir holds backups of this run "
+    "or of another. The last old backup is kept until the new run has its own. "
+    "Give the flag only once: the same command with it starts from the "
+    "beginning again.",
 )
 flags.DEFINE_bool(
     "dry_run",
     False,
-    "Tell devices, presets, data, steps, parameters, memory and time, after a "
-    "few steps that are thrown away, and exit. Nothing is written.",
+    "Print devices, presets, data, steps, parameters, memory and time, and "
+    "exit. A few steps are computed and discarded; nothing is written.",
 )

@@ -1,9 +1,10 @@
-"""Flags of trainer/main.py, which lie in a module for each group.
+"""Flags of trainer/main.py; each group of flags is in a module of its own.
 
-FREE names the flags that may change between the legs of one run: they do not
-change its result, but for those that NOTED names, too. A changed value of any
-other flag is another run. A run that is older than a flag counts as one with
-its default, or with what BEFORE says.
+FREE names the flags that may change between the legs of one run (a leg is one
+run of the process between two resets). They do not change the result, except
+for those that NOTED names. A new value of any other flag makes another run. If
+a run is older than a flag, it counts as a run with the flag's default, or with
+the value in BEFORE.
 """
 
 from absl import flags

@@ -5,57 +5,59 @@ from absl import flags
 flags.DEFINE_integer(
     "validation_fold",
     0,
-    "Fold held out to evaluate each epoch on; -1 trains on all folds and keeps "
-    "the last weights.",
+    "Fold that is not trained on; each epoch is evaluated on it. -1 trains on "
+    "all folds and keeps the last weights.",
     lower_bound=-1,
 )
 flags.DEFINE_string(
     "backbone",
     "small",
-    "The net: small and resnet9 (for a CPU); of keras-cv efficientnet_v2_b0, "
-    "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121; of "
-    "keras.applications, with applications_ before its name, convnext_tiny, "
+    "The net. For a CPU: small, resnet9. From keras-cv: efficientnet_v2_b0, "
+    "efficientnet_v2_s, resnet18_v2, resnet50_v2, densenet121. From "
+    "keras.applications, with applications_ before the name: convnext_tiny, "
     "densenet121, efficientnet_v2_b0 to _b3 and _s, mobilenet_v3_small, "
-    "mobilenet_v3_large, resnet50_v2; tiny, to try things out.",
+    "mobilenet_v3_large, resnet50_v2. For tests: tiny.",
 )
 flags.DEFINE_string(
     "initial_weights",
     None,
-    "A model.keras of this trainer whose weights to start from, as far as "
-    "they fit. Needed at the first start only.",
+    "Path of a model.keras of this trainer. Training starts from those of its "
+    "weights that fit the new model. Needed only at the first start of a run.",
 )
 flags.DEFINE_bool(
     "pretrained",
     False,
-    "Start from a pretrained net: resnet9's weights come with the project "
-    "(graphemes drawn with fonts, 64 x 64); ImageNet's are downloaded at the "
-    "first start, for applications_… by Keras, and by keras-cv for "
-    "efficientnet_v2_b0, efficientnet_v2_s, resnet50_v2, densenet121.",
+    "Start from pretrained weights. Those of resnet9 come with the project "
+    "(trained on graphemes drawn with fonts, 64 x 64 pixels). For "
+    "applications_… Keras downloads ImageNet weights at the first start; for "
+    "efficientnet_v2_b0, efficientnet_v2_s, resnet50_v2 and densenet121 "
+    "keras-cv does. The other nets have none.",
 )
 flags.DEFINE_integer(
     "input_height",
     0,
-    "Rows the backbone sees; the model resizes the stored images itself. "
-    "0: the stored size.",
+    "Height in pixels of the backbone's input. The model itself resizes the "
+    "stored images. 0: the height of the stored images.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "input_width",
     0,
-    "Columns the backbone sees. 0: the stored size.",
+    "Width in pixels of the backbone's input. 0: the width of the stored "
+    "images.",
     lower_bound=0,
 )
 flags.DEFINE_bool(
     "crop",
     True,
-    "Crop each image to its ink (what is darker than a light background, or "
-    "lighter than a dark one) before it is resized; "
-    "part of the model. --nocrop squeezes the whole image into the size.",
+    "Crop each image to its ink before it is resized. Ink is what is darker "
+    "than a light background, or lighter than a dark one. The model itself "
+    "crops. --nocrop resizes the whole image.",
 )
 flags.DEFINE_float(
     "dropout",
     0.2,
-    "Share of the pooled features dropped in training.",
+    "Fraction of the pooled features that dropout sets to zero in training.",
     lower_bound=0,
     upper_bound=0.95,
 )
@@ -63,25 +65,29 @@ flags.DEFINE_enum(
     "pool",
     "average",
     ["average", "gem", "attention"],
-    "How the feature map is pooled: its mean, a generalised mean with learned "
-    "exponents, or a mean weighted by a learned map.",
+    "How the feature map is pooled. average: its mean. gem: a generalised mean "
+    "with learned exponents. attention: a mean with learned weights for each "
+    "position.",
 )
 flags.DEFINE_bool(
     "pool_per_output",
     False,
-    "Give each output exponents or a map of its own.",
+    "With --pool=gem or attention: each output has its own exponents or its "
+    "own attention map.",
 )
 flags.DEFINE_float(
     "grapheme_head",
     0.0,
-    "Weight in the loss, beside --output_weights, of a head with a class for "
-    "each combination of labels in the folds; 0: no such head.",
+    "Weight in the loss of an extra head with one class for each combination "
+    "of labels in the folds; --output_weights has the weights of the other "
+    "heads. 0: no extra head.",
     lower_bound=0,
 )
 flags.DEFINE_float(
     "grapheme_blend",
     0.5,
-    "Weight of that head's word in each output's log-probabilities.",
+    "Weight of the grapheme head (--grapheme_head) in the log-probabilities of "
+    "each output; the output's own head has the rest.",
     lower_bound=0,
     upper_bound=1,
 )
@@ -89,12 +95,13 @@ flags.DEFINE_enum(
     "grapheme_decoding",
     "sum",
     ["sum", "mean"],
-    "What makes a class's probability out of its graphemes': mean favours "
-    "classes of few graphemes.",
+    "How the probability of a class is made from the probabilities of its "
+    "graphemes, with --grapheme_head. mean favours classes that have few "
+    "graphemes.",
 )
 flags.DEFINE_list(
     "output_weights",
     ["grapheme_root:2"],
-    "Weights of the outputs in the score and the loss, name:weight,...; an "
-    "output that is not named weighs 1.",
+    "Weights of the outputs in the score and the loss, as name:weight,… An "
+    "output that is not listed has the weight 1.",
 )

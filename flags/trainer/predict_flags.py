@@ -5,15 +5,16 @@ from absl import flags
 flags.DEFINE_string(
     "input_dir",
     None,
-    "Folder, .zip or gs://bucket/prefix of the parquet files to predict. "
-    "If it also holds sample_submission.csv, the output has that file's rows "
-    "in their order.",
+    "Folder, .zip or gs://bucket/prefix with the parquet files to predict. If "
+    "it also holds sample_submission.csv, the output has the rows of that file "
+    "in the same order.",
     required=True,
 )
 flags.DEFINE_string(
     "output",
     "submission.csv",
-    "The csv to write: row_id (image_id and output, joined by _) and target.",
+    "The csv file to write, with the columns row_id (image_id and output, "
+    "joined by _) and target.",
 )
 flags.DEFINE_string(
     "input_glob",
@@ -23,14 +24,14 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "probabilities",
     None,
-    "A parquet file to write, too: image_id, and for each output the list of "
-    "its classes' probabilities.",
+    "A parquet file to write in addition: image_id, and for each output the "
+    "list of the probabilities of its classes.",
 )
 flags.DEFINE_integer(
     "batch_size",
     128,
-    "Images a batch. Changes speed and memory; probabilities in their last "
-    "digits at most.",
+    "Number of images in a batch. It changes speed and memory, and the "
+    "probabilities only in their last digits.",
     lower_bound=1,
     upper_bound=65_536,
 )

@@ -1,7 +1,7 @@
-"""Flags of earlier versions of trainer/main.py.
+"""Flags that only earlier versions of trainer/main.py used.
 
-They are accepted with the one value that this version can repeat, since the
-flags.txt of an earlier run has them, and shown by no help.
+The flags.txt of an earlier run may contain them, so they are still accepted,
+with the only value that this version can reproduce. No help text shows them.
 """
 
 from absl import flags

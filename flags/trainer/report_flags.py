@@ -5,15 +5,16 @@ from absl import flags
 flags.DEFINE_string(
     "workdir",
     None,
-    "Folder that a run of trainer/main.py left; report.html is written there.",
+    "The --workdir of a run of trainer/main.py. The command writes report.html "
+    "to it.",
     required=True,
 )
 flags.DEFINE_string(
     "data_dir",
     None,
-    "The run's records, to show what its model gets wrong. Default: those of "
-    "the run's flags.txt.",
+    "Folder with the run's records; the report shows which of them the model "
+    "predicts wrongly. Default: the --data_dir in the run's flags.txt.",
 )
 flags.DEFINE_integer(
-    "batch_size", 256, "Images the model is given at a time.", lower_bound=1
+    "batch_size", 256, "Number of images in a batch.", lower_bound=1
 )

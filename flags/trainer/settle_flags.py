@@ -1,4 +1,4 @@
-"""The flag of every command that knows whether a backup has settled."""
+"""The flag of every command that reports whether a backup has settled."""
 
 from absl import flags
 

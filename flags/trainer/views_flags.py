@@ -5,8 +5,9 @@ from absl import flags
 flags.DEFINE_integer(
     "tta",
     1,
-    "Views of each image, slightly shifted and scaled, whose probabilities are "
-    "averaged; takes that many times as long. 1: the image as it is.",
+    "Test-time augmentation: number of views of each image, slightly shifted "
+    "and scaled, whose probabilities are averaged. N views take N times as "
+    "long. 1: only the unchanged image.",
     lower_bound=1,
     upper_bound=64,
 )

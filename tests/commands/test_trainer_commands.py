@@ -413,8 +413,8 @@ def test_help_and_a_mistyped_flag_teach(train, tiny_records, tmp_path):
         text=True,
         check=False,
     )
-    assert "--backup_dir: Folder that outlives this machine" in done.stdout
-    assert "--rotation: Largest rotation, degrees." in done.stdout
+    assert "--backup_dir: Folder for backups, on storage that" in done.stdout
+    assert "--rotation: Largest rotation, in degrees." in done.stdout
     wrong = train(tiny_records, tmp_path, "--epoch=3")
     assert wrong.returncode == 1
     assert "Did you mean: epochs" in wrong.stderr
