@@ -2,7 +2,7 @@
 
 import os
 
-# Only errors from TensorFlow's C++ parts, which read this when TensorFlow is
-# imported: so nothing may import it before this package. A few lines that
-# TensorFlow 2.19 to 2.21 logs earlier still come.
+# Show only errors from TensorFlow's C++ parts. They read this variable when
+# TensorFlow is imported, so nothing may import TensorFlow before this package.
+# TensorFlow 2.19 to 2.21 still logs a few lines before it reads the variable.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,9 +1,9 @@
-"""Lists the backups of a run, and what a start would resume from.
+"""Lists the backups of a run, and the one that a start would resume from.
 
   python trainer/backups.py --backup_dir=DRIVE [--verify]
 
-Writes nothing. Exit code 1 if there is nothing to resume from. Only the run
-itself can check that a backup fits its flags, its data and its net.
+Writes nothing. The exit code is 1 if there is no backup to resume from. Only
+the run itself can check that a backup fits its flags, its data and its net.
 """
 
 from absl import flags
@@ -33,7 +33,7 @@ from trainer.backup.generations import OWNER, Generations
 from trainer.runtime import run_document
 
 FLAGS = flags.FLAGS
-# By generation, why reading it failed; "" if it did not.
+# The error of reading each generation; "" if there was none.
 Faults = Mapping[Generation, str]
 HEADER = ("backup", "leg", "step", "epochs", "age", "size", "state")
 
@@ -66,10 +66,10 @@ def main() -> None:
 
 
 def open_generations(url: str) -> Generations:
-    """Returns what a backup folder holds.
+    """Returns the generations in a backup folder.
 
     Raises:
-        UserError: There is no such folder, or its mount is missing.
+        UserError: The folder does not exist, or its mount is missing.
     """
     folder = storage.open_folder(url)
     MountGuard(folder, pathlib.Path(os.devnull))
@@ -81,7 +81,7 @@ def open_generations(url: str) -> Generations:
 def find_faults(
     generations: Generations, backups: Sequence[Backup]
 ) -> dict[Generation, str]:
-    """Reads every complete backup; returns what is wrong with each."""
+    """Reads every complete backup; returns the error of each, or ""."""
     readable = [b for b in backups if is_readable(b)]
     total = sum(b.usable["bytes"] for b in readable) / (1 << 20)
     faults = {}
@@ -118,9 +118,9 @@ def newest_run(backups: Sequence[Backup]) -> dict:
 
 
 def choose(backups: Sequence[Backup], faults: Faults, run: dict) -> Choice:
-    """Returns what a start of the newest run resumes from."""
+    """Returns the backup that a start of the newest run resumes from."""
 
-    # What an older one does not know yet is no other run.
+    # An old backup lacks the newest flags: that alone makes no other run.
     identity = run.get("identity", {})
 
     def read(backup: Backup) -> None:
@@ -140,7 +140,7 @@ def describe(
     Args:
         backup: The backup.
         sizes: Bytes of its "zip" and "json" files.
-        faults: Of find_faults().
+        faults: The result of find_faults().
         run: The manifest of the newest backup.
     """
     manifest = backup.manifest or {}
@@ -172,7 +172,7 @@ def describe(
 
 
 def format_age(seconds: float) -> str:
-    """Returns an age in its largest unit; the clock may have been set back."""
+    """Returns an age in its largest unit; negative if the clock went back."""
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if abs(seconds) >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -180,7 +180,7 @@ def format_age(seconds: float) -> str:
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Returns rows in columns; all but the first and the last to the right."""
+    """Returns rows in columns; those in the middle are aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *middle, last in rows:

@@ -1,10 +1,11 @@
-"""Scores a model.keras on a split: macro recall by output, and their mean.
+"""Scores a model.keras on a split: macro recall of each output, and their mean.
 
   python trainer/evaluate.py --model=WORKDIR/model.keras --data_dir=RECORDS \\
       --split=fold0 --output=scores.json
 
-A class without a true example in the split has no recall: it is null in the
-JSON and left out of the mean. --tta=4 scores what predict.py --tta=4 answers.
+A class with no example in the split has no recall: it is null in the JSON and
+does not count in the mean. --tta=4 scores the predictions of predict.py
+--tta=4.
 """
 
 from absl import flags
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def use_views(model: Callable, card: dict) -> Callable:
-    """Returns what predicts: the model, or the mean over views of an image."""
+    """Returns the model or, with --tta, its mean over views of an image."""
     if FLAGS.tta == 1:
         return model
     member = Member(FLAGS.model, model, card)
@@ -82,13 +83,13 @@ def choose_splits(info: DatasetInfo, split: str) -> tuple[str, ...]:
     if split not in info.splits:
         raise UserError(
             f"--split={split}: {FLAGS.data_dir} has {', '.join(info.splits)}; "
-            "all takes every one"
+            "all uses every split"
         )
     return (split,)
 
 
 def write(path: str, scores: dict) -> None:
-    """Writes the scores, and the folder they go into."""
+    """Writes the scores; creates their folder if it does not exist."""
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(scores, indent=1, ensure_ascii=False)

@@ -6,9 +6,9 @@
         -> the builder's resize, the preprocessing, the net, the calibration
         -> <output>: [N, classes] float32 probabilities, by name
 
-dataset.json, with the class names in their order, is in the SavedModel's
-assets.extra, in the metadata of the ONNX model, and in the zip archive that is
-appended to the LiteRT file, where LiteRT expects a model's associated files.
+dataset.json, with the class names in their order, is stored in the assets.extra
+of a SavedModel, in the metadata of an ONNX model, or in the zip archive that is
+appended to a LiteRT file, where LiteRT expects a model's associated files.
 """
 
 from absl import flags
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def check_packages(format_: str) -> None:
-    """Raises UserError where a package that the format needs is missing."""
+    """Raises UserError if a package that the format needs is missing."""
     version = importlib.metadata.version("keras")
     installed = tuple(map(int, version.split(".")[:2]))
     needed = export_formats.NEEDS_KERAS.get(format_, installed)
@@ -68,7 +68,7 @@ def check_packages(format_: str) -> None:
     needs = export_formats.NEEDS.get(format_, ())
     for package in needs:
         if importlib.util.find_spec(package) is None:
-            # Of onnx, the release that goes with TensorFlow's protobuf.
+            # For onnx: a protobuf release that works with TensorFlow's.
             protobuf = importlib.metadata.version("protobuf")
             raise UserError(
                 f"--format={format_} needs the package {package}, which is "
@@ -80,7 +80,11 @@ def check_packages(format_: str) -> None:
 def make_output(
     output: str | None, model: pathlib.Path, format_: str
 ) -> pathlib.Path:
-    """Returns where to write; checked before the work."""
+    """Returns the path to write to, after checking it.
+
+    Raises:
+        UserError: The path does not fit the format, or has other files.
+    """
     suffix = export_formats.SUFFIXES[format_]
     default = model.with_name(f"{model.stem}{suffix or '_saved_model'}")
     path = pathlib.Path(output) if output else default
@@ -91,8 +95,8 @@ def make_output(
         )
     if path.is_dir() and (suffix or not is_replaceable(path)):
         raise UserError(
-            f"--output={path} is a folder that holds something else: give the "
-            f"name of the {'file' if suffix else 'new folder'} to write"
+            f"--output={path} is a folder with other files: give the name "
+            f"of the {'file' if suffix else 'new folder'} to write"
         )
     if path.is_file() and not suffix:
         raise UserError(
@@ -102,7 +106,7 @@ def make_output(
 
 
 def is_replaceable(folder: pathlib.Path) -> bool:
-    """Tells whether a folder is a SavedModel, or empty."""
+    """Returns whether a folder is a SavedModel or empty."""
     return not any(folder.iterdir()) or (folder / "saved_model.pb").exists()
 
 

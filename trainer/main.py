@@ -2,8 +2,8 @@
 
   python trainer/main.py --data_dir=RECORDS --workdir=DIR --backup_dir=DRIVE
 
-Run the same command again after a reset: it goes on from the last backup, on
-whatever accelerator it finds, and ends where an uninterrupted run would have.
+After a reset run the same command again: it resumes from the last backup, on
+any accelerator, and ends with the result of an uninterrupted run.
 """
 
 from absl import flags
@@ -87,7 +87,7 @@ def main() -> int:
     files = make_workdir(path, loop)
     lock = workdir_lock.hold(path)
     with lock, cache or contextlib.nullcontext(), loop.backup:
-        # The last wait, after these limits, may be ended by a signal.
+        # A signal may still end the wait for the last save, after `limits`.
         with contextlib.suppress(StopError), loop.limits:
             if loop.run([*recipe.make_warm_start(step, state), files]):
                 loop.limits.stop_at_once()
@@ -104,7 +104,7 @@ def key_flags() -> list[flags.Flag]:
 
 
 def open_backup(data: TrainingData, path: pathlib.Path) -> BackupFolder:
-    """Returns where the run is backed up to; only looks at it."""
+    """Returns the backup folder of the run; writes nothing to it."""
     return BackupFolder(
         FLAGS.backup_dir or str(pathlib.Path(FLAGS.workdir, "backup")),
         identity=identity.make(
@@ -122,7 +122,7 @@ def open_backup(data: TrainingData, path: pathlib.Path) -> BackupFolder:
 
 
 def is_finished(folder: BackupFolder) -> bool:
-    """Returns whether there is nothing to train; then fills up the workdir.
+    """Returns whether the run is finished; if so, restores its workdir.
 
     Raises:
         UserError: The folder holds another run, or is in use.
@@ -145,7 +145,7 @@ def is_finished(folder: BackupFolder) -> bool:
 
 
 def choose_devices() -> Devices:
-    """Returns what the run computes on, which can share a batch."""
+    """Returns the devices of the run; they can share a batch evenly."""
     chosen = command.with_flags(devices.choose)
     logging.info("Devices: %s", chosen.description)
     command.with_flags(chosen.check_batch)
@@ -164,7 +164,7 @@ def weigh_outputs(data: TrainingData) -> dict[str, float]:
 def make_predictor(
     step: TrainStep, data: TrainingData, cache: ShardCache | None
 ) -> Callable[..., SplitPredictor]:
-    """Returns what makes a predictor of the run's splits from a net."""
+    """Returns a function that makes the SplitPredictor of a net."""
     return functools.partial(
         SplitPredictor,
         step.strategy,
@@ -182,7 +182,7 @@ def make_evaluation(
     recipe: Recipe,
     data: TrainingData,
 ) -> EpochEvaluation:
-    """Returns the evaluation of the weights' moving average."""
+    """Returns the evaluation of the moving average of the weights."""
     return command.with_flags(
         EpochEvaluation,
         predictor=predictor(network.decode(step.ema_core, step.graphemes)),
@@ -194,7 +194,7 @@ def make_evaluation(
 def make_backup(
     folder: BackupFolder, step: TrainStep, state: RunState
 ) -> BackupAndRestore:
-    """Returns the callback that backs the run up."""
+    """Returns the callback that saves the backups of the run."""
     return command.with_flags(
         BackupAndRestore,
         folder=folder,
@@ -210,7 +210,7 @@ def make_profiler(state: RunState, path: pathlib.Path) -> Profiler:
 
 
 def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
-    """Returns the callback that writes what the run leaves."""
+    """Returns the callback that writes the results to the workdir."""
     step = loop.step
     return Workdir(
         path,
@@ -224,12 +224,12 @@ def make_workdir(path: pathlib.Path, loop: TrainingLoop) -> Workdir:
 def finish(
     files: Workdir, predictor: SplitPredictor, folder: BackupFolder
 ) -> None:
-    """Writes the trained model, and copies what the run leaves to its backup.
+    """Writes the trained model, and copies the results to the backup folder.
 
     Args:
         files: The workdir of the run.
         predictor: Predicts with the best weights.
-        folder: Where the run is backed up to.
+        folder: The backup folder of the run.
     """
     chief = workers.is_chief()
     trained_model.write(files, predictor, report=chief)
@@ -244,7 +244,7 @@ def finish(
 
 
 def describe(loop: TrainingLoop) -> int:
-    """Prints what the run would be; returns the exit code."""
+    """Prints a description of the run (--dry_run); returns the exit code."""
     changed = [flag for flag in key_flags() if flag.value != flag.default]
     dry_run.show(
         loop,

@@ -3,13 +3,15 @@
     python trainer/predict.py --model=WORKDIR/model.keras --input_dir=DIR \\
         --output=submission.csv
 
-Needs the parquet files and the models alone; a model's card says what the
-builder did to the images it was trained on, and the same is done here.
+Needs only the parquet files and the models. A model's card records how the
+builder changed the training images; the test images are changed in the same
+way.
 
-Killed, and run again, it goes on with the files that are not predicted yet:
-OUTPUT.parts holds the probabilities of the others until OUTPUT is written.
-What is damaged there, or was made by other models, flags, versions of libraries
-or another kind of device, is predicted again: no file mixes two of them.
+If the command was killed, run it again: it predicts only the missing files.
+OUTPUT.parts holds the probabilities of the other files until OUTPUT is written.
+A part that is damaged, or that was made with other models, flags, library
+versions or another kind of device, is predicted again, so that OUTPUT never
+mixes them.
 """
 
 from absl import flags
@@ -52,7 +54,7 @@ FLAGS = flags.FLAGS
 
 
 def main() -> None:
-    """Checks the input whole, predicts what is missing, then writes."""
+    """Checks all input, predicts the missing files, then writes the output."""
     output = make_output(FLAGS.output)
     table = make_output(FLAGS.probabilities) if FLAGS.probabilities else None
     gpus = devices.prepare(FLAGS.accelerator)
@@ -101,7 +103,7 @@ def predict_missing(
     *,
     batch_size: int,
 ) -> float:
-    """Writes the parts that are not there yet; returns images/s."""
+    """Writes the missing parts; returns images/s."""
     sizes = {i: sum(file.groups) for i, file in enumerate(source.files)}
     names = [file.name for file in source.files]
     digests = {i: source.digest(i) for i, size in sizes.items() if size}
@@ -138,7 +140,11 @@ def predict_missing(
 
 
 def make_output(path: str) -> pathlib.Path:
-    """Returns the path to write to, its folder made; a folder is refused."""
+    """Returns the path of a file to write; creates its folder.
+
+    Raises:
+        UserError: The path is a folder.
+    """
     output = pathlib.Path(path)
     if output.is_dir():
         raise UserError(

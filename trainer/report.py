@@ -2,8 +2,9 @@
 
   python trainer/report.py --workdir=WORKDIR --data_dir=RECORDS
 
-A run writes it at its end by itself. This makes it of any workdir, also of
-one that is not finished: without a model.keras it shows the curves alone.
+A run writes its own report when it ends. This command writes the report of any
+workdir, also of an unfinished run: without a model.keras the report shows only
+the curves.
 """
 
 from absl import flags
@@ -39,7 +40,7 @@ def main() -> None:
     data_dir = FLAGS.data_dir or run.flags.get("data_dir")
     scored, weights, info = {}, {}, None
     if not model_path.exists():
-        logging.info("%s is not there: the curves alone are shown", model_path)
+        logging.info("%s is missing: only the curves are shown", model_path)
     elif not data_dir:
         raise UserError(
             f"{FLAGS.workdir} has no flags.txt that names its records: give "
@@ -67,10 +68,10 @@ def score_splits(
     Args:
         info: The dataset.
         data_dir: Its folder.
-        validation_fold: The fold that the run held out; -1: none.
+        validation_fold: The fold that the run held out; -1 for none.
 
     Returns:
-        By name, what the model says of a split; the weights of the outputs.
+        The scored splits, by name, and the weights of the outputs.
     """
     predictor, card = command.with_flags(
         saved_model.load,

@@ -214,7 +214,7 @@ def test_who_holds_the_lease(backups, folder, monkeypatch):
         file.unlink()
     done, _ = look(backups, folder)
     assert done.returncode == 1
-    assert f"its last owner knew of {path.stem}" in done.error
+    assert f"its last owner had saved {path.stem}" in done.error
     lease.release()
     done, _ = look(backups, folder)
     assert "in use by: nobody\n" in done.stdout

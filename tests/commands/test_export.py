@@ -144,7 +144,7 @@ def test_nothing_else_is_overwritten(tmp_path, trained, run_export):
     (tmp_path / "thesis/chapter1.tex").write_text("x")
     for format_, output, message in (
         ("onnx", "model.tflite", "a name that ends in .onnx for"),
-        ("saved_model", "thesis", "is a folder that holds something else"),
+        ("saved_model", "thesis", "is a folder with other files"),
         ("onnx", "thesis", "a name that ends in .onnx"),
     ):
         done = run_export(

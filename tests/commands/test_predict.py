@@ -233,11 +233,11 @@ def test_what_was_predicted_before_a_failure_is_kept(predict):
 @pytest.mark.parametrize(
     ("change", "reported"),
     [
-        ("batch_size", "differs in its batch_size (1, now 2): made anew"),
-        ("model", "differs in its models: made anew"),
-        ("file", "differs in its source: made anew"),
+        ("batch_size", "differs in its batch_size (1, now 2): made again"),
+        ("model", "differs in its models: made again"),
+        ("file", "differs in its source: made again"),
         ("device", "differs in its device (Tesla T4, now "),
-        ("bit", "is damaged: made anew (its bytes are not those"),
+        ("bit", "is damaged: made again (its bytes are not those"),
     ],
 )
 def test_what_something_else_predicted_is_not_taken(

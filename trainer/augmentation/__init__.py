@@ -1,6 +1,6 @@
-"""Images and labels to augmented ones, by drawn numbers.
+"""Augments images and labels, using random numbers that are inputs.
 
-augment  the whole of it            warp     moves the ink
+augment  all steps together         warp     moves the ink
 mixing   mixes pairs of examples    strokes  changes and erases strokes
-masks    boxes, grids and blobs
+masks    boxes, grids and blobs     sampling reads images between pixels
 """

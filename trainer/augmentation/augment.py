@@ -1,11 +1,11 @@
-"""Augmentation on the device: a function of images, labels and drawn numbers.
+"""Augmentation on the device: a function of images, labels and random numbers.
 
   warp (affine, elastic) -> stroke thickness -> erasing, grid -> mixing
 
-Nothing here draws a random number. The input pipeline gives every example of
-the stream its row of numbers in [0, 1), a function of (seed, step, row), so
-that an example is augmented in the same way for any number of replicas, threads
-or resumes. Images are never flipped: a flip changes the grapheme.
+Nothing here draws a random number. The input pipeline gives every example a row
+of numbers in [0, 1), a function of (seed, step, row). So an example is
+augmented in the same way for any number of replicas, threads or resumes. Images
+are not flipped, because a flip would change the grapheme.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from trainer.augmentation import masks, mixing, sampling, strokes, warp
 from trainer.augmentation.sampling import Sampler
 
 _FIELD = masks.COSINES**2
-# What the columns of the drawn numbers are used for, and how many each takes.
+# The use of each column of the random numbers, and its number of columns.
 COLUMNS = {
     "rotation": 1,
     "scale_y": 1,
@@ -49,24 +49,26 @@ NUM_DRAWS = sum(COLUMNS.values())
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Strengths; 0 turns a step off. The values of a run are its flags.
+    """Strengths of the augmentation steps; 0 turns a step off.
+
+    The values of a run are its flags.
 
     Attributes:
-        rotation: Largest rotation, degrees.
-        scale: Largest relative change of each side's length.
-        shift: Largest shift, as a fraction of each side.
+        rotation: Largest rotation, in degrees.
+        scale: Largest relative change of the height and of the width.
+        shift: Largest shift, as a fraction of the height and of the width.
         shear: Largest horizontal shear, as a slope.
-        elastic: Root mean square of a smooth displacement, as a fraction of
-            each side.
-        thickness: Largest part of a dilation or an erosion by 3 x 3 pixels.
-        erasing: Probability that a box is wiped out.
-        gridmask: Probability that a grid of squares is wiped out.
-        cutmix: Probability that an example gets a box of its partner.
-        mixup: Probability that it is blended with its partner.
-        fmix: Probability that it gets blobs of its partner.
+        elastic: Root mean square of a smooth displacement, as a fraction of the
+            height and of the width.
+        thickness: Largest weight of a dilation or erosion by 3 x 3 pixels.
+        erasing: Probability that a box is erased.
+        gridmask: Probability that a grid of squares is erased.
+        cutmix: Probability that a box is replaced by that of the partner.
+        mixup: Probability that an example is blended with its partner.
+        fmix: Probability that blobs are replaced by those of the partner.
         mix_group: Number of consecutive examples that are mixed together.
-        mix_steps: Steps of the run that mix; None: all of them.
-        sampler: What the warp reads pixels with, on the devices it runs on.
+        mix_steps: Number of steps of the run that mix; None: all steps.
+        sampler: Reads pixels for the warp; depends on the devices.
     """
 
     rotation: float = 0.0
@@ -89,8 +91,8 @@ class Augmentation:
         if total > 1.0:
             raise UserError(
                 f"--cutmix={self.cutmix}, --mixup={self.mixup} and --fmix="
-                f"{self.fmix} sum to {total:.3g}: an example is mixed in one "
-                "way at most, so that their sum is 1 or less"
+                f"{self.fmix} sum to {total:.3g}: an example is mixed in at "
+                "most one way, so their sum must not exceed 1"
             )
 
     def __call__(
@@ -103,9 +105,9 @@ class Augmentation:
         """Returns augmented images and their labels.
 
         Args:
-            images: [P, h, w, 1] float32 ink in [0, 1], background 0; P a
-                multiple of `mix_group`.
-            labels: By output, [P, C] float32 rows of probabilities.
+            images: [P, h, w, 1] float32 ink in [0, 1], background 0; P must be
+                a multiple of `mix_group`.
+            labels: For each output, [P, C] float32 rows of probabilities.
             draws: [P, NUM_DRAWS] float32 in [0, 1).
             step: Scalar, the step of the run.
         """
@@ -153,7 +155,7 @@ class Augmentation:
     def _probabilities(
         self, step: tf.Tensor | int
     ) -> Mapping[str, tf.Tensor | float]:
-        """Returns how often each kind mixes at `step`: not in the cool-down."""
+        """Returns the probability of each kind of mixing, 0 in cool-down."""
         if self.mix_steps is None:
             return self._mixing
         on = tf.cast(tf.cast(step, tf.int64) < self.mix_steps, tf.float32)

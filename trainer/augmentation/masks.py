@@ -1,4 +1,4 @@
-"""Boxes, grids, blobs and smooth fields, each a function of drawn numbers."""
+"""Boxes, grids, blobs and smooth fields, each made from random numbers."""
 
 import math
 
@@ -12,14 +12,15 @@ COSINES = 4
 def boxes(
     *, y: tf.Tensor, x: tf.Tensor, area: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Returns a box in each image; what is outside the image is cut off.
+    """Returns a box in each image; parts outside the image are cut off.
 
     Args:
         y: [P] float32 centres in [0, 1], as fractions of the height.
         x: [P] float32 centres in [0, 1], as fractions of the width.
-        area: [P] float32 in [0, 1], of the image, before it is cut.
-        height: Pixels.
-        width: Pixels.
+        area: [P] float32 in [0, 1], as a fraction of the image, before parts
+            are cut off.
+        height: Height in pixels.
+        width: Width in pixels.
 
     Returns:
         [P, height, width, 1] float32, 1 inside and 0 outside.
@@ -40,14 +41,14 @@ def grids(
     """Returns a grid of squares that cover a quarter of each image.
 
     Args:
-        y: [P] float32 in [0, 1): where the first square begins, in periods.
-        x: [P] float32 in [0, 1), likewise.
-        period: [P] float32, from one square to the next, in pixels.
-        height: Pixels.
-        width: Pixels.
+        y: [P] float32 in [0, 1): vertical start of the grid, in periods.
+        x: [P] float32 in [0, 1): horizontal start of the grid, in periods.
+        period: [P] float32, distance between two squares, in pixels.
+        height: Height in pixels.
+        width: Width in pixels.
 
     Returns:
-        [P, height, width, 1] float32, 1 inside the squares, else 0.
+        [P, height, width, 1] float32, 1 inside the squares, 0 outside.
     """
 
     def inside(phase: tf.Tensor, size: int) -> tf.Tensor:
@@ -60,17 +61,17 @@ def grids(
 def blobs(
     draws: tf.Tensor, *, area: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Returns blobs of about the area wanted (Harris et al. 2020, FMix).
+    """Returns blobs with approximately a given area (Harris et al. 2020, FMix).
 
     FMix (arXiv 2002.12047) thresholds a smooth random field at a quantile of
-    its own pixels; here it is the quantile of the normal distribution, which
-    needs no sorting. The area is the mean of what is returned.
+    its own pixels. Here it is a quantile of the normal distribution, which
+    needs no sorting. The exact area is the mean of the result.
 
     Args:
         draws: [P, COSINES**2] float32 in [0, 1).
-        area: [P] float32 in [0, 1), of the image.
-        height: Pixels.
-        width: Pixels.
+        area: [P] float32 in [0, 1), as a fraction of the image.
+        height: Height in pixels.
+        width: Width in pixels.
 
     Returns:
         [P, height, width, 1] float32, 1 inside and 0 outside.
@@ -84,13 +85,13 @@ def blobs(
 def smooth_field(
     draws: tf.Tensor, *, height: int, width: int, decay: float
 ) -> tf.Tensor:
-    """Returns a random field of mean 0 and, on the average, variance 1.
+    """Returns a random field with mean 0 and expected variance 1.
 
     Args:
         draws: [P, COSINES**2] float32 in [0, 1).
-        height: Pixels.
-        width: Pixels.
-        decay: A cosine's amplitude falls with its frequency to this power.
+        height: Height in pixels.
+        width: Width in pixels.
+        decay: The amplitude of a cosine is its frequency to the power -decay.
 
     Returns:
         [P, height, width] float32.

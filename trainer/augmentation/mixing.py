@@ -1,9 +1,9 @@
-"""Mixing an example with another one of its group, pixels and labels.
+"""Mixes an example with another example of its group, pixels and labels.
 
-Each kind of mixing is a mask: how much of each pixel comes from the partner.
-CutMix (Yun et al. 2019, arXiv 1905.04899) takes a box, FMix (Harris et al.
-2020, arXiv 2002.12047) blobs, MixUp (Zhang et al. 2018, arXiv 1710.09412) the
-same part of every pixel. The labels are mixed by the mean of the mask.
+Each kind of mixing is a mask: the weight of the partner in each pixel. CutMix
+(Yun et al. 2019, arXiv 1905.04899) uses a box, FMix (Harris et al. 2020, arXiv
+2002.12047) blobs, MixUp (Zhang et al. 2018, arXiv 1710.09412) the same weight
+for every pixel. The weight of the partner's labels is the mean of the mask.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ def mix(
     """Returns the mixed images and labels.
 
     Args:
-        images: [P, h, w, 1] float32; P a multiple of `group`.
-        labels: By output, [P, C] float32 rows of probabilities.
-        drawn: By name, [P] numbers in [0, 1).
-        probabilities: By kind ("cutmix", "mixup", "fmix"), how often an
-            example is mixed so; it is mixed in one way at most.
+        images: [P, h, w, 1] float32; P must be a multiple of `group`.
+        labels: For each output, [P, C] float32 rows of probabilities.
+        drawn: By name, [P] random numbers in [0, 1).
+        probabilities: Probability of each kind ("cutmix", "mixup", "fmix"). An
+            example is mixed in at most one way.
         group: Number of consecutive examples that are partners of each other.
     """
     size = {"height": images.shape[1], "width": images.shape[2]}
@@ -40,7 +40,8 @@ def mix(
         mask += chosen * _MASKS[kind](drawn, **size)
         low = high
     share = tf.reduce_mean(mask, axis=[1, 2])
-    # One roll a group, so that partners within it are a permutation.
+    # All examples of a group use the same roll, so that the partners are a
+    # permutation of the group.
     first = tf.repeat(drawn["partner"][::group], group)
     roll = 1 + tf.cast(first * (group - 1), tf.int32)
     mixed = {
@@ -81,7 +82,7 @@ _MASKS = {"cutmix": _box, "mixup": _blend, "fmix": _blobs}
 
 
 def _partners(values: tf.Tensor, roll: tf.Tensor, group: int) -> tf.Tensor:
-    """Returns each example's partner: `roll` rows on within its group."""
+    """Returns each example's partner, `roll` rows later in its group."""
     position = tf.range(values.shape[0])
     offset = (position + roll) % group
     return tf.gather(values, position - position % group + offset)

@@ -1,11 +1,12 @@
-"""Bilinear sampling: images read at fractional pixels, 0 outside.
+"""Bilinear sampling: reads images at fractional pixels; 0 outside.
 
-Two forms give equal pixels. Gathers are fast on CPUs and GPUs. A TPU gathers
-one number after another (jax#10378), 4 for each pixel, and multiplies matrices
-fast: there, the pixels are products with weights that are almost all 0.
+There are two implementations with equal results. Gathers are fast on CPUs and
+GPUs. A TPU gathers one number after another (jax#10378), 4 for each pixel, but
+multiplies matrices fast. So on a TPU the pixels are products with weight
+matrices that are almost all 0.
 
-Both take images [P, h, w, 1] float32, and rows and columns [P, h, w] float32 to
-read at. They return [P, h, w, 1] float32.
+Both take images [P, h, w, 1] float32, and the rows and columns [P, h, w]
+float32 to read at. They return [P, h, w, 1] float32.
 """
 
 import math
@@ -15,11 +16,11 @@ import tensorflow as tf
 
 Sampler = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
-_CHUNK = 8  # Images at a time: the weights need h * w * (h + w) floats each.
+_CHUNK = 8  # Images at a time; each needs h * w * (h + w) floats of weights.
 
 
 def choose(kind: str) -> Sampler:
-    """Returns the form that is fast on a kind of devices.
+    """Returns the implementation that is faster on a kind of device.
 
     Args:
         kind: "tpu", "gpu" or "cpu".
@@ -28,9 +29,9 @@ def choose(kind: str) -> Sampler:
 
 
 def by_gathers(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Samples with four gathers: a point's neighbours."""
+    """Samples with four gathers, one for each neighbour of a point."""
     count, height, width = images.shape[:3]
-    # A frame of paper, so that every point has its four neighbours.
+    # Pad with paper, so that every point has four neighbours.
     framed = tf.pad(images[..., 0], [[0, 0], [1, 1], [1, 1]])
     stride = width + 2
     y = tf.clip_by_value(y + 1.0, 0.0, height + 1.0)
@@ -38,8 +39,8 @@ def by_gathers(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     top = tf.minimum(tf.floor(y), height)
     left = tf.minimum(tf.floor(x), width)
     y, x = y - top, x - left
-    # Whole numbers in float32, exact since an image has far less than 2**24
-    # pixels: TensorFlow adds int32 numbers of a GPU on its host.
+    # Whole numbers as float32, because TensorFlow adds int32 numbers of a GPU
+    # on the host. They are exact: an image has far less than 2**24 pixels.
     index = top * stride + left
     pixels = tf.reshape(framed, [count, -1])
     corners = [
@@ -76,6 +77,6 @@ def by_products(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _weights(at: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns [P, N, size] weights of the pixels next to each of [P, N]."""
+    """Returns [P, N, size] bilinear weights of all pixels for points [P, N]."""
     pixels = tf.range(size, dtype=tf.float32)
     return tf.nn.relu(1.0 - tf.abs(at[..., None] - pixels))

@@ -1,24 +1,24 @@
-"""Changing the ink itself: thicker or thinner strokes, parts wiped out."""
+"""Changes the ink itself: thicker or thinner strokes, erased parts."""
 
 import tensorflow as tf
 
 from trainer.augmentation import masks
 
-_LARGEST_ERASED = 0.25  # Of the image.
-_GRID_PERIODS = (0.2, 0.5)  # Of the shorter side.
+_LARGEST_ERASED = 0.25  # As a fraction of the image.
+_GRID_PERIODS = (0.2, 0.5)  # As fractions of the shorter side.
 
 
 def thicken(images: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    """Blends each image with its dilation, or with its erosion.
+    """Blends each image with its dilation or its erosion.
 
     Args:
         images: [P, h, w, 1] float32 ink, background 0.
-        amount: [P] float32 in [-1, 1]: 1 is a dilation by 3 x 3 pixels, -1
-            an erosion, 0 changes nothing.
+        amount: [P] float32 in [-1, 1]: 1 is a dilation by 3 x 3 pixels, -1 an
+            erosion, 0 changes nothing.
     """
     amount = amount[:, None, None, None]
     sign = tf.where(amount < 0.0, -1.0, 1.0)
-    # The erosion is the dilation of the paper: one pass serves both.
+    # An erosion of ink is a dilation of paper, so one pass does both.
     spread = tf.pad(images * sign, [[0, 0], [1, 1], [1, 1], [0, 0]])
     for axis in (1, 2):
         size = images.shape[axis]
@@ -40,14 +40,14 @@ def erase(
     y: tf.Tensor,
     x: tf.Tensor,
 ) -> tf.Tensor:
-    """Wipes a box out (Zhong et al. 2017, arXiv 1708.04896).
+    """Erases a box in each chosen image (Zhong et al. 2017, arXiv 1708.04896).
 
     Args:
         images: [P, h, w, 1] float32 ink, background 0.
         chosen: [P] bool, the images to change.
-        area: [P] float32 in [0, 1), of the largest box.
-        y: [P] float32 in [0, 1), the box's centre.
-        x: [P] float32 in [0, 1), likewise.
+        area: [P] float32 in [0, 1), as a fraction of the largest box.
+        y: [P] float32 in [0, 1), vertical centre of the box.
+        x: [P] float32 in [0, 1), horizontal centre of the box.
     """
     area = tf.where(chosen, area * _LARGEST_ERASED, 0.0)
     height, width = images.shape[1:3]
@@ -63,14 +63,14 @@ def erase_grid(
     y: tf.Tensor,
     x: tf.Tensor,
 ) -> tf.Tensor:
-    """Wipes a grid of squares out (Chen et al. 2020, arXiv 2001.04086).
+    """Erases a grid of squares (Chen et al. 2020, arXiv 2001.04086).
 
     Args:
         images: [P, h, w, 1] float32 ink, background 0.
         chosen: [P] bool, the images to change.
-        period: [P] float32 in [0, 1), from the shortest to the longest.
-        y: [P] float32 in [0, 1), where the grid begins, in periods.
-        x: [P] float32 in [0, 1), likewise.
+        period: [P] float32 in [0, 1), from the shortest to the longest period.
+        y: [P] float32 in [0, 1), vertical start of the grid, in periods.
+        x: [P] float32 in [0, 1), horizontal start of the grid, in periods.
     """
     height, width = images.shape[1:3]
     shortest, longest = _GRID_PERIODS

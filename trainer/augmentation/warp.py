@@ -1,4 +1,4 @@
-"""Moving the ink: an affine map and a smooth displacement, sampled once."""
+"""Moves the ink: an affine map and a smooth displacement, sampled once."""
 
 import math
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ def warp(
     elastic: float,
     sampler: Sampler,
 ) -> tf.Tensor:
-    """Samples each image through its own map.
+    """Warps each image with its own random map.
 
     Args:
         images: [P, h, w, 1] float32, background 0.
-        drawn: By name, [P] numbers in [0, 1); 0.5 changes nothing.
-        rotation: Largest rotation about the centre, degrees.
-        scale: Largest relative change of each side's length.
-        shift: Largest shift, as a fraction of each side.
+        drawn: By name, [P] random numbers in [0, 1); 0.5 changes nothing.
+        rotation: Largest rotation about the centre, in degrees.
+        scale: Largest relative change of the height and of the width.
+        shift: Largest shift, as a fraction of the height and of the width.
         shear: Largest horizontal shear, as a slope.
-        elastic: Root mean square of a smooth displacement, as a fraction of
-            each side.
-        sampler: What reads the images between their pixels.
+        elastic: Root mean square of a smooth displacement, as a fraction of the
+            height and of the width.
+        sampler: Reads the images between their pixels; see sampling.py.
 
     Returns:
         [P, h, w, 1] float32.

@@ -1,13 +1,13 @@
 """Backups of a run, and the resume from them.
 
-backup_and_restore  the callback: when a save is made
-save_thread         saves on a thread, whatever hangs
+backup_and_restore  the callback: when a backup is saved
+save_thread         saves on a thread, even if the folder hangs
 backup_folder       who owns the folder; saves and restores a run
 choice              which generation a start resumes from, or why from none
 generation          one backup: its names and its manifest
 generations         all backups in a folder: written, listed, verified, pruned
 archive             one file of arrays and a document
-identity            which flags and data make a run the same run
-finished_run        is a run finished, and what it leaves; final_folder:
+identity            which flags and data define a run
+finished_run        whether a run is finished, and its results; final_folder:
                     the files in BACKUP/final
 """

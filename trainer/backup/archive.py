@@ -1,7 +1,7 @@
-"""One file that holds arrays and a JSON document, and runs no code on reading.
+"""One file with arrays and a JSON document; reading it runs no code from it.
 
-What numpy.savez writes, a zip without compression with NAME.npy for each array,
-and one more entry: document.json.
+The format is that of numpy.savez, an uncompressed zip with NAME.npy for each
+array, with one more entry: document.json.
 """
 
 import errno
@@ -18,7 +18,7 @@ _DOCUMENT = "document.json"
 def write(
     path: str | os.PathLike, arrays: Mapping[str, np.ndarray], document: dict
 ) -> None:
-    """Writes a file; not flushed to the disk, since it is copied on.
+    """Writes a file; does not flush it to disk, since it is copied afterwards.
 
     Raises:
         ValueError: An array holds Python objects, which `read` would refuse.
@@ -34,11 +34,12 @@ def write(
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
-    """Reads what `write` wrote.
+    """Reads a file of `write`.
 
     Raises:
-        zipfile.BadZipFile, KeyError, ValueError: Not such a file, or damaged
-            (every entry carries a CRC-32), or an entry holds Python objects.
+        zipfile.BadZipFile, KeyError, ValueError: The file is not one of
+            `write`, or is damaged (every entry has a CRC-32), or an entry holds
+            Python objects.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -50,7 +51,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
     except (EOFError, NotImplementedError) as error:
         raise zipfile.BadZipFile(repr(error)) from error
     except OSError as error:
-        if error.errno != errno.EINVAL:  # An offset before the file's start.
+        if error.errno != errno.EINVAL:  # A negative offset in a damaged zip.
             raise
         raise zipfile.BadZipFile(str(error)) from error
 
@@ -60,6 +61,6 @@ def _check(archive: zipfile.ZipFile) -> None:
     for entry in archive.infolist():
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             raise zipfile.BadZipFile(f"{entry.filename} is not stored as it is")
-    # An array that seems shorter than it is would not be read to its CRC.
+    # np.load checks no CRC if a damaged header makes an array seem shorter.
     if damaged := archive.testzip():
         raise zipfile.BadZipFile(f"Bad CRC-32 for file {damaged!r}")

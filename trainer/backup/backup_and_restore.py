@@ -1,9 +1,9 @@
-"""The backup of a whole run, and the resume from it.
+"""The backup of a run, and the resume from it.
 
-Keras's BackupAndRestore saves the weights in place and the epoch's number;
-this subclass saves everything a run is, in mid-epoch too, as generations that
-are verified and never overwritten (generations.py), from a background thread:
-training waits only for the variables to be copied.
+Keras's BackupAndRestore overwrites one file with the weights and the number of
+the epoch. This subclass saves the whole state of a run, in mid-epoch too, as
+generations that are verified and never overwritten (generations.py). A
+background thread saves; training waits only until the variables are copied.
 
   save: copy the variables -> archive on local disk -> copy to the backup
         folder -> read back -> manifest -> delete what is no longer needed
@@ -25,32 +25,32 @@ from trainer.runtime.legs import Lost
 from trainer.runtime.run_state import RunState
 from trainer.runtime.workers import Workers
 
-_UPLOAD_BYTES_PER_SECOND = 5e6  # What a mount sends on after a save.
+_UPLOAD_BYTES_PER_SECOND = 5e6  # Speed of a mount's upload after a save.
 
 
 _Progress = tuple[int, int, int]
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
-    """Saves a run as it goes, and continues it where it was.
+    """Saves backups of a run, and resumes the run from them.
 
-    Nothing is written before on_train_begin. Of Keras's class this one uses
-    the constructor and the protocol of callbacks. Every hook that reads or
-    writes is its own, since Keras's overwrites the one file that it keeps,
-    checks no digest, and remembers neither the step nor the history.
+    It writes nothing before on_train_begin. It uses only the constructor of
+    Keras's class and the protocol of callbacks. It replaces every method that
+    reads or writes: Keras's methods overwrite their only file, check no digest,
+    and save neither the step nor the history.
 
     Args:
-        folder: Where to.
-        state: The run; restored on_train_begin, saved from then on.
-        chief: Whether this process is the one that writes. The others of a
+        folder: The backup folder.
+        state: The run. on_train_begin restores it; later it is saved.
+        chief: Whether this process writes the backups. The other workers of a
             run on several machines only restore.
         workers: All workers of the run; None if this process is the only one.
 
     The other arguments are flags, see flags/trainer/machine_flags.py.
 
     Attributes:
-        copy_seconds: Time that training waited for the variables' copies.
-        lost: What earlier legs did that is in no backup; after
+        copy_seconds: Seconds that training waited for copies of the variables.
+        lost: The work of earlier legs that is in no backup; set by
             on_train_begin().
     """
 
@@ -83,11 +83,11 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Restores the newest complete generation, if there is one.
 
         Raises:
-            storage.UserError: There are backups, and none can be used; or
+            storage.UserError: There are backups, but none can be used; or
                 another trainer owns the folder.
         """
         del logs
-        # Read before the folder is written to: it may be refused.
+        # Read before the first write: the folder may be refused.
         chosen = None
         if self.chief and not self.restart:
             chosen = self.folder.choose(self.state)
@@ -101,18 +101,19 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             )
         else:
             logging.warning(
-                "--restart: starting over. Leave it out when you run the "
-                "command again, or it starts over again"
+                "--restart: starting from the beginning. Remove the flag when "
+                "you run the command again, or it starts from the beginning "
+                "again"
             )
         self._due = time.monotonic() + self.backup_every_seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Tells the next leg that this one has begun."""
+        """Records the start of this leg in the lease, for the next leg."""
         del epoch, logs
         self._note_progress()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Saves if a save is due and none is under way.
+        """Saves a backup if one is due and no other save is running.
 
         Raises:
             storage.LostError: Another trainer owns the folder.
@@ -131,10 +132,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             self.state.count_backup_seconds(time.monotonic() - began)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Does nothing: the cadence is on_train_batch_end's."""
+        """Does nothing: on_train_batch_end decides when to save."""
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Saves the state that training ends with; the generations stay.
+        """Saves the last state of the training, and deletes no backup after it.
 
         Raises:
             storage.LostError: Another trainer owns the folder.
@@ -150,9 +151,9 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def __exit__(
         self, kind: type[BaseException] | None = None, *_: object
     ) -> None:
-        """Waits for the save under way and gives the folder back.
+        """Waits for the running save and releases the folder.
 
-        A Ctrl-C that ends the run does not wait.
+        If Ctrl-C ended the run, it does not wait.
         """
         if kind is None or issubclass(kind, Exception):
             self.wait()
@@ -160,34 +161,34 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     @property
     def leg(self) -> int:
-        """Number of this start of the command, after on_train_begin."""
+        """Number of this start of the command; set by on_train_begin."""
         return self.folder.leg if self.chief else 1
 
     @property
     def saves(self) -> int:
-        """Saves that succeeded."""
+        """Number of saves that succeeded."""
         return self._thread.saves
 
     @property
     def failures(self) -> int:
-        """Saves that failed, and times that one was reported to hang."""
+        """Number of failed saves, plus the reports of a hanging save."""
         return self._thread.failures
 
     @property
     def is_saved(self) -> bool:
-        """Whether the run is stored just as it is now, by whoever stores."""
+        """Whether the current state is saved; always true if not the chief."""
         return not self.chief or self._saved == self._progress()
 
     @property
     def reserve_seconds(self) -> float:
-        """How long before a time limit the last save has to begin."""
+        """Seconds before a time limit at which the last save must begin."""
         upload = 0.0
         if self.folder.on_mount:
             upload = self.folder.archive_bytes / _UPLOAD_BYTES_PER_SECOND
         return 2.0 * max(self._thread.longest, 2.0) + upload
 
     def save(self) -> None:
-        """Copies the state and saves it in the background."""
+        """Copies the state and starts to save it in the background."""
         self.wait()
         self._due = time.monotonic() + self.backup_every_seconds
         self.folder.refuse_if_lost()
@@ -204,17 +205,18 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         )
 
     def wait(self) -> None:
-        """Waits for the save under way, if there is one, but not for ever."""
+        """Waits for the running save, if there is one, up to a time limit."""
         self._thread.wait()
 
     def restore(self) -> bool:
-        """Goes back to the newest generation of this run, if there is one.
+        """Restores the newest generation of this run, if there is one.
 
-        Of several workers the chief chooses it, and all of them go to it.
+        If there are several workers, the chief chooses the generation and all
+        of them restore it.
 
         Raises:
-            storage.UserError: There are some, and none can be used; or a
-                worker cannot go to what the chief chose.
+            storage.UserError: There are backups, but none can be used; or a
+                worker cannot restore the generation that the chief chose.
         """
         self.wait()
         return self._restore()
@@ -243,10 +245,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         chief_s = workers.from_chief(mine)
         if workers.any(mine != chief_s):
             raise UserError(
-                f"the workers are not at the same step: the chief went to "
-                f"{chief_s} (backup:step), this worker to {mine}. See that all "
-                f"of them are shown the same files in {self.folder.url}, and "
-                "start all of them again with the same command"
+                f"the workers are not at the same step: the chief restored "
+                f"{chief_s} (backup:step), this worker {mine}. Check that all "
+                f"workers see the same files in {self.folder.url}, and start "
+                "all of them again with the same command"
             )
         return restored
 
@@ -255,7 +257,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.folder.lease.extra[useful_time.PROGRESS] = progress
 
     def _progress(self) -> _Progress:
-        """Returns what identifies a state of the run."""
+        """Returns values that identify a state of the run."""
         return (
             self.state.step,
             len(self.state.history),

@@ -1,6 +1,6 @@
-"""The folder that a run is backed up to: who owns it, and what it holds.
+"""The backup folder of a run: its owner, and the backups in it.
 
-look (reads only) -> acquire -> restore -> store, again and again -> release
+read it only -> acquire -> restore -> store, repeatedly -> release
 """
 
 import itertools
@@ -26,28 +26,31 @@ from trainer.runtime import run_document
 from trainer.runtime.run_state import RunState
 
 _UNUSABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
-_VISIBLE_SECONDS = 600.0  # Until a mount shows what another machine wrote.
-_RESTORED = "restore.zip"  # What an archive is called while it is read.
+_VISIBLE_SECONDS = 600.0  # A mount shows another machine's files by then.
+_RESTORED = "restore.zip"  # Name of the local copy of an archive.
 _ATTEMPTS = 7  # Of a save; the waits between them last 63 s.
 
 
 class BackupFolder:
-    """A backup folder, looked at when this is made, written to after acquire().
+    """The backup folder of a run. Nothing is written to it before acquire().
 
     Args:
-        url: A folder that outlives this machine, or gs://bucket/prefix.
-        identity: What makes it this run: flags and data, JSON values.
-        local_dir: Folder on this machine's own disk for the archives.
-        settle_seconds: Age at which a generation is assumed to have arrived.
-        defaults: What an older backup's identity is completed by.
+        url: A folder that survives the loss of this machine, or
+            gs://bucket/prefix.
+        identity: Flags and data that define the run, as JSON values.
+        local_dir: Folder on a local disk for the archives.
+        settle_seconds: Age at which a generation is assumed to be fully
+            uploaded.
+        defaults: Values for the flags that the identity of an older backup
+            lacks.
 
     Attributes:
         leg: Number of this start of the run, after acquire().
         archive_bytes: Size of the last archive.
-        restored: The generation that the run was last restored from, if any.
+        restored: Name of the generation that was restored last; "" if none.
 
     Raises:
-        storage.UserError: It is on a mount that is missing.
+        storage.UserError: The folder is on a mount that is missing.
     """
 
     def __init__(
@@ -84,16 +87,17 @@ class BackupFolder:
 
     @property
     def on_mount(self) -> bool:
-        """Whether files are sent on some time after they were written."""
+        """Whether the folder is a mount, which uploads files after writes."""
         return self.folder.path is not None and mounts.is_mount(
             self.folder.path
         )
 
     def refuse_other_run(self) -> None:
-        """Refuses if the newest generation is of another run.
+        """Raises an error if the newest generation is of another run.
 
         Raises:
-            storage.UserError: Names the flags that differ, or the format.
+            storage.UserError: It names the flags that differ, or the unknown
+                format.
         """
         choice.refuse_other_run(
             self.url,
@@ -103,7 +107,7 @@ class BackupFolder:
         )
 
     def acquire(self) -> None:
-        """Becomes the folder's owner, and stays it until release().
+        """Acquires the folder; this process owns it until release().
 
         Raises:
             storage.UserError: Another trainer owns it.
@@ -112,7 +116,7 @@ class BackupFolder:
         self.lease.acquire()
         self._known = set(self.generations.listing())
         self.local_dir.mkdir(parents=True, exist_ok=True)
-        # Of a process that was killed.
+        # Remove the files of a process that was killed.
         whole_file.remove_unfinished(self.local_dir)
         for pattern in ("save*", _RESTORED):
             for path in self.local_dir.glob(pattern):
@@ -120,26 +124,26 @@ class BackupFolder:
         self.guard.remember()
         if self.guard.shares_disk_with(self.local_dir):
             logging.warning(
-                "The backups in %s lie on this machine's own disk and die "
-                "with it: give a --backup_dir on Drive or gs:// to survive a "
-                "reset",
+                "The backups in %s are on this machine's own disk and are "
+                "lost with it: give a --backup_dir on Drive or gs:// to "
+                "survive a reset",
                 self.url,
             )
         self.heartbeat.start()
 
     def refuse_if_lost(self) -> None:
-        """Refuses if the folder is known to be lost; reads nothing.
+        """Raises an error if the folder is known to be lost; reads nothing.
 
         Raises:
-            storage.LostError: Another trainer owns it.
+            storage.LostError: Another trainer owns the folder.
         """
         self.heartbeat.refuse_if_lost()
 
     def check(self) -> None:
-        """Looks whether the folder may be changed.
+        """Checks that this process may change the folder.
 
         Raises:
-            storage.LostError: Another trainer owns it.
+            storage.LostError: Another trainer owns the folder.
             OSError: Its mount is gone, or does not answer.
         """
         self.heartbeat.check()
@@ -149,14 +153,14 @@ class BackupFolder:
         self.heartbeat.stop()
 
     def choose(self, state: RunState, *, since_leg: int = 0) -> Choice:
-        """Reads the newest generation of the run that can be used.
+        """Chooses and reads the newest generation that the run can use.
 
         Args:
-            state: What it has to fit; not changed.
-            since_leg: The first leg whose generations count.
+            state: The run that the generation must fit; it is not changed.
+            since_leg: Generations of earlier legs are ignored.
 
         Raises:
-            storage.UserError: There are backups, and none can be used.
+            storage.UserError: There are backups, but none can be used.
         """
         self.local_dir.mkdir(parents=True, exist_ok=True)
         backups = [
@@ -171,7 +175,7 @@ class BackupFolder:
             read=lambda backup: self._read(backup, state),
         )
         for generation, why in chosen.passed_over.items():
-            logging.warning("Passed over %s: %s", generation.stem, why)
+            logging.warning("Skipped backup %s: %s", generation.stem, why)
         saved = None if since_leg else self.lease.last_extra.get(choice.SAVED)
         choice.refuse_start_over(self.url, backups, chosen, saved)
         self._passed_over |= chosen.passed_over.keys()
@@ -190,15 +194,15 @@ class BackupFolder:
 
         Args:
             state: The run.
-            chosen: What choose() returned before; used if there is no other
-                generation since.
-            since_leg: The first leg whose generations count.
+            chosen: An earlier result of choose(). It is used if no generation
+                was added or removed since.
+            since_leg: Generations of earlier legs are ignored.
 
         Returns:
-            Whether there is one.
+            Whether there was a generation to restore.
 
         Raises:
-            storage.UserError: There are backups, and none can be used.
+            storage.UserError: There are backups, but none can be used.
         """
         listing = self.generations.listing()
         if chosen is None or chosen.looked_at != listing.keys():
@@ -210,11 +214,11 @@ class BackupFolder:
         return True
 
     def restore_chosen(self, state: RunState, stem: str) -> bool:
-        """Restores the run from a generation that another worker chose.
+        """Restores the run from the generation that the chief chose.
 
         Args:
             state: The run.
-            stem: The generation's name. A mount may show it some time later.
+            stem: The generation's name. A mount may show the files only later.
 
         Returns:
             Whether it could be restored.
@@ -239,17 +243,18 @@ class BackupFolder:
             time.sleep(1.0)
 
     def store(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
-        """Adds a generation, then deletes what is no longer needed.
+        """Writes a new generation, then deletes those no longer needed.
 
         Args:
-            arrays: By name; given up when they are on the local disk.
-            document: JSON values; its "step" and "legs" name the generation.
+            arrays: By name; not kept after they are on the local disk.
+            document: JSON values; its "step" and "legs" are part of the
+                generation's name and manifest.
 
         Raises:
             OSError: It could not be stored.
             storage.LostError: Another trainer owns the folder.
         """
-        # A save that hangs in the mount still has its own.
+        # A new name: an earlier save may hang and still use its own file.
         path = self.local_dir / f"save-{next(self._saves)}.zip"
         try:
             archive.write(path, arrays, document)
@@ -268,8 +273,8 @@ class BackupFolder:
             )
         except LostError:
             raise
-        except (OSError, UserError) as error:  # Such as no right to delete.
-            logging.warning("Old backups stay for now: %s", error)
+        except (OSError, UserError) as error:  # For example no permission.
+            logging.warning("Old backups are not deleted for now: %s", error)
 
     def _note_restored(self, backup: Backup, state: RunState) -> None:
         self.restored = backup.generation.stem
@@ -283,7 +288,7 @@ class BackupFolder:
     def _read(
         self, backup: Backup, state: RunState
     ) -> tuple[dict[str, np.ndarray], dict]:
-        """Returns a generation's arrays and document, which fit the state."""
+        """Returns a generation's arrays and document, after checking them."""
         path = self.local_dir / _RESTORED
         try:
             self.generations.fetch(backup, path)
@@ -294,7 +299,7 @@ class BackupFolder:
         return arrays, run_document.parse(document, backup.usable["format"])
 
     def _write(self, path: pathlib.Path, document: dict) -> Generation:
-        """Writes a generation, each try under a name of its own."""
+        """Writes a generation; each attempt uses a new name."""
         step = document["step"]
 
         def write() -> Generation:
@@ -328,4 +333,4 @@ class BackupFolder:
             self.guard.check()
             self.generations.delete(generation)
         except (OSError, UserError) as error:
-            logging.warning("%s stays: %s", generation.archive, error)
+            logging.warning("%s is not deleted: %s", generation.archive, error)

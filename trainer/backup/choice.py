@@ -1,8 +1,8 @@
 """Which generation a start resumes from, and when a start is refused.
 
-A start without a complete generation begins at step 0 only where no save ever
-came to its end. Where there are backups and none can be used it is refused:
-beginning anew would delete them in the end.
+A start without a complete generation begins at step 0 only if no save ever
+succeeded. If there are backups and none can be used, the start is refused: a
+new run would delete them sooner or later.
 """
 
 import dataclasses
@@ -14,19 +14,19 @@ from storage import UserError, differences
 from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 
-SAVED = "saved"  # In the lease: the newest backup that its owner knows of.
+SAVED = "saved"  # Key in the lease: the newest backup that its owner knows.
 _T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice(Generic[_T]):
-    """What a start resumes from.
+    """The generation that a start resumes from.
 
     Attributes:
-        looked_at: All generations that there were.
-        backup: The one to resume from; None: there is none.
-        content: What was read of it; None if there is none.
-        passed_over: By the newer generations, why not from them.
+        looked_at: All generations in the folder.
+        backup: The one to resume from; None if there is none.
+        content: Its content, as read; None if there is none.
+        passed_over: The newer generations that were skipped, with the reasons.
     """
 
     looked_at: frozenset[Generation]
@@ -46,13 +46,13 @@ def choose(
 
     Args:
         backups: The generations, the newest first.
-        identity: What makes a generation one of the run.
-        defaults: What an older identity is completed by.
+        identity: The identity of the run; only its generations are used.
+        defaults: Values for the flags that an older identity lacks.
         read: Reads a generation whose manifest is of the run; raises
             ValueError, KeyError, BadZipFile or OSError if it cannot be used.
 
     Raises:
-        storage.UserError: Of `read`, or read by refuse_start_over().
+        storage.UserError: `read` raised it.
     """
     looked_at = frozenset(b.generation for b in backups)
     passed_over: dict[Generation, str] = {}
@@ -79,17 +79,17 @@ def refuse_other_run(
     identity: dict,
     defaults: Mapping[str, Any],
 ) -> None:
-    """Refuses to go on where the newest backup is of another run.
+    """Raises an error if the newest backup is of another run.
 
     Args:
         url: The backup folder.
         backups: The generations in it, the newest first.
-        identity: As of choose().
-        defaults: As of choose().
+        identity: See choose().
+        defaults: See choose().
 
     Raises:
-        storage.UserError: Names the flags that differ; or the backup's format,
-            if this version cannot read it.
+        storage.UserError: It names the flags that differ or, if this version
+            cannot read the backup, its format.
     """
     for backup in backups:
         if backup.manifest is None:
@@ -100,7 +100,7 @@ def refuse_other_run(
             raise UserError(
                 f"{url}: {backup.generation.stem} cannot be read ({error}): "
                 "use the version that wrote it, another --backup_dir, or "
-                "--restart to start over"
+                "--restart to start from the beginning"
             ) from None
         _refuse_difference(
             defaults | backup.manifest["identity"], identity, url
@@ -111,16 +111,17 @@ def refuse_other_run(
 def refuse_start_over(
     url: str, backups: Sequence[Backup], choice: Choice, saved: str | None
 ) -> None:
-    """Refuses to begin at step 0 where backups exist that cannot be used.
+    """Refuses to begin at step 0 if there are backups that cannot be used.
 
     Args:
         url: The backup folder.
         backups: The generations in it.
-        choice: The choice among them.
-        saved: The backup that the folder's last owner knew of, if any.
+        choice: The result of choose() for them.
+        saved: The newest backup that the folder's last owner knew; None if it
+            knew none.
 
     Raises:
-        storage.UserError: Names each generation and why it cannot be used.
+        storage.UserError: It names each generation and why it cannot be used.
     """
     if choice.backup:
         return
@@ -134,14 +135,14 @@ def refuse_start_over(
             f"{url} holds backups, but none can be restored "
             f"({'; '.join(unusable)}). Nothing was changed: run the same "
             "command again when they can be read, or give --restart to start "
-            "over"
+            "from the beginning"
         )
     if saved:
         raise UserError(
-            f"{url} shows no complete backup, but its last owner knew of "
-            f"{saved}. Nothing was changed: see that it is the right folder "
-            "and that all of it is shown, and run the same command again, or "
-            "give --restart to start over"
+            f"{url} shows no complete backup, but its last owner had saved "
+            f"{saved}. Nothing was changed: check that it is the right folder "
+            "and that it shows all files, and run the same command again, or "
+            "give --restart to start from the beginning"
         )
 
 
@@ -154,10 +155,10 @@ def _manifest(backup: Backup) -> dict:
 
 
 def _refuse_difference(old: dict, new: dict, where: str) -> None:
-    """Refuses to go on with a run under another identity.
+    """Raises an error if two identities differ.
 
     Raises:
-        UserError: Names what differs, with both values.
+        UserError: It names the differences, with both values.
     """
     changed = differences.describe(
         {**old, "dataset": None}, {**new, "dataset": None}, prefix="--"
@@ -171,5 +172,5 @@ def _refuse_difference(old: dict, new: dict, where: str) -> None:
         raise UserError(
             f"{where} holds another run, which differs in "
             f"{', '.join(changed)}: give the old values, another "
-            "--backup_dir, or --restart to start over"
+            "--backup_dir, or --restart to start from the beginning"
         )

@@ -1,13 +1,14 @@
-"""BACKUP/final/: what a finished run leaves, where a reset cannot reach it.
+"""BACKUP/final/: the results of a finished run, safe from the next reset.
 
   unfinished-0003.json           written first, by leg 3: the names to come
   model.keras, summary.json, …   the files
   manifest-0003.json             written when they are complete: their sha256
 
-A name is not used twice (see generations.py): if there is such a file, of an
-earlier export or the user's own, the new one is called `leg0003-model.keras`.
-The manifest lists which file is which. When it is complete, what earlier
-exports have left is deleted, by the names in their manifests and lists.
+A name is not used twice (see generations.py). If the folder already has a file
+of that name, from an earlier export or from the user, the new file is called
+`leg0003-model.keras`. The manifest lists the stored name of each file. When the
+manifest is written, the files of earlier exports are deleted, by the names in
+their manifests and lists.
 """
 
 import functools
@@ -40,16 +41,16 @@ _RENAMED = re.compile(
 
 
 def open_folder(backup_dir: str) -> Folder:
-    """Returns the folder of a finished run's files."""
+    """Returns the folder for the files of a finished run."""
     return storage.open_folder(f"{backup_dir.rstrip('/')}/final")
 
 
 class Export:
-    """One export into a folder that may hold others, and the user's files.
+    """One export into a folder that may hold other exports and user files.
 
     Args:
-        folder: Where to.
-        leg: Whose it is; only what is not of a higher leg is deleted.
+        folder: The folder to write to.
+        leg: The leg that exports. Files of higher legs are never deleted.
         check: See finished_run.save().
     """
 
@@ -62,20 +63,21 @@ class Export:
         self._used: set[str] = set()
 
     def begin(self, names: Iterable[str], staging: pathlib.Path) -> None:
-        """Writes which names are going to be files of this export."""
+        """Writes the list of the file names that this export will use."""
         self._try(self.folder.make, "making the folder")
         self._used = set(self.folder.list())
         new = [name for name in names if name not in self._used]
         self._store_json(f"unfinished-{self.leg:04d}.json", new, staging)
 
     def store(self, path: pathlib.Path, names: Sequence[str]) -> str:
-        """Copies a file in under a name never used; returns that name.
+        """Copies a file to the folder under a new name; returns that name.
 
-        One that exists already, with the same bytes, is not changed.
+        If the folder already has a file of that name with the same bytes, that
+        file is used.
 
         Args:
             path: The file.
-            names: Names to choose from; the last one's variants come after it.
+            names: Names to try, in order; then 1-NAME, 2-NAME, … of the last.
         """
         variants = (f"{k}-{names[-1]}" for k in itertools.count(1))
         untried = itertools.chain(names, variants)
@@ -95,7 +97,7 @@ class Export:
         return self._try(store, f"storing {path.name}")
 
     def end(self, manifest: dict, staging: pathlib.Path) -> None:
-        """Writes the manifest, then deletes what earlier exports have left."""
+        """Writes the manifest, then deletes the files of earlier exports."""
         name = f"manifest-{self.leg:04d}.json"
         kept = {file["stored"] for file in manifest["files"].values()}
         kept.add(self._store_json(name, manifest, staging))
@@ -109,7 +111,7 @@ class Export:
             raise
         except (OSError, UserError) as error:
             logging.warning(
-                "Files of earlier exports stay in %s: %s",
+                "Files of earlier exports are not deleted from %s: %s",
                 self.folder.url,
                 error,
             )
@@ -136,13 +138,13 @@ class Export:
 
 
 def _stale(folder: Folder, leg: int, kept: set[str]) -> list[str]:
-    """Returns what exports up to a leg have left, in the order to delete it.
+    """Returns the files of exports up to a leg, in the order to delete them.
 
     Args:
-        folder: Where they are.
+        folder: The folder of the exports.
         leg: The leg.
-        kept: Files of its own export, which stay, as do those that an export
-            of a higher leg has.
+        kept: Files of the leg's own export. They are not deleted, nor are the
+            files of exports of higher legs.
     """
     names = folder.list()
     manifests, lists, files, kept = [], [], set(), set(kept)
@@ -159,7 +161,7 @@ def _stale(folder: Folder, leg: int, kept: set[str]) -> list[str]:
             files |= _read_names(folder, name)
         elif (match := _RENAMED.fullmatch(name)) and int(match[1]) <= leg:
             files.add(name)
-    # The manifests first: half of their files are no use.
+    # The manifests first: with a part of its files a manifest is useless.
     ordered = [*manifests, *sorted(files & names.keys()), *lists]
     return [name for name in ordered if name not in kept]
 
@@ -168,7 +170,7 @@ def _read_names(folder: Folder, name: str) -> set[str]:
     """Returns the names in the list of an unfinished export."""
     try:
         names = json.loads(folder.read_bytes(name))
-    except ValueError:  # Half written; nothing was written after it.
+    except ValueError:  # Partly written; then no file was written after it.
         return set()
     return {n for n in names if n in FILES}
 
@@ -187,10 +189,10 @@ def newest_manifest(folder: Folder) -> dict | None:
 
 
 def _read_manifest(folder: Folder, name: str) -> dict | None:
-    """Returns a manifest; None if it is half written.
+    """Returns a manifest; None if it is only partly written.
 
     Raises:
-        UserError: A name in it leads out of the folder.
+        UserError: A name in it is a path outside the folder.
     """
     try:
         manifest = json.loads(folder.read_bytes(name))

@@ -1,6 +1,6 @@
-"""What a finished run leaves in BACKUP/final, and whether a run is finished.
+"""The results of a finished run in BACKUP/final; whether a run is finished.
 
-final_folder.py shows the files.
+The docstring of final_folder.py lists the files.
 """
 
 import pathlib
@@ -24,17 +24,17 @@ def save(
     leg: int,
     check: Callable[[], None],
 ) -> None:
-    """Copies the files of a finished run, and then marks it finished.
+    """Copies the files of a finished run, and then marks it as finished.
 
     Args:
         backup_dir: The backup folder of the run.
         workdir: Its workdir.
-        identity: What makes it this run.
+        identity: The identity of the run.
         leg: Number of this start.
         check: Called before each change; see BackupFolder.check().
 
     Raises:
-        OSError: The folder failed, again and again.
+        OSError: The folder failed repeatedly.
         storage.LostError: Another trainer owns the folder.
     """
     export = final_folder.Export(
@@ -59,13 +59,13 @@ def restore_finished(
     identity: dict,
     defaults: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Returns whether this very run is finished; then fills up its workdir.
+    """Returns whether this run is finished; if so, restores its workdir.
 
     Args:
         backup_dir: Its backup folder.
-        workdir: Its workdir; None restores nothing.
-        identity: What makes it this run.
-        defaults: What an older identity is completed by.
+        workdir: Its workdir; None: restore nothing.
+        identity: The identity of the run.
+        defaults: Values for the flags that an older identity lacks.
 
     Raises:
         storage.UserError: Another process uses the workdir.
@@ -86,15 +86,15 @@ def restore_finished(
         raise
     except (FileNotFoundError, ValueError) as error:
         logging.warning(
-            "This run is finished, but %s is not whole (%s): it is made again "
-            "from the last backup",
+            "This run is finished, but %s is not complete (%s): it is made "
+            "again from the last backup",
             folder.url,
             error,
         )
         return False
     logging.info(
         "This run is finished: %s holds its model and scores%s. To train it "
-        "anew, give --restart",
+        "again from the beginning, give --restart",
         workdir,
         f" ({', '.join(restored)} restored from {folder.url})"
         if restored
@@ -110,7 +110,7 @@ def finished_leg(backup_dir: str) -> int | None:
 
 
 def _finished(backup_dir: str) -> dict | None:
-    """Returns the manifest of a run that was not started over since."""
+    """Returns the newest manifest; None if the run was restarted since."""
     manifest = final_folder.newest_manifest(
         final_folder.open_folder(backup_dir)
     )
@@ -122,7 +122,7 @@ def _finished(backup_dir: str) -> dict | None:
 def _restore(
     folder: Folder, manifest: dict, workdir: pathlib.Path
 ) -> list[str]:
-    """Copies back what the workdir lacks; returns the names."""
+    """Copies missing or changed files to the workdir; returns their names."""
     whole_file.remove_unfinished(workdir)
     restored = []
     for name, file in manifest["files"].items():

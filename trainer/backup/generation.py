@@ -1,4 +1,4 @@
-"""One backup of a run: its names, and what its manifest holds."""
+"""One backup of a run: its file names and its manifest."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ _NAME = re.compile(r"backup-(\d{4,})-(\d{9,})-(\d{3,})-(\w+)\.(zip|json)")
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Generation:
-    """One backup. Ordered by age: leg, step, attempt."""
+    """One backup. The order is by age: leg, step, attempt."""
 
     leg: int
     step: int
@@ -21,7 +21,7 @@ class Generation:
 
     @classmethod
     def parse(cls, name: str) -> "tuple[Generation, str] | None":
-        """Returns whose file a name is and its kind, "zip" or "json"."""
+        """Returns a file name's generation and its kind, "zip" or "json"."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -38,7 +38,7 @@ class Generation:
 
     @property
     def claim(self) -> tuple[int, str]:
-        """What the lease of its leg is known by."""
+        """Leg and token, which identify the lease of the leg."""
         return self.leg, self.token
 
     @property
@@ -51,15 +51,15 @@ class Generation:
 
 @dataclasses.dataclass(frozen=True)
 class Backup:
-    """A generation as the folder holds it.
+    """A generation in a folder.
 
     Attributes:
         generation: Its name.
         manifest: Its manifest; None if the generation cannot be used.
-        why: Why it cannot be used.
-        error: The error that kept it from being read; it may be complete.
-        unfinished: Whether its save did not come to its end: it has no
-            manifest.
+        why: The reason why it cannot be used.
+        error: The error on reading it, if there was one; the generation itself
+            may be complete.
+        unfinished: Whether its save was interrupted: it has no manifest.
     """
 
     generation: Generation
@@ -70,17 +70,21 @@ class Backup:
 
     @property
     def usable(self) -> dict:
-        """The manifest of a generation that can be used."""
+        """The manifest of a generation that can be used.
+
+        Raises:
+            ValueError: The generation cannot be used.
+        """
         if self.manifest is None:
             raise ValueError(f"{self.generation.stem}: {self.why}")
         return self.manifest
 
     @staticmethod
     def parse_manifest(data: bytes) -> dict:
-        """Returns a manifest; of another format, only that is sure.
+        """Returns a manifest; of an unknown format, only "format" is certain.
 
         Raises:
-            ValueError: It is none, or lacks something.
+            ValueError: It is not a manifest, or it lacks a key.
         """
         manifest = json.loads(data)
         if not isinstance(manifest, dict) or "format" not in manifest:

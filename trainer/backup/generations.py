@@ -1,13 +1,13 @@
-"""The generations of a backup: an archive each, and a manifest written last.
+"""The generations of a backup: one archive each, and a manifest written last.
 
   backup-0002-000001500-007-3f9a21bc.zip   leg 2, step 1500, 8th try
   backup-0002-000001500-007-3f9a21bc.json  its manifest: sha256, bytes, run, …
 
-A name is never used twice, by no machine, since a mount such as Drive may show
-an old file under it: the last part is the random token of the leg's lease.
-Without its manifest an archive is nothing; a manifest is believed only if the
-archive's size and digest agree. A higher leg always goes before a lower one,
-so that what a killed leg uploads late is never chosen.
+No machine uses a name twice, since a mount such as Drive may show an old file
+under that name: the last part of the name is the random token of the leg's
+lease. An archive without a manifest is not used, and a manifest is used only if
+the archive has its size and digest. A higher leg always comes before a lower
+one, so that a file that a killed leg uploads late is never chosen.
 """
 
 import json
@@ -20,31 +20,31 @@ from storage.ownership.owner import Owner
 from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 
-# What errors call those who write generations.
+# The words that error messages use for the owner of the folder.
 OWNER = Owner("trainer", "training", "run", "--backup_dir")
 
 
 class Generations:
     """The generations in one folder.
 
-    A manifest is read once and then remembered: nothing is ever written over,
-    and reading a file that still waits for its upload makes a write-back
-    mount (rclone) wait from the start again.
+    A manifest is read once and kept in memory, because no file is ever
+    overwritten. Besides, if a file that waits for its upload is read, a
+    write-back mount (rclone) starts the waiting time again.
 
     Args:
-        folder: Where they are.
+        folder: The folder.
     """
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._manifests: dict[Generation, dict] = {}
-        # Files that Drive doubled at the last look: they are never read.
+        # Copies that Drive made of files, found by listing(). Never read.
         self._doubled: dict[str, Generation] = {}
-        # When each was first seen: by time.monotonic(), and by the clock.
+        # When each was first seen: time.monotonic() and time.time().
         self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
-        """Returns, by generation, the bytes of its "zip" and "json" files."""
+        """Returns the bytes of each generation's "zip" and "json" files."""
         sizes: dict[Generation, dict[str, int]] = {}
         doubled = {}
         for name, size in self.folder.list().items():
@@ -59,11 +59,11 @@ class Generations:
         return sizes
 
     def leg_by_name(self) -> dict[str, int]:
-        """Returns, by name, the leg that wrote each generation."""
+        """Returns, by generation name, the leg that wrote the generation."""
         return {g.stem: g.leg for g in self.listing()}
 
     def newest_first(self) -> list[Backup]:
-        """Returns every generation; the archives' digests are not checked."""
+        """Returns every generation; does not check digests of archives."""
         return [
             self._look(generation, files)
             for generation, files in sorted(
@@ -80,18 +80,19 @@ class Generations:
         first_leg: int,
         identity: dict,
     ) -> None:
-        """Copies an archive in, reads it back, and writes its manifest last.
+        """Copies an archive to the folder, verifies it, adds its manifest.
 
         Args:
-            generation: Its name; no file of that name may exist yet.
-            path: The archive on local disk; its manifest is made beside it.
-            epochs: The epochs that were evaluated until then.
-            first_leg: The leg in which its run began.
-            identity: What makes it that run.
+            generation: Its name; no file of that name may exist.
+            path: The archive on local disk; its manifest is made in the same
+                folder.
+            epochs: Number of epochs that were evaluated so far.
+            first_leg: The leg in which the run began.
+            identity: The identity of the run.
 
         Raises:
-            OSError: The folder failed, or what it gives back is not what was
-                written.
+            OSError: The folder failed, or the archive does not read back as it
+                was written.
         """
         digest = storage.file_digest(path)
         manifest = {
@@ -107,7 +108,7 @@ class Generations:
             "identity": identity,
         }
         self.folder.upload(path, generation.archive)
-        # By its digest: the file here may be another one by now.
+        # Compare with the digest: the local file may have changed since.
         if not self.folder.has_same_bytes(
             path, generation.archive, sha256=digest
         ):
@@ -118,14 +119,14 @@ class Generations:
         local = path.with_suffix(".json")
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         local.write_text(text + "\n", encoding="utf-8")
-        # Straight to its name: half of it is no JSON, so no rename is needed.
+        # No temporary name: a partly written manifest is not valid JSON.
         self.folder.upload(local, generation.manifest)
         local.unlink()
         self._manifests[generation] = manifest
         self._first_seen[generation] = _now()  # Complete only now.
 
     def fetch(self, backup: Backup, path: pathlib.Path) -> None:
-        """Copies an archive out; one that seems damaged is read once more.
+        """Copies an archive to `path`; tries twice if it seems damaged.
 
         Raises:
             ValueError: Its digest is not the manifest's.
@@ -150,25 +151,27 @@ class Generations:
         passed_over: set[Generation],
         settle_seconds: float,
     ) -> None:
-        """Deletes generations, keeping at most four.
+        """Deletes generations; keeps at most four.
 
-        Of this run are kept the newest two, the newest that has settled and
-        the oldest that has not: a mount may still be uploading the latest
-        when the machine dies, so none goes before a later one has had time to
-        arrive. Of another run, before a --restart, the newest is kept until
-        one of this run has settled. Of what Drive doubled nothing is kept.
+        Of this run it keeps the newest two, the newest that has settled and the
+        oldest that has not. A mount may still be uploading the latest
+        generation when the machine is lost, so no generation is deleted before
+        a later one has had time to be uploaded. Of another run, from before a
+        --restart, it keeps the newest until a generation of this run has
+        settled. Copies that Drive made are all deleted.
 
         Args:
-            newest: What this leg has just written. Not deleted are those of a
-                higher leg, those of an equal leg with a greater token, which
-                owns the folder then, and later attempts of this leg.
+            newest: The generation that this leg has just written. Not deleted
+                are generations of a higher leg, those of an equal leg with a
+                greater token, which then owns the folder, and later attempts of
+                this leg.
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
-                Others of theirs arrived late and are deleted.
+                Other generations of lower legs arrived late and are deleted.
             passed_over: Generations that this leg could not use. They are not
-                deleted: another machine, or the next start, may.
-            settle_seconds: Age at which a generation is assumed to have
-                arrived.
+                deleted: another machine or the next start may be able to.
+            settle_seconds: Age at which a generation is assumed to be fully
+                uploaded.
         """
 
         def is_older(generation: Generation) -> bool:
@@ -231,7 +234,7 @@ class Generations:
         return Backup(generation, manifest)
 
     def _manifest(self, generation: Generation) -> dict:
-        """Returns a manifest; one that seems damaged is read once more."""
+        """Returns a manifest; reads it twice if it seems damaged."""
         if generation not in self._manifests:
             name = generation.manifest
             try:
@@ -242,10 +245,11 @@ class Generations:
         return self._manifests[generation]
 
     def _age(self, backup: Backup, leg: int) -> float:
-        """Returns seconds since a backup was written, as far as is certain.
+        """Returns a lower bound of the seconds since a backup was written.
 
-        The clock counts only for the time before this leg saw it: a jump of
-        the clock in this leg must not make it older.
+        The system clock counts only for the time before this leg first saw the
+        backup, so that a jump of the clock during this leg cannot make it
+        older.
         """
         seen, clock = self._first_seen[backup.generation]
         age = time.monotonic() - seen

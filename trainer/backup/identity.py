@@ -1,4 +1,4 @@
-"""What makes a run this run: the values that its result depends on."""
+"""The identity of a run: the values that its result depends on."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,9 +18,10 @@ def make(
     Args:
         key_flags: The command's absl flags.
         free: Names of flags that do not change the result.
-        removed: Flags of earlier versions, and what this version does. A run
-            with another value is another run, as with any flag.
-        data: The datasets, which count by what they hold.
+        removed: Flags of earlier versions, with the only value that this
+            version can reproduce. Another value makes another run, as with any
+            flag.
+        data: The datasets; their digests are part of the identity.
     """
     identity = {f.name: f.value for f in key_flags if f.name not in free}
     identity |= removed
@@ -32,20 +33,20 @@ def make(
 def defaults(
     key_flags: Iterable[Any], *, free: frozenset[str], before: Mapping[str, Any]
 ) -> dict:
-    """Returns what flags count as in an identity that is older than they are.
+    """Returns values for flags that an older identity does not have.
 
     Args:
         key_flags: The command's absl flags.
         free: Names of flags that do not change the result.
-        before: By name, what a run did before there was the flag, where that
-            is not its default.
+        before: By name, the value that fits the behaviour before the flag
+            existed, if that is not its default.
     """
     values = {f.name: f.default for f in key_flags if f.name not in free}
     return {**values, **before}
 
 
 def flagfile(key_flags: Iterable[Any]) -> str:
-    """Returns a flagfile that repeats the run, a flag a line."""
+    """Returns a flagfile that repeats the run, with one flag in each line."""
     lines = [
         f.serialize()
         for f in sorted(key_flags, key=lambda f: f.name)

@@ -1,8 +1,8 @@
-"""Saves on a thread, one at a time, through a folder that may hang for ever.
+"""Saves on a thread, one at a time, to a folder that may hang for ever.
 
-A save that does not end is reported again and again. In the end it is given
-up, and the next one is tried beside it: a mount that was made anew answers,
-though what was asked of the old one never ends.
+A save that does not end is reported repeatedly. After a time limit it is
+abandoned and the next save may run in parallel: a mount that was mounted again
+answers new calls, while calls to the old mount never return.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ class _Save:
     Attributes:
         step: The step of the state that it saves.
         began: When it began, in monotonic seconds.
-        reported: When it was last reported that it has not ended.
-        given_up: Whether the run has gone on to the next one.
+        reported: When it was last reported as hanging, in monotonic seconds.
+        given_up: Whether it was abandoned.
     """
 
     step: int
@@ -40,7 +40,7 @@ class _Save:
         return self.thread is not None and self.thread.is_alive()
 
     def join(self, seconds: float) -> None:
-        """Waits for its end, but not longer."""
+        """Waits for the end of the save, at most this long."""
         if self.thread is not None:
             self.thread.join(seconds)
 
@@ -50,14 +50,14 @@ class _Save:
 
 
 class SaveThread:
-    """Makes the saves of a run.
+    """Runs the saves of a run.
 
     Args:
-        url: The folder that they go to, for the log.
+        url: The folder that they write to, for the log.
 
     Attributes:
-        saves: Saves that succeeded.
-        failures: Saves that failed, and times that one was reported to hang.
+        saves: Number of saves that succeeded.
+        failures: Number of failed saves, plus the reports of a hanging save.
         longest: Seconds of the longest save.
     """
 
@@ -78,12 +78,12 @@ class SaveThread:
         store: Callable[[], None],
         on_saved: Callable[[], None],
     ) -> None:
-        """Begins a save; the one before has ended or was given up.
+        """Starts a save; the one before must have ended or been abandoned.
 
         Args:
             step: The step of the state that it saves.
             store: Saves it.
-            on_saved: Called when that succeeded and it was not given up.
+            on_saved: Called after a successful save that was not abandoned.
         """
         now = time.monotonic()
         save = _Save(step=step, began=now, reported=now)
@@ -94,7 +94,7 @@ class SaveThread:
         save.thread.start()
 
     def wait(self) -> None:
-        """Waits for the save under way, if there is one, but not for ever."""
+        """Waits for the running save, if there is one, up to a time limit."""
         save = self._current
         if save is None:
             return
@@ -107,10 +107,10 @@ class SaveThread:
         self._current = None
 
     def mind(self) -> None:
-        """Reports a save that does not end, and in the end gives it up.
+        """Reports a save that hangs; abandons it after a time limit.
 
-        One that was given up keeps its copy of the state. So a second one is
-        not, before the first has ended.
+        An abandoned save still holds its copy of the state in memory. So a
+        second save is not abandoned before the first has ended.
         """
         save, before = self._current, self._given_up
         if save is None or not save.is_running:
@@ -140,7 +140,7 @@ class SaveThread:
     def _give_up(self, save: _Save) -> None:
         save.given_up = True
         self._given_up = save
-        logging.error("The save of step %d was given up", save.step)
+        logging.error("The save of step %d was abandoned", save.step)
 
     def _run(
         self,
@@ -155,12 +155,12 @@ class SaveThread:
             if not save.given_up:
                 on_saved()
         except LostError:
-            pass  # The steps end at the next BackupFolder.refuse_if_lost().
-        except Exception as error:  # Training goes on, whatever failed here.
+            pass  # Training ends at the next BackupFolder.refuse_if_lost().
+        except Exception as error:  # Training continues after any failure.
             self.failures += 1
             logging.error(
-                "BACKUP FAILED at step %d: %s: %s. Training goes on; the next "
-                "one is tried in time. Failures so far: %d",
+                "BACKUP FAILED at step %d: %s: %s. Training continues; the "
+                "next save is tried when it is due. Failures so far: %d",
                 save.step,
                 type(error).__name__,
                 error,

@@ -1,7 +1,7 @@
 """Predictions of a split, the score, and the calibration.
 
-split_predictor   logits of every image of a split
-saved_model       the same of a model.keras
+split_predictor   predicts the logits of every image of a split
+saved_model       makes a split_predictor from a model.keras
 metrics           macro recall and the score
 output_weights    the weights of the outputs in the score
 calibrate         fits the calibration for macro recall

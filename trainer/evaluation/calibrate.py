@@ -1,13 +1,15 @@
 """Calibration: logit biases that trade accuracy for macro recall.
 
-Macro recall gives every class the same weight, a net trained on uneven classes
-does not: dividing p(c) by prior(c)^a moves decisions towards rare classes
-(Menon et al. 2021, arXiv 2007.07314, "logit adjustment"). The exponent a is one
-number an output, chosen on held-out examples. What it gains is measured by
-cross-fitting: each part of the examples is scored with the exponent that the
-other parts chose. Where that is no gain, the output is left as it is. A
-negative exponent takes back what the loss has adjusted too far. Where there
-are unseen graphemes, they have a say as great as the validation fold's.
+Macro recall gives every class the same weight; a net trained on uneven classes
+does not. Dividing p(c) by prior(c)^a favours rare classes (Menon et al. 2021,
+arXiv 2007.07314, "logit adjustment"). The exponent a is one number per output,
+chosen on held-out examples. A negative exponent corrects a loss that adjusted
+too much.
+
+The gain is measured by cross-fitting: each part of the examples is scored with
+the exponent that was chosen on the other parts. If there is no gain, the output
+is not calibrated. If there are unseen graphemes, they have the same weight as
+the validation fold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,16 +29,16 @@ def fit(
     """Chooses each output's exponent on held-out examples.
 
     Args:
-        predictions: Labels and logits of each held-out split (by output, [N]
-            integers and [N, C] floats). Splits weigh the same, however many
-            examples they have.
-        counts: By output, training examples of each class.
+        predictions: Labels and logits of each held-out split (for each output,
+            [N] integers and [N, C] floats). All splits have the same weight,
+            whatever their number of examples.
+        counts: For each output, the number of training examples of each class.
 
     Returns:
-        By output, what is to be added to its logits, a number a class; and
-        {"exponent": {output: a}, "recall": {output: cross-fitted macro
-        recall with it on the first split}, "recall_uncalibrated": {output:
-        without}}.
+        For each output, a number for each class that is to be added to its
+        logit; and {"exponent": {output: a}, "recall": {output: cross-fitted
+        macro recall with it on the first split}, "recall_uncalibrated":
+        {output: macro recall without it}}.
     """
     biases, results = {}, {}
     for name in predictions[0][1]:
@@ -58,7 +60,7 @@ def _fit_output(
     splits = [
         _Split(
             labels,
-            # Whether each example is right with the e-th exponent.
+            # Whether the prediction of each example is right, by exponent.
             np.stack(
                 [
                     (logits + a * direction).argmax(axis=1) == labels
@@ -93,7 +95,7 @@ def _fit_output(
 
 
 class _Split(NamedTuple):
-    """A split's labels [N], and hits [exponents, N]."""
+    """A split: labels [N]; hits [exponents, N], True where right."""
 
     labels: np.ndarray
     hits: np.ndarray
@@ -108,15 +110,16 @@ class _Split(NamedTuple):
 
 
 def _direction(counts: np.ndarray) -> np.ndarray:
-    """Returns -log prior, [C], centred; one example is added to each class."""
+    """Returns -log prior, [C], minus its mean; 1 is added to each count."""
     direction = -np.log((counts + 1.0) / np.sum(counts + 1.0))
     return (direction - direction.mean()).astype(np.float32)
 
 
 def _best(splits: Sequence["_Split"], classes: int) -> int:
-    """Returns the index of the exponent with the best recall around it.
+    """Returns the index of the exponent with the best smoothed recall.
 
-    The recall of a few rare examples jumps, so that neighbours are averaged.
+    The recall of a class with few examples jumps between exponents, so
+    neighbouring exponents are averaged.
     """
     recalls = np.mean(
         [_macro_recalls(s.hits, s.labels, classes) for s in splits], axis=0
@@ -129,7 +132,7 @@ def _best(splits: Sequence["_Split"], classes: int) -> int:
 def _macro_recalls(
     hits: np.ndarray, labels: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Returns [E] macro recalls of hits [E, N]."""
+    """Returns the macro recall of each row of hits [E, N], [E]."""
     totals = np.bincount(labels, minlength=classes)
     weights = 1.0 / totals[labels] / np.count_nonzero(totals)
     return hits @ weights

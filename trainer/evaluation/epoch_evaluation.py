@@ -1,7 +1,7 @@
-"""Evaluates each epoch, and keeps what comes of it in the state of the run.
+"""Evaluates each epoch, and stores the results in the state of the run.
 
-history  a row of figures, which do not depend on the machine's speed
-best     the moving average of the weights, of the epoch with the best score, or
+history  a row of scores, which do not depend on the machine's speed
+best     the moving average of the weights at the epoch with the best score, or
          its mean over the last epochs
 speed    a row of timings
 """
@@ -21,16 +21,17 @@ from trainer.runtime.run_state import RunState
 
 @dataclasses.dataclass
 class EpochEvaluation:
-    """What is evaluated after each epoch.
+    """Evaluates after each epoch.
 
     Attributes:
         predictor: Predicts with the moving average of the weights.
         splits: By name ("validation", "unseen"), the dataset's splits.
-        output_weights: By output, its weight in the score.
+        output_weights: Weight of each output in the score.
         epochs: Epochs of the run.
-        average_epochs: Of so many last epochs the mean is kept instead of the
-            best one (Izmailov et al. 2018, arXiv 1803.05407); 0: the best.
-        predictions: Of the last evaluation: by name, labels and logits.
+        average_epochs: The mean over this many last epochs is kept, instead of
+            the best epoch (Izmailov et al. 2018, arXiv 1803.05407); 0: the best
+            epoch is kept.
+        predictions: Labels and logits of the last evaluation, by name.
     """
 
     predictor: SplitPredictor
@@ -44,7 +45,7 @@ class EpochEvaluation:
 
     @property
     def images(self) -> int:
-        """The images that are evaluated after each epoch."""
+        """Number of images that are evaluated after each epoch."""
         splits = self.predictor.info.splits
         return sum(
             splits[name].records
@@ -60,14 +61,15 @@ class EpochEvaluation:
         memory_mb: Callable[[], int | None],
         on_batch: Callable[[int], None],
     ) -> None:
-        """Evaluates the epoch that is done and adds its rows to the state.
+        """Evaluates the completed epoch and adds its rows to the state.
 
         Args:
             state: The run.
-            ema_core: Holds the moving average of the weights.
-            memory_mb: Returns the accelerator memory used; None: not known.
-            on_batch: Called after each batch with its number of images; it
-                may raise to stop, and the state is as before.
+            ema_core: The net with the moving average of the weights.
+            memory_mb: Returns the accelerator memory in use, in MiB; None if it
+                is not known.
+            on_batch: Called after each batch with its number of images. If it
+                raises, the evaluation stops and the state is not changed.
         """
         began = time.monotonic()
         self.predictions = {
@@ -94,11 +96,11 @@ class EpochEvaluation:
         state.end_epoch(row, speed=speed, best=best)
 
     def kept_epochs(self, history: list[dict]) -> list[int]:
-        """Returns the epochs that the kept weights are of, or the mean of."""
+        """Returns the epoch of the kept weights, or those that they average."""
         mean = [r["epoch"] for r in history if r["epoch"] > self._mean_after]
         if mean or not history:
             return mean
-        best = max(  # The first of equal scores; without scores, the last.
+        best = max(  # The first of equal scores; without scores the last row.
             history,
             key=lambda r: r["epoch"] if r["score"] is None else r["score"],
         )
@@ -106,13 +108,13 @@ class EpochEvaluation:
 
     @property
     def _mean_after(self) -> int:
-        """The epoch after which all further ones are in the mean."""
+        """The last epoch that is not in the mean."""
         return max(0, self.epochs - self.average_epochs)
 
     def _weights_to_keep(
         self, state: RunState, row: dict, ema_core: keras.Model
     ) -> dict[str, np.ndarray] | None:
-        """Returns the weights to keep after an epoch; None: those of before."""
+        """Returns weights to keep after an epoch; None: no new ones."""
         number = row["epoch"] - self._mean_after  # in the mean, from 1
         if number <= 0 and not _is_best(row, state.history):
             return None
@@ -129,7 +131,7 @@ class EpochEvaluation:
         }
 
     def _figures(self) -> dict[str, float | None]:
-        """Returns scores and recalls, those of "validation" by bare names."""
+        """Returns scores and recalls; those of "validation" have no prefix."""
         figures = {}
         for name, (labels, logits) in self.predictions.items():
             scores = metrics.evaluate(labels, logits, self.output_weights)
@@ -141,6 +143,6 @@ class EpochEvaluation:
 
 
 def _is_best(row: dict, history: list[dict]) -> bool:
-    """Whether a row has the best score; without scores the last is best."""
+    """Returns whether a row has the best score so far, or no score."""
     scores = [r["score"] for r in history if r["score"] is not None]
     return row["score"] is None or row["score"] > max(scores, default=-1.0)

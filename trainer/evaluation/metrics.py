@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike
 def confusion(
     labels: np.ndarray, predictions: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Returns counts [classes, classes] int64: true class by predicted."""
+    """Returns counts [classes, classes] int64: rows true, columns predicted."""
     index = labels.astype(np.int64) * classes + predictions
     counts = np.bincount(index, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 
 def recall_per_class(counts: np.ndarray) -> list[float | None]:
-    """Returns each class's recall in [0, 1]; None without a true example."""
+    """Returns the recall of each class in [0, 1]; None if it has no example."""
     totals = counts.sum(axis=1)
     hits = np.diagonal(counts)
     return [
@@ -26,7 +26,7 @@ def recall_per_class(counts: np.ndarray) -> list[float | None]:
 
 
 def macro_recall(recalls: Sequence[float | None]) -> float | None:
-    """Returns the mean over the classes present; None if none is."""
+    """Returns the mean over the classes with a recall; None if none has one."""
     present = [recall for recall in recalls if recall is not None]
     return float(np.mean(present)) if present else None
 
@@ -36,7 +36,7 @@ def score(
 ) -> float | None:
     """Returns the weighted mean of the outputs' macro recalls, in [0, 1].
 
-    None where there is nothing to score.
+    None if there is nothing to score.
     """
     pairs = [
         (output_weights[name], recall)
@@ -57,9 +57,9 @@ def evaluate(
     """Scores predictions.
 
     Args:
-        labels: By output, [N] integers.
-        logits: By output, [N, C] floats; the largest is the prediction.
-        output_weights: By output, its weight in the score.
+        labels: For each output, [N] integers.
+        logits: For each output, [N, C] floats; the largest is the prediction.
+        output_weights: Weight of each output in the score.
 
     Returns:
         {"score", "recall": {output: macro recall},
@@ -85,16 +85,16 @@ def evaluate_calibrated(
     calibration: Mapping[str, ArrayLike],
     output_weights: Mapping[str, float],
 ) -> dict:
-    """Scores uncalibrated logits with a calibration and without.
+    """Scores uncalibrated logits with a calibration and without it.
 
     Args:
-        labels: By output, [N] integers.
-        logits: By output, [N, C] floats, before the calibration.
-        calibration: By output, what is added to its logits, [C].
-        output_weights: By output, its weight in the score.
+        labels: For each output, [N] integers.
+        logits: For each output, [N, C] floats, before the calibration.
+        calibration: For each output, numbers to add to its logits, [C].
+        output_weights: Weight of each output in the score.
 
     Returns:
-        What evaluate() returns with the calibration, and "score_uncalibrated"
+        The result of evaluate() with the calibration, plus "score_uncalibrated"
         and "images".
     """
     shifted = {

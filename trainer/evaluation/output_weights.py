@@ -12,15 +12,15 @@ def parse(
     *,
     strict: bool,
 ) -> dict[str, float]:
-    """Returns each output's weight in the score, 1 where none is given.
+    """Returns each output's weight in the score; 1 if none is given.
 
     Args:
         weights: "name:weight" pairs.
         info: The dataset.
-        strict: Whether a name that is no output of it is an error.
+        strict: Whether an unknown output name is an error.
 
     Raises:
-        UserError: A pair is not understood.
+        UserError: A pair is not valid, or all weights are 0.
     """
     names = [output.name for output in info.outputs]
     parsed = dict.fromkeys(names, 1.0)

@@ -1,4 +1,4 @@
-"""A model.keras that predicts splits of a dataset, on the devices there are."""
+"""Loads a model.keras to predict splits of a dataset."""
 
 import os
 from collections.abc import Callable
@@ -21,17 +21,16 @@ def load(
     batch_size: int,
     change: Callable[[keras.Model, dict], Callable] = lambda model, card: model,
 ) -> tuple[SplitPredictor, dict]:
-    """Loads a model; call it before anything else touches TensorFlow.
+    """Loads a model; call it before any other call of TensorFlow.
 
     Args:
         path: The model.keras.
         info: The dataset.
         data_dir: Folder of its shards.
         accelerator: See flags/trainer/accelerator_flags.py.
-        batch_size: Images that the model is given at a time, about: all
-            replicas get equally many.
-        change: Returns what predicts in the model's place, given it and its
-            card.
+        batch_size: Number of images in a batch; rounded up so that all replicas
+            have equally many.
+        change: Maps the model and its card to the function that predicts.
 
     Returns:
         The predictor; the model's card.
@@ -46,7 +45,7 @@ def load(
         exact=True,
     )
     logging.info("Devices: %s", used.description)
-    # A model that is loaded elsewhere is not on the devices of the strategy.
+    # A model loaded outside the scope is not on the strategy's devices.
     with used.strategy.scope():
         model, card = model_file.read(path)
         net = change(model, card)

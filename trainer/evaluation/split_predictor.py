@@ -1,4 +1,4 @@
-"""Logits of a whole split, over all replicas, on the host."""
+"""Predicts the logits of a whole split, using all replicas."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -14,22 +14,22 @@ from trainer.runtime import workers
 from trainer.runtime.workers import Workers
 from trainer.stream import input_pipeline
 
-# Labels and logits by output, and which examples are real, not padding.
+# Labels and logits of each output; whether each example is not padding.
 Results = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
 
 
 class SplitPredictor:
-    """Runs a model over splits.
+    """Predicts splits with a model.
 
     Args:
-        strategy: Spreads the batches.
-        net: A keras.Model, or what is called as one: from what `preprocess`
-            returns to a dict of [P, C] logits.
+        strategy: Distributes the batches over the replicas.
+        net: A keras.Model, or a function with the same signature: from the
+            result of `preprocess` to a dict of [P, C] logits.
         preprocess: Applied to the [P, H, W, 1] uint8 images.
         info: The dataset.
         data_dir: Folder of its shards.
-        batch_size: Global batch size, a multiple of the replicas.
-        fetch: Returns the paths to read shards at, given those in `data_dir`.
+        batch_size: Global batch size, a multiple of the number of replicas.
+        fetch: Maps paths of shards in `data_dir` to the paths to read them at.
     """
 
     def __init__(
@@ -77,16 +77,15 @@ class SplitPredictor:
 
         Args:
             splits: Names of splits of the dataset.
-            on_batch: Called after each batch with its number of images; it
-                may raise to stop. A negative number takes back what has to
-                be predicted again.
+            on_batch: Called after each batch with its number of images. It may
+                raise an error to stop. It is called with a negative number if
+                images have to be predicted again.
 
         Returns:
-            By output, [N] int64 labels and [N, C] float32 logits.
+            For each output, [N] int64 labels and [N, C] float32 logits.
 
         Raises:
-            storage.UserError: One image at a time is too much for the memory
-                of a device.
+            storage.UserError: A device has too little memory for one image.
         """
         seen = 0
 
@@ -103,10 +102,11 @@ class SplitPredictor:
                 count(-seen)
 
     def _halve(self) -> None:
-        """Halves the batch that memory is too small for; logits stay the same.
+        """Halves the batch size after running out of memory; logits stay equal.
 
         Raises:
-            storage.UserError: It cannot be halved.
+            storage.UserError: The batch has one image, or there are several
+                workers.
         """
         replicas = self.strategy.num_replicas_in_sync
         size = self.batch_size // replicas
@@ -116,12 +116,12 @@ class SplitPredictor:
                 f"{message} on each device: use devices with more memory"
             ) from None
         self.batch_size = size // 2 * replicas
-        logging.warning("%s: going on with %d", message.capitalize(), size // 2)
+        logging.warning("%s: trying with %d", message.capitalize(), size // 2)
 
     def _predict(
         self, splits: tuple[str, ...], on_batch: Callable[[int], None]
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Does what __call__() says, in batches of one size."""
+        """Predicts as __call__() does, without a change of the batch size."""
         paths = self.fetch(
             input_pipeline.shard_paths(self.info, self.data_dir, splits)
         )

@@ -1,4 +1,4 @@
-"""Several trained models as one: the mean of their calibrated probabilities.
+"""An ensemble: the mean of the calibrated probabilities of several models.
 
 source images -> each model's resize -> preprocessing -> views -> core
               -> softmax -> mean over models and views
@@ -17,13 +17,13 @@ from tfrecord_builder.records import resize
 from trainer.inference import views
 from trainer.models import model_file
 
-# From [B, H, W] uint8 source images to [B, C] float32 by output.
+# Maps source images [B, H, W] uint8 to [B, C] float32 for each output.
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One of the models, and what its card says."""
+    """One of the models, with its card."""
 
     path: str
     model: keras.Model
@@ -31,7 +31,7 @@ class Member:
 
     @property
     def classes(self) -> dict[str, list[str]]:
-        """By output, the names of its classes."""
+        """The names of the classes of each output."""
         return {o["name"]: o["classes"] for o in self.card["outputs"]}
 
     @property
@@ -42,7 +42,7 @@ class Member:
 
     @property
     def background(self) -> str:
-        """The side of the paper of its images: "light" or "dark"."""
+        """The background of its images: "light" or "dark"."""
         return model_file.card_background(self.card)
 
 
@@ -50,8 +50,8 @@ def read(paths: Sequence[str]) -> list[Member]:
     """Reads models, and checks that they can be averaged.
 
     Raises:
-        UserError: A model cannot be read, or differs in its outputs, classes
-            or source images from the first.
+        UserError: A model cannot be read, or has other outputs, classes or
+            source images than the first.
     """
     members = [Member(str(path), *model_file.read(path)) for path in paths]
     first = members[0]
@@ -77,15 +77,13 @@ def make_predict(
 
     Args:
         members: The models.
-        batch_size: Images of each call: one graph serves all of them.
-        num_views: Views of an image that are averaged; see views.py.
+        batch_size: Number of images of every call, so that one graph is enough.
+        num_views: Number of views of an image to average; see views.py.
 
     Returns:
-        A function of [batch_size, H, W] uint8 source images to, by output,
-        [batch_size, C] float32 probabilities.
-
-    Raises:
-        UserError: (that function) A probability is not finite.
+        A function from [batch_size, H, W] uint8 source images to [batch_size,
+        C] float32 probabilities of each output. It raises UserError if a
+        probability is not finite.
     """
     steps = [_make_step(m, batch_size, num_views) for m in members]
 
@@ -101,8 +99,8 @@ def make_predict(
             if not np.isfinite(value).all():
                 raise UserError(
                     f"the model's probabilities of {name} are not all finite "
-                    "numbers: expected a model of a run that ended well; "
-                    "train it again"
+                    "numbers: expected a model of a finished run; train it "
+                    "again"
                 )
         return mean
 
@@ -112,12 +110,12 @@ def make_predict(
 def average_views(
     member: Member, num_views: int
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """Returns the mean over views of an image, as a model's call.
+    """Returns a function that averages a model over views of an image.
 
     Returns:
         A function of stored images [B, h, w, 1] uint8, and of Keras's
-        `training`, to the logarithm of the mean probabilities, [B, C] float32
-        by output.
+        `training`, that returns the logarithm of the mean probabilities, [B, C]
+        float32 for each output.
     """
     predict_views = _make_views(member, num_views)
 
@@ -132,7 +130,11 @@ def average_views(
 def _mean_probabilities(
     views_logits: Sequence[dict[str, tf.Tensor]],
 ) -> dict[str, tf.Tensor]:
-    """Returns [B, C] float32 by output, of the logits of each view."""
+    """Returns mean probabilities, [B, C] float32 for each output.
+
+    Args:
+        views_logits: The logits of each view, by output.
+    """
     made = [
         {name: tf.nn.softmax(value) for name, value in logits.items()}
         for logits in views_logits
@@ -158,7 +160,7 @@ def _make_step(
 def _make_views(
     member: Member, num_views: int
 ) -> Callable[[tf.Tensor], list[dict[str, tf.Tensor]]]:
-    """Returns a function from stored images to a list of logits by output."""
+    """Returns a function from stored images to the logits of each view."""
     model = member.model
     if num_views == 1:
         return lambda stored: [model(stored, training=False)]
@@ -177,16 +179,16 @@ def _make_views(
 
 
 def _split(member: Member) -> tuple[keras.Model, keras.Model]:
-    """Returns the preprocessing, and the model behind it, as two models."""
+    """Splits a model into its preprocessing and the rest."""
     operations = member.model.operations
     cores = [o for o in operations if isinstance(o, keras.Model)]
     if len(cores) != 1:
         raise UserError(
-            f"{member.path} has no core behind its preprocessing, whose views "
-            "could be averaged: give --tta=1, or a model of trainer/main.py"
+            f"{member.path} has no separate core after its preprocessing, "
+            "which --tta needs: give --tta=1, or a model of trainer/main.py"
         )
-    # Operations are in the order of computation: what comes right before the
-    # core is the ink that it takes.
+    # Operations are in the order of computation: the operation right before the
+    # core makes its input.
     ink = operations[operations.index(cores[0]) - 1].output
     return (
         keras.Model(member.model.input, ink),

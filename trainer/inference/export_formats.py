@@ -2,8 +2,8 @@
 
     source images -> the builder's resize -> the model -> softmax
 
-Each format stores dataset.json in its own way: what goes in, and what the
-numbers mean.
+Each format stores dataset.json, which describes the inputs and outputs, in its
+own way.
 """
 
 import json
@@ -24,12 +24,12 @@ NEEDS_KERAS = {"litert": (3, 13)}  # The first version that writes a format.
 
 
 def make_exported(model: keras.Model, card: dict) -> keras.Model:
-    """Returns a model from source images to probabilities by output."""
+    """Returns a model from source images to probabilities of each output."""
     shape = (card["source_image"]["height"], card["source_image"]["width"], 1)
     images = keras.Input(shape, dtype="uint8", name="image")
     stored = images
     if (spec := card["resize"]) is not None:
-        # As resize.resize_images, in float32.
+        # The same as resize.resize_images, in float32.
         rows = resize.area_weights(shape[0], spec["height"])
         columns = resize.area_weights(shape[1], spec["width"])
         mean = keras.ops.cast(images[..., 0], "float32")
@@ -44,7 +44,7 @@ def make_exported(model: keras.Model, card: dict) -> keras.Model:
 
 
 def make_metadata(card: dict) -> str:
-    """Returns dataset.json: what goes in, and what the numbers mean."""
+    """Returns dataset.json, which describes the inputs and outputs."""
     return json.dumps(
         {
             "outputs": card["outputs"],
@@ -77,7 +77,7 @@ def write_litert(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
 def write_onnx(path: pathlib.Path, model: keras.Model, metadata: str) -> None:
     import onnx  # A package that only this format needs.
 
-    # Keras 3.15 exports no model to ONNX that was never called.
+    # Keras 3.15 cannot export a model to ONNX that was never called.
     model(np.zeros((1, *model.input_shape[1:]), np.uint8))
     model.export(str(path), format="onnx", verbose=False)
     made = onnx.load(path)
@@ -95,12 +95,12 @@ WRITERS = {
 def write(
     format_: str, path: pathlib.Path, model: keras.Model, metadata: str
 ) -> None:
-    """Writes a model of make_exported(); exporters show only warnings."""
+    """Writes a model of make_exported(); shows only warnings from exporters."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(min(verbosity, logging.WARNING))
     try:
         with warnings.catch_warnings():
-            # Keras 3.15 asks NumPy whether it is one older than 1.24.
+            # Keras 3.15 uses np.object to check for NumPy before 1.24.
             warnings.filterwarnings("ignore", ".*`np.object`", FutureWarning)
             WRITERS[format_](path, model, metadata)
     finally:

@@ -2,10 +2,10 @@
 
     reading a row group -> batches of one size -> probabilities
 
-Each stage works while the next one does: a row group is decoded to a scratch
-file while the one before is predicted, and a batch is read ahead. No batch
-spans two files, so that a file's predictions do not depend on which others
-are predicted in the same process.
+The stages run in parallel: a row group is decoded to a scratch file while the
+one before is predicted, and the next batch is read. No batch contains images of
+two files, so that the predictions of a file do not depend on the other files
+that the process predicts.
 """
 
 import concurrent.futures
@@ -21,7 +21,7 @@ from tfrecord_builder.parquet.row_spool import RowGroup
 from trainer.inference.ensemble import Predict
 
 _T = TypeVar("_T")
-# Image ids, and by output [n, C] float32.
+# Image ids, and [n, C] float32 for each output.
 Probabilities = tuple[list[str], dict[str, np.ndarray]]
 
 
@@ -38,9 +38,11 @@ def predict_files(
     Args:
         source: The parquet files.
         files: Indices into `source.files`, ascending, of files that have rows.
-        predict: From [batch_size, H, W] uint8 to [batch_size, C] by output.
-        batch_size: Images a batch, the last of a file padded.
-        on_images: Called after each batch with the number of its images.
+        predict: Maps [batch_size, H, W] uint8 to [batch_size, C] for each
+            output.
+        batch_size: Number of images in a batch; the last batch of a file is
+            padded.
+        on_images: Called after each batch with its number of images.
 
     Yields:
         The file's index, its image ids and their probabilities.
@@ -57,7 +59,7 @@ def predict_files(
         ids += batch_ids
         parts.append({k: v[: len(batch_ids)] for k, v in made.items()})
         on_images(len(batch_ids))
-        # By its rows, not by the next file's first batch: that may fail.
+        # Count rows: waiting for the next file's first batch may fail.
         if len(ids) == sum(source.files[file].groups):
             whole = {k: np.concatenate([p[k] for p in parts]) for k in made}
             yield file, (ids, whole)
@@ -67,11 +69,11 @@ def predict_files(
 def make_batches(
     groups: Iterable[RowGroup], *, batch_size: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Cuts the rows of groups, one after the other, into batches.
+    """Splits the rows of groups, one after the other, into batches.
 
     Yields:
-        The ids, `batch_size` of them but for the last batch, and the images
-        [batch_size, H, W] uint8, zeros where ids are missing.
+        The ids, `batch_size` of them except in the last batch, and the images
+        [batch_size, H, W] uint8, zeros where there is no id.
     """
     ids: list[str] = []
     batch = None
@@ -93,7 +95,7 @@ def make_batches(
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Yields the items; a thread makes the next one in the meantime."""
+    """Yields the items; a thread makes the next item at the same time."""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         future = thread.submit(next, items, None)
         while (item := future.result()) is not None:

@@ -2,10 +2,11 @@
 
     image_id: string, <output>: fixed_size_list<float>[classes], …
 
-A part is written when its file is predicted, and says what it was made from
-and by; a process that is started again uses the parts that exist. A part is a
-line with the sha256 of what follows, and a parquet file: a parquet's own
-checksums leave out its footer. A column's metadata names its classes.
+A part is written when its file is predicted. It stores the digest of the file
+and what made the predictions; a process that is started again uses the parts
+that exist. A part is one line with the sha256 of the rest, then a parquet file,
+because the checksums of parquet do not cover its footer. The metadata of a
+column names its classes.
 """
 
 import hashlib
@@ -28,10 +29,10 @@ class Parts:
     """The parts of one submission.
 
     Args:
-        folder: Where they lie; made when the first is written.
-        classes: By output, the names of its classes.
-        made_by: Whatever else decides the numbers, by name: models, settings,
-            versions of libraries, the device.
+        folder: Folder of the parts; created when the first part is written.
+        classes: The names of the classes of each output.
+        made_by: Everything else that the numbers depend on, by name: models,
+            settings, versions of libraries, the device.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class Parts:
         self._schema = pa.schema([("image_id", pa.string()), *fields])
 
     def has(self, name: str, digest: str) -> bool:
-        """Returns whether the part of the file `name` of that sha256 exists.
+        """Returns whether there is a part of the file `name` with that sha256.
 
-        One that is damaged or was made otherwise does not count.
+        A part that is damaged or was made with other values of `made_by` does
+        not count.
         """
         path = self._path(name)
         if not path.exists():
@@ -64,11 +66,11 @@ class Parts:
         try:
             schema = pq.read_schema(self._open(name))
         except (DigestError, OSError) as error:
-            logging.warning("%s is damaged: made anew (%s)", path, error)
+            logging.warning("%s is damaged: made again (%s)", path, error)
             return False
         made = json.loads(schema.metadata[_KEY])
         if differ := _differences(made, self._key(digest)):
-            logging.warning("%s differs in its %s: made anew", path, differ)
+            logging.warning("%s differs in its %s: made again", path, differ)
             return False
         return True
 
@@ -79,13 +81,13 @@ class Parts:
         image_ids: Sequence[str],
         probabilities: Mapping[str, np.ndarray],
     ) -> None:
-        """Writes the part of the file `name`, whole or not at all.
+        """Writes the part of the file `name`, completely or not at all.
 
         Args:
             name: The source file's name.
             digest: Its sha256.
             image_ids: [n] ids.
-            probabilities: By output, [n, C] float32.
+            probabilities: For each output, [n, C] float32.
         """
         columns = [pa.array(image_ids, pa.string())]
         for field in list(self._schema)[1:]:
@@ -107,10 +109,10 @@ class Parts:
             sink.write(content)
 
     def read(self, name: str) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Returns a part's image ids and, by output, [n, C] float32.
+        """Returns a part's image ids and, for each output, [n, C] float32.
 
         Raises:
-            UserError: It is damaged.
+            UserError: The part is damaged.
         """
         table = self._read_table(name)
         probabilities = {
@@ -127,7 +129,7 @@ class Parts:
         """Writes the parts of `names` to one parquet file, in that order.
 
         Raises:
-            UserError: One of them is damaged.
+            UserError: A part is damaged.
         """
         with (
             whole_file.whole_file(path) as sink,
@@ -149,14 +151,14 @@ class Parts:
         except (DigestError, OSError) as error:
             raise UserError(
                 f"{self._path(name)} is damaged: run the command again, which "
-                f"makes it anew ({error})"
+                f"makes it again ({error})"
             ) from error
 
     def _open(self, name: str) -> pa.BufferReader:
         """Returns the parquet file of a part.
 
         Raises:
-            DigestError: Its bytes are not those that were written.
+            DigestError: Its bytes do not have the sha256 in its first line.
         """
         data = self._path(name).read_bytes()
         digest, _, content = data.partition(b"\n")
@@ -169,7 +171,7 @@ class Parts:
 
 
 def _differences(old: Mapping, new: Mapping) -> str:
-    """Returns the names of the values that differ, with them if short."""
+    """Returns the names of the values that differ, with short values."""
     return ", ".join(
         f"{name} ({old.get(name)}, now {new.get(name)})"
         if name != "source" and isinstance(new.get(name), (str, int))

@@ -1,11 +1,11 @@
-"""submission.csv: which rows it has, in which order, and how it is written.
+"""submission.csv: its rows, their order, and how it is written.
 
     row_id,target                          row_id is <image_id>_<output>,
-    Test_0_consonant_diacritic,0           target the predicted class
+    Test_0_consonant_diacritic,0           target is the predicted class
     Test_0_grapheme_root,3
 
-sample_submission.csv, where there is one, decides the rows' order; without it
-the images keep theirs and an image's outputs are sorted by name.
+If there is a sample_submission.csv, the rows have its order. If not, the images
+keep their order, and the outputs of an image are sorted by name.
 """
 
 import csv
@@ -27,7 +27,7 @@ Row = tuple[str, str]  # image_id, output
 
 
 class Predictions:
-    """The predicted classes by image, in the order the images came."""
+    """The predicted classes of each image, in the order of add()."""
 
     def __init__(self, outputs: Sequence[str]) -> None:
         self.outputs = sorted(outputs)
@@ -44,10 +44,10 @@ class Predictions:
 
         Args:
             image_ids: [n] ids.
-            classes: By output, [n] integers: the predicted classes.
+            classes: For each output, [n] integers: the predicted classes.
 
         Raises:
-            UserError: An image_id came before.
+            UserError: An image_id was added before.
         """
         for image_id in image_ids:
             if image_id in self._row_of:
@@ -58,7 +58,7 @@ class Predictions:
         )
 
     def rows(self, order: Iterable[Row] | None) -> Iterator[tuple[str, int]]:
-        """Yields (row_id, class) in the given order, or the images' own."""
+        """Yields (row_id, class) in the given order, or in that of add()."""
         table = np.concatenate(self._blocks)
         columns = {output: i for i, output in enumerate(self.outputs)}
         if order is None:
@@ -71,32 +71,33 @@ class Predictions:
 def _doubled(image_id: str) -> str:
     return (
         f"the parquet files hold the image_id {image_id!r} more than once; a "
-        "submission has one prediction an image: remove one of the two"
+        "submission has one prediction per image: remove one of the two"
     )
 
 
 def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
-    """Reads the rows that are asked for, and checks them and the image ids.
+    """Reads the rows of sample_submission.csv; checks them and the image ids.
 
     Args:
-        source: The parquet files; sample_submission.csv is beside them.
+        source: The parquet files, with sample_submission.csv in their folder.
         outputs: The model's outputs.
 
     Returns:
-        The rows in order; None where there is no sample_submission.csv.
+        The rows in order; None if there is no sample_submission.csv.
 
     Raises:
-        UserError: No image, an id twice, or rows that are not the images'.
+        UserError: There is no image, an id occurs twice, or the rows do not fit
+            the images.
     """
     image_ids = check_ids(source.read_ids().to_pylist())
     if not image_ids:
         raise UserError(
             f"{source.url}: the parquet files ({source.files[0].name}, …) "
-            "have no row; expected an image a row"
+            "have no rows; expected one row per image"
         )
     where = f"{source.url}/{SAMPLE}"
     if SAMPLE not in source.folder.list():
-        logging.info("There is no %s: rows in the images' order", where)
+        logging.info("There is no %s: rows are in the images' order", where)
         return None
     order = parse_order(
         source.folder.read_bytes(SAMPLE), outputs=outputs, where=where
@@ -118,17 +119,17 @@ def check_ids(image_ids: Iterable[str]) -> set[str]:
 def parse_order(
     data: bytes, *, outputs: Sequence[str], where: str
 ) -> list[Row]:
-    """Returns the rows that a sample_submission.csv asks for, in its order.
+    """Returns the rows of a sample_submission.csv, in its order.
 
     Args:
         data: The file's content.
-        outputs: The model's outputs. Where one name ends in another, a row_id
-            is taken to end in the longer.
+        outputs: The model's outputs. If one name ends in another, a row_id is
+            assumed to end in the longer one.
         where: The file's path, for the messages.
 
     Raises:
-        UserError: No row_id column, an output that the model does not have,
-            or a row twice.
+        UserError: There is no row_id column, the model lacks an output, or a
+            row occurs twice.
     """
     try:
         lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
@@ -139,7 +140,7 @@ def parse_order(
     if "row_id" not in header:
         raise UserError(
             f"{where}: expected the columns row_id,target, got {header}; "
-            "take the competition's file or remove this one"
+            "use the competition's file or remove this one"
         )
     column = header.index("row_id")
     by_length = sorted(outputs, key=len, reverse=True)
@@ -157,7 +158,7 @@ def parse_order(
                 "model trained for this competition"
             )
         if row in rows:
-            raise UserError(f"{where}, row {number}: {row_id!r} is there twice")
+            raise UserError(f"{where}, row {number}: {row_id!r} occurs twice")
         rows[row] = None
     return list(rows)
 
@@ -181,7 +182,7 @@ def check_order(
         raise UserError(
             f"the parquet files hold {_some(extra)} that {where} does not ask "
             f"for: they have {len(image_ids)} images, it names {len(asked)}; "
-            "take the sample_submission.csv of this test set or remove it"
+            "use the sample_submission.csv of this test set or remove it"
         )
     rows = set(order)
     wanted = itertools.product(sorted(image_ids), outputs)
@@ -200,7 +201,7 @@ def _some(ids: set[str]) -> str:
 
 
 def write(path: str | os.PathLike, rows: Iterable[tuple[str, int]]) -> int:
-    """Writes the csv whole or not at all; returns its number of rows."""
+    """Writes the whole csv or nothing; returns its number of rows."""
     text, count = io.StringIO(newline=""), 0
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)

@@ -1,26 +1,26 @@
 """Test-time views: an image, slightly moved and scaled.
 
-Letters are no mirror images of each other, so there are no flips. The views
-are taken of what the backbone sees, after the crop to the ink, which would
-undo them. The k-th is the k-th point of the R3 sequence (Roberts 2018, "The
-unreasonable effectiveness of quasirandom sequences"): any number of views is
-spread evenly, and the first is the image as it is.
+No view is a mirror image, because a mirrored letter is another letter. The
+views are made from the backbone's input, after the crop to the ink: a crop
+after it would undo them. The k-th view is the k-th point of the R3 sequence
+(Roberts 2018, "The unreasonable effectiveness of quasirandom sequences"). So
+any number of views is spread evenly, and the first view is the unchanged image.
 """
 
 import numpy as np
 
-_SHIFT = 0.04  # Of the side, either way.
-_SCALE = 0.06  # Either way.
+_SHIFT = 0.04  # Largest shift, as a fraction of the side.
+_SCALE = 0.06  # Largest relative change of the size.
 _RATIO = 1.2207440846057596  # The root of x^4 = x + 1.
 
 
 def make_matrices(
     count: int, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what makes `count` views of an image.
+    """Returns the matrices that make `count` views of an image.
 
-    The k-th view of ink [H, W] is rows[k] @ ink @ columns[k].T; what comes in
-    from outside is paper.
+    The k-th view of ink [H, W] is rows[k] @ ink @ columns[k].T; pixels from
+    outside the image are paper.
 
     Returns:
         rows: [count, height, height] float32.

@@ -26,7 +26,7 @@ _KINDS = {
 def _make_net(
     kind: str, shape: tuple[int, int, int], *, weights: str | None
 ) -> keras.Model:
-    """Returns a net from images of a shape to a feature map."""
+    """Returns a net that maps images of a shape to a feature map."""
     make = getattr(keras.applications, kind)
     options = {}
     if "include_preprocessing" in inspect.signature(make).parameters:
@@ -45,7 +45,7 @@ def _build(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
     height, width = images.shape[1:3]
     if min(height, width) < _MIN_SIZE:
         raise UserError(
-            f"--backbone={name} takes images of {_MIN_SIZE} x {_MIN_SIZE} "
+            f"--backbone={name} needs images of {_MIN_SIZE} x {_MIN_SIZE} "
             f"pixels or more, got {height} x {width}: give --input_height and "
             "--input_width"
         )
@@ -56,7 +56,7 @@ BUILDERS: Mapping[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
     name: functools.partial(_build, name) for name in _KINDS
 }
 
-# Each downloads a net for colour images, with its weights from ImageNet.
+# Each function downloads a net for colour images, with ImageNet weights.
 PRETRAINED: Mapping[str, Callable[[], keras.Model]] = {
     name: functools.partial(
         _make_net, kind, (_MIN_SIZE, _MIN_SIZE, 3), weights="imagenet"

@@ -1,11 +1,11 @@
-"""The nets that turn an image into a feature map.
+"""The nets that map an image to a feature map.
 
 Names that start with "applications_" are nets of keras.applications; tiny,
-small and resnet9 are our own; the others are keras-cv's. That is frozen
-upstream, so this module alone imports it, and only when one of its nets is
-asked for: it takes a fifth of TensorFlow's time to import. Its generic classes
-are used with the stages written out: the classes named after a size download a
-preset.
+small and resnet9 are our own; the others are from keras-cv. keras-cv is no
+longer developed, so only this module imports it, and only when one of its nets
+is used: its import takes a fifth of the time of TensorFlow's. Its generic
+classes are used, with the stages written here, because its classes with a size
+in their name download a preset.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ import numpy as np
 from storage import UserError
 from trainer.models import applications
 
-# From [B, h, w, 1] images to a feature map.
+# Maps images [B, h, w, 1] to a feature map.
 Build = Callable[[keras.KerasTensor], keras.KerasTensor]
 _EFFICIENTNET_V2_KINDS = ["fused"] * 3 + ["unfused"] * 3
 
@@ -81,11 +81,12 @@ def _residual(
     stem_kernel: int,
     stem_strides: int,
 ) -> Build:
-    """A net of 3x3 convolutions and poolings, the fastest on a CPU.
+    """Returns a net of 3x3 convolutions and poolings, the fastest on a CPU.
 
-    Each stage after the stem pools, widens, and where `pairs` says so adds a
-    residual pair whose last scale starts at zero (Goyal et al. 2017, arXiv
-    1706.02677), after David Page's "How to train your ResNet".
+    Each stage after the stem pools and widens. If `pairs` is true for the
+    stage, it adds a residual pair of convolutions whose last scale starts at
+    zero (Goyal et al. 2017, arXiv 1706.02677). The design follows David Page's
+    "How to train your ResNet".
     """
 
     def build(images: keras.KerasTensor) -> keras.KerasTensor:
@@ -134,7 +135,7 @@ def _residual(
 
 
 def _tiny(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Two convolutions without normalisation: for trying things out."""
+    """Returns two convolutions without normalisation, for quick tests."""
     for index, width in enumerate((8, 16)):
         images = keras.layers.Conv2D(
             width,
@@ -182,7 +183,7 @@ def feature_map(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
         images: The input.
 
     Raises:
-        storage.UserError: No backbone has that name.
+        storage.UserError: There is no backbone of that name.
     """
     if name not in BACKBONES:
         raise UserError(
@@ -203,7 +204,7 @@ def _preset(kind: str, preset: str) -> Callable[[], keras.Model]:
     return download
 
 
-# Each downloads a net for colour images, with its weights from ImageNet.
+# Each function downloads a net for colour images, with ImageNet weights.
 PRETRAINED: Mapping[str, Callable[[], keras.Model]] = {
     "efficientnet_v2_b0": _preset(
         "EfficientNetV2Backbone", "efficientnetv2_b0_imagenet"
@@ -218,22 +219,22 @@ PRETRAINED: Mapping[str, Callable[[], keras.Model]] = {
 
 
 def download(name: str) -> list[np.ndarray]:
-    """Downloads the weights of one of PRETRAINED, made for gray images.
+    """Downloads the weights of a net in PRETRAINED, converted for gray images.
 
-    A gray image in three channels gives what the sum of the kernel over its
-    channels gives on one.
+    A gray image copied to three channels gives the same features as one channel
+    with the sum of the kernel over its channels.
 
     Raises:
-        storage.UserError: There is no network.
+        storage.UserError: The download failed.
     """
     try:
         net = PRETRAINED[name]()
-    except Exception as error:  # Whatever its libraries raise.
+    except Exception as error:  # The libraries raise many kinds of errors.
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"--pretrained: the weights of {name} could not be downloaded "
-            f"({type(error).__name__}: {reason}): it needs a network; or give "
-            "--initial_weights=FILE"
+            f"({type(error).__name__}: {reason}): this needs a network; or "
+            "give --initial_weights=FILE"
         ) from error
     return make_gray([np.asarray(weight) for weight in net.get_weights()])
 

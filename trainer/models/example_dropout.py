@@ -1,26 +1,27 @@
-"""Dropout that does not depend on how a batch is cut.
+"""Dropout that does not depend on how a batch is split.
 
-A mask is a written-out function of (seed, layer, step, index of the example,
-element), as what the augmentation draws is. tf.random draws other numbers
-under XLA, and Keras's dropout others for another number of replicas.
+A mask is an explicit function of (seed, layer, step, index of the example,
+element), like the random numbers of the augmentation. tf.random gives other
+numbers under XLA, and Keras's dropout gives other masks for another number of
+replicas.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# Bits of the hash that become a float32 in [0, 1) exactly.
+# Number of bits of the hash that a float32 in [0, 1) holds exactly.
 _BITS = 24
 
 
 class ExampleDropout(keras.layers.Dropout):
-    """Keras's layer whose masks are functions of each example's index.
+    """Keras's Dropout, but its masks are functions of the example's index.
 
     The state of its seed generator, [2] integers, is the step and the index in
-    the global batch of the first example of the call: the train step sets it.
+    the global batch of the first example of the call. The train step sets it.
 
     Attributes:
-        key: uint32, other for each layer and run.
+        key: uint32, different for each layer and run.
     """
 
     key: int = 0
@@ -28,7 +29,7 @@ class ExampleDropout(keras.layers.Dropout):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:
             return inputs
-        # A constant of a shape such as [None, 1, 1, 1] is for all elements.
+        # A noise_shape such as [None, 1, 1, 1] drops whole examples.
         wanted = self.noise_shape or [None] * inputs.shape.rank
         shape = [
             size if fixed is None else fixed
@@ -43,16 +44,16 @@ class ExampleDropout(keras.layers.Dropout):
 def uniform(
     shape: list[int], *, key: int, step: tf.Tensor, first: tf.Tensor
 ) -> tf.Tensor:
-    """Returns numbers in [0, 1), the same on every device.
+    """Returns random numbers in [0, 1), the same on every device.
 
     Args:
         shape: [P, ...], of examples and their elements.
-        key: uint32, other for each use.
+        key: uint32, different for each use.
         step: uint32 scalar.
         first: uint32 scalar, the index of the first example.
 
     Returns:
-        float32. An example's numbers depend on its index, not on P.
+        float32. The numbers of an example depend on its index, not on P.
     """
     examples = first + np.arange(shape[0], dtype=np.uint32)
     of_example = _hash(_hash(step ^ np.uint32(key)) ^ examples)

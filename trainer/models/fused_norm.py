@@ -5,18 +5,18 @@ import tensorflow as tf
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's layer with TensorFlow's fused kernel in training.
+    """Keras's batch normalisation with TensorFlow's fused kernel in training.
 
-    Keras 3 computes the moments with plain ops, which costs a small net on a
-    CPU a third of its speed, and a GPU twice the memory traffic. The variables
-    are the same, so that the net that is handed over keeps the plain layer. A
-    convolutional output, [B, h, w, C], in training is all that it is for.
+    Keras 3 computes the moments with plain ops. On a CPU a small net then loses
+    a third of its speed; a GPU needs twice the memory traffic. The variables
+    are the same as in Keras's layer, so the served model can use Keras's layer.
+    This layer supports only a convolutional output, [B, h, w, C].
 
     Attributes:
-        norm_group: Consecutive examples that statistics are taken over, "ghost
-            batch normalisation" (Hoffer et al. 2017, arXiv 1705.08741); B is a
-            multiple of it. The moving averages take the mean over the groups.
-            0: all examples of a call.
+        norm_group: Statistics are taken over groups of this many consecutive
+            examples, "ghost batch normalisation" (Hoffer et al. 2017, arXiv
+            1705.08741). B must be a multiple of it. The moving averages use the
+            mean over the groups. 0: all examples of a call.
     """
 
     norm_group: int = 0
@@ -53,7 +53,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def _normalize(
         self, inputs: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns normalised examples, their mean and biased variance."""
+        """Returns the normalised examples, their mean and biased variance."""
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.cast(self.gamma, tf.float32),
@@ -63,6 +63,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        # The kernel returns the unbiased variance; Keras keeps the biased.
+        # The kernel returns the unbiased variance; Keras uses the biased one.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
         return outputs, mean, variance * ((count - 1.0) / count)

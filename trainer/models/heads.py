@@ -1,9 +1,9 @@
-"""From a feature map to logits: pooling, a head an output, a grapheme head.
+"""From a feature map to logits: pooling, one head per output, a grapheme head.
 
-The grapheme head has a class for every combination of labels in the training
-data. What it says of a class of an output is the sum, or the mean, of the
-probabilities of the graphemes that have it; that is blended with what the
-output's own head says.
+The grapheme head has one class for every combination of labels in the training
+data. The probability of a class of an output is the sum, or the mean, of the
+probabilities of the graphemes that have this class. It is blended with the
+probability from the output's own head.
 """
 
 import dataclasses
@@ -26,12 +26,11 @@ class Graphemes:
     """The combinations of labels that are the classes of the grapheme head.
 
     Attributes:
-        classes: By output, its number of classes.
+        classes: Number of classes of each output.
         labels: For each grapheme, its class of each output.
-        blend: Weight of the grapheme head's word in the log-probabilities,
-            in [0, 1].
-        mean: Whether a class's probability is the mean of its graphemes',
-            which favours classes of few graphemes, else the sum.
+        blend: Weight of the grapheme head in the log-probabilities, in [0, 1].
+        mean: True: the probability of a class is the mean over its graphemes,
+            which favours classes that have few. False: it is the sum.
     """
 
     classes: Mapping[str, int]
@@ -40,7 +39,7 @@ class Graphemes:
     mean: bool = False
 
     def index(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns each example's grapheme, [P] int32; -1 if it is none."""
+        """Returns each example's grapheme, [P] int32; -1 if it has none."""
         sizes = list(self.classes.values())
         table = np.full(sizes, -1, np.int32)
         table[tuple(np.transpose(self.labels))] = np.arange(len(self.labels))
@@ -50,10 +49,11 @@ class Graphemes:
         return tf.gather(table.reshape(-1), index)
 
     def decode(self, logits: Mapping[str, keras.KerasTensor]) -> dict:
-        """Returns the outputs' logits, blended with the grapheme head's.
+        """Returns the logits of the outputs, blended with the grapheme head.
 
         Args:
-            logits: By output, and of the grapheme head, [B, classes] float32.
+            logits: For each output and for the grapheme head, [B, classes]
+                float32.
         """
         probability = ops.softmax(logits[GRAPHEME])
         decoded = {}
@@ -75,7 +75,7 @@ def make_graphemes(
     blend: float,
     mean: bool,
 ) -> Graphemes:
-    """Returns the graphemes of the dataset's folds, and all of further ones."""
+    """Returns the graphemes in the folds of `info` and in all of `more`."""
     folds = {g.labels for g in info.graphemes if g.split == "folds"}
     others = ({g.labels for g in other.graphemes} for other in more)
     return Graphemes(
@@ -89,13 +89,13 @@ def make_graphemes(
 def pool(
     features: keras.KerasTensor, kind: str, *, name: str
 ) -> keras.KerasTensor:
-    """Returns [B, C] of a feature map [B, h, w, C].
+    """Pools a feature map [B, h, w, C] to [B, C].
 
     Args:
-        features: The map.
-        kind: "average"; "gem", a generalised mean whose exponents are
-            learned, a channel each; "attention", a mean weighted by a learned
-            map.
+        features: The feature map.
+        kind: "average"; "gem", a generalised mean with one learned exponent for
+            each channel; "attention", a mean with learned weights for each
+            position.
         name: Prefix of the layers' names.
     """
     if kind == "average":
@@ -109,8 +109,8 @@ def pool(
             1, 1, kernel_initializer="zeros", dtype="float32", name=name
         )(cells)
         return ops.sum(cells * ops.softmax(scores, axis=2), axis=(1, 2))
-    # x^p as exp(p log x): a depthwise 1 x 1 convolution multiplies by p, so
-    # that the model that is handed over is made of Keras's layers alone.
+    # x^p is computed as exp(p log x), where a depthwise 1 x 1 convolution
+    # multiplies by p. So the served model contains only layers of Keras.
     power, root = (
         keras.layers.DepthwiseConv2D(
             1,

@@ -1,7 +1,7 @@
 """Weights to start from: those of an earlier model, or of a pretrained net.
 
-What fits is taken over: the backbone as a whole, and each head that has the
-same number of classes.
+Weights that fit are copied: those of the whole backbone, and those of each head
+that has the same number of classes.
 """
 
 import io
@@ -17,7 +17,8 @@ import storage
 from storage import UserError
 from trainer.models import backbones, model_file
 
-# Of our own nets, trained by scripts/pretrain.py on drawn graphemes alone.
+# Weights of our own nets, which scripts/pretrain.py trained on only drawn
+# graphemes.
 _OWN_WEIGHTS = pathlib.Path(__file__).with_name("weights")
 
 
@@ -33,11 +34,11 @@ def read_pretrained(
 ) -> dict[str, list[np.ndarray]]:
     """Returns a pretrained net's weights, by layer.
 
-    Those of our own nets come with the project, heads included; those of
-    keras-cv's are downloaded.
+    The weights of our own nets, heads included, come with the project; the
+    others are downloaded.
 
     Raises:
-        UserError: There are none for it, or no network.
+        UserError: There are no weights for the net, or the download failed.
     """
     own = {path.stem: path for path in _OWN_WEIGHTS.glob("*.npz")}
     if backbone in own:
@@ -46,7 +47,8 @@ def read_pretrained(
         known = sorted({*own, *backbones.PRETRAINED})
         raise UserError(
             f"--pretrained: there are no weights for --backbone={backbone}, "
-            f"but for {', '.join(known)}; give --nopretrained to start without"
+            f"only for {', '.join(known)}; give --nopretrained to start "
+            "without weights"
         )
     arrays = backbones.download(backbone)
     return {
@@ -71,7 +73,7 @@ def pack(weights: Mapping[str, list[np.ndarray]], path: pathlib.Path) -> None:
 def _unpack(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
     weights: dict[str, list[np.ndarray]] = {}
     with np.load(path) as arrays:
-        for name in arrays.files:  # In the order that pack wrote them in.
+        for name in arrays.files:  # In the order in which pack wrote them.
             layer = weights.setdefault(name.partition("/")[0], [])
             layer.append(arrays[name].astype(np.float32))
     return weights
@@ -80,17 +82,17 @@ def _unpack(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
 def assign(
     core: keras.Model, weights: Mapping[str, list[np.ndarray]]
 ) -> list[str]:
-    """Copies weights layer by layer where name and shapes are the same.
+    """Copies the weights of each layer whose name and shapes are the same.
 
     Args:
-        core: What network.build_core returned.
-        weights: By layer, its arrays.
+        core: The result of network.build_core.
+        weights: The arrays of each layer, by its name.
 
     Returns:
-        The layers that keep their own.
+        The names of the layers whose weights are not changed.
 
     Raises:
-        UserError: They are another backbone's.
+        UserError: The weights are of another backbone.
     """
     fresh, copied = [], 0
     for name, layer in _layers(core):
@@ -104,7 +106,7 @@ def assign(
     heads = set(core.output) | {name for name in fresh if name[:4] == "pool"}
     if not copied or set(fresh) - heads:
         raise UserError(
-            "the weights to start from are another net's: "
+            "the weights to start from are of another net: "
             f"{', '.join(sorted(set(fresh) - heads))} differ; give the "
             "--backbone and the input size that they were trained with"
         )
@@ -112,9 +114,9 @@ def assign(
 
 
 def _layers(net: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yields the layers with weights, by a name that is the same each time.
+    """Yields the layers with weights, by a name that is always the same.
 
-    Keras numbers the layers that it names itself: net, net_1, …
+    Keras adds numbers to names that it chooses itself: net, net_1, …
     """
     for layer in net.layers:
         if layer.weights:

@@ -1,8 +1,9 @@
 """model.keras: a Keras model and, as one more zip entry, its card.
 
-The card (dataset.json) says what the numbers mean: outputs and class names,
-the size and background of the images, what the builder does to a source image,
-the weights of the outputs in the score, and the calibration in the logits.
+The card (dataset.json) explains the inputs and outputs of the model: outputs
+and class names, the size and background of the images, how the builder changes
+a source image, the weights of the outputs in the score, and the calibration in
+the logits.
 """
 
 import json
@@ -23,14 +24,14 @@ from trainer.models import portable_config, safe_config
 
 CARD = "dataset.json"
 FORMAT = 1
-# What a file that is cut, flipped or not ours makes zipfile, json and Keras
-# raise.
+# Errors of zipfile, json and Keras for a file that is truncated, damaged or not
+# of this trainer.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
     KeyError,
-    NotImplementedError,  # A zip of a kind that zipfile does not know.
+    NotImplementedError,  # A kind of zip that zipfile does not support.
     OSError,
     RecursionError,
     ValueError,
@@ -43,7 +44,14 @@ def make_card(
     output_weights: dict[str, float],
     calibration: dict[str, list[float]],
 ) -> dict:
-    """Returns the card of a model trained on `info`."""
+    """Returns the card of a model that was trained on a dataset.
+
+    Args:
+        info: The dataset.
+        output_weights: Weight of each output in the score.
+        calibration: For each output, what the calibration adds to the logit of
+            each class.
+    """
     described = json.loads(info.to_json())
     return {
         "format": FORMAT,
@@ -60,7 +68,7 @@ def make_card(
 
 
 def write(path: str | os.PathLike, model: keras.Model, card: dict) -> None:
-    """Writes the model with its card: complete, or not at all."""
+    """Writes the model with its card, completely or not at all."""
     path = pathlib.Path(path)
     saved = path.with_name(f".{path.stem}.saved.keras")
     model.save(saved)
@@ -88,19 +96,19 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
     """Reads a model and its card.
 
     Raises:
-        UserError: No such file, not a model of this trainer, damaged, of
-            another version of Keras, or one that could run code.
+        UserError: There is no such file, or it is damaged, not a model of this
+            trainer, written by another version of Keras, or could run code.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(
             f"no model at {path}: give the model.keras that "
-            "trainer/main.py left in its --workdir"
+            "trainer/main.py wrote to its --workdir"
         )
-    if path.suffix != ".keras":  # By that alone Keras chooses the format.
+    if path.suffix != ".keras":  # Keras chooses the format by the suffix.
         raise UserError(
-            f"{path} has not the suffix .keras: expected the model.keras that "
-            "trainer/main.py left in its --workdir"
+            f"{path} does not end in .keras: expected the model.keras that "
+            "trainer/main.py wrote to its --workdir"
         )
     written_by = {}
     try:
@@ -121,7 +129,7 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
         ) from error
     except _DAMAGE as error:
         raise UserError(
-            f"{path} is not a whole model.keras of this trainer ({error}): "
+            f"{path} is not a complete model.keras of this trainer ({error}): "
             "copy it again from the run's --workdir or backup"
         ) from error
     if card["format"] != FORMAT:
@@ -133,7 +141,10 @@ def read(path: str | os.PathLike) -> tuple[keras.Model, dict]:
 
 
 def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
-    """Refuses a dataset with other outputs, classes or kind of images."""
+    """Raises UserError if a dataset does not fit a model.
+
+    It must have the same outputs and classes, and the same kind of images.
+    """
     expected = {o["name"]: o["classes"] for o in card["outputs"]}
     got = {o.name: list(o.classes) for o in info.outputs}
     if expected != got:
@@ -148,27 +159,27 @@ def check_fits(card: dict, info: DatasetInfo, data_dir: str) -> None:
     if size != wanted:
         raise UserError(
             f"{data_dir} holds images of {size[0]} x {size[1]}, the "
-            f"model takes {wanted[0]} x {wanted[1]}: build it with "
+            f"model needs {wanted[0]} x {wanted[1]}: build it with "
             f"--image_height={wanted[0]} --image_width={wanted[1]}"
         )
     if info.image.background != card_background(card):
         raise UserError(
             f"{data_dir} holds images on a {info.image.background} background, "
-            f"the model takes those on a {card_background(card)} one: build "
+            f"the model needs a {card_background(card)} background: build "
             f"it with --background={card_background(card)} if it is recorded "
             "wrongly, or invert its images"
         )
 
 
 def card_background(card: Mapping[str, Any]) -> str:
-    """Returns "light" or "dark": the paper of the images a model takes."""
+    """Returns the background of a model's images, "light" or "dark"."""
     return card["image"].get("background", background.LIGHT)
 
 
 def uncalibrate(
     card: dict, logits: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Returns a model's logits, [N, C] by output, without its calibration."""
+    """Returns logits, [N, C] for each output, without the calibration."""
     return {
         name: value - np.asarray(card["calibration"][name], np.float32)
         for name, value in logits.items()

@@ -1,10 +1,10 @@
-"""The nets: the core that is trained, and the model that is handed over.
+"""The nets: the core that is trained, and the model that is served.
 
   uint8 [B, H, W, 1] -> preprocess -> [B, h, w, 1] ink -> core -> logits
 
-The core is what the train step differentiates. The model that is handed over
-adds the preprocessing before it and the calibration after it, so that it takes
-the stored images as they are and its logits can be used as they come.
+The train step differentiates the core. The served model adds the preprocessing
+before the core and the calibration after it. So its inputs are the stored
+images, and its logits need no further step.
 """
 
 import contextlib
@@ -35,22 +35,22 @@ def build_core(
 
     Args:
         backbone: A name in backbones.BACKBONES.
-        height: Rows the backbone sees.
-        width: Columns the backbone sees.
-        outputs: By output, its number of classes.
-        dropout: Share of the pooled features dropped in training.
+        height: Height of the backbone's input.
+        width: Width of the backbone's input.
+        outputs: Number of classes of each output.
+        dropout: Fraction of the pooled features that are dropped in training.
         pool: See heads.pool.
-        pool_per_output: Whether each output has a pooling of its own.
+        pool_per_output: Whether each output has its own pooling.
         seed: Seed of the initial weights and of dropout.
         graphemes: The classes of the grapheme head; None for no such head.
         policy: Keras dtype policy of the backbone; the heads are float32.
 
     Returns:
-        A model from [B, height, width, 1] float32 ink to a dict of logits
-        [B, classes] float32, by output and, with a grapheme head,
-        heads.GRAPHEME. The same arguments give the same weights.
+        A model from [B, height, width, 1] float32 ink to a dict of logits [B,
+        classes] float32, by output and, with a grapheme head, heads.GRAPHEME.
+        The same arguments give the same weights.
     """
-    # Initializers draw their seeds from process-wide state.
+    # Initializers draw their seeds from a global state of the process.
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((height, width, 1), name="ink")
     with _dtype_policy(policy):
@@ -79,11 +79,11 @@ def build_core(
 
 
 def decode(core: keras.Model, graphemes: Graphemes | None) -> keras.Model:
-    """Returns the core with the grapheme head's word in the outputs' logits.
+    """Returns the core with the grapheme head blended into the other logits.
 
     Args:
-        core: What build_core returned; the layers are shared.
-        graphemes: What it was built with.
+        core: The result of build_core; its layers are shared.
+        graphemes: The graphemes that it was built with.
     """
     if graphemes is None:
         return core
@@ -99,13 +99,14 @@ def build_served(
     image_shape: Sequence[int],
     calibration: Mapping[str, Sequence[float]],
 ) -> keras.Model:
-    """Wraps a float32 core into the model that is handed over.
+    """Builds the model that is served, from a float32 core.
 
     Args:
-        core: What build_core returned under the float32 policy, decoded.
-        preprocess: What the core was trained behind.
+        core: The result of build_core under the float32 policy, decoded.
+        preprocess: The preprocessing that the core was trained with.
         image_shape: Height and width of the stored images.
-        calibration: By output, what is added to its logits, a number a class.
+        calibration: For each output, a number for each class that is added to
+            its logit.
 
     Returns:
         A model from uint8 [B, H, W, 1] to a dict of calibrated logits.

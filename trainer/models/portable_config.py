@@ -1,8 +1,8 @@
-"""The config of a saved model, as any supported version of Keras reads it.
+"""The config of a saved model, in a form that any supported Keras reads.
 
-Each version adds arguments to layers and initializers, and writes them even
-where they have their default values; an earlier version refuses what it does
-not know. So what is at its default is left out.
+Each version of Keras adds arguments to layers and initializers, and saves them
+even if they have their default values. An earlier version refuses arguments
+that it does not know. So arguments with default values are removed.
 """
 
 import importlib
@@ -26,7 +26,7 @@ def make_portable(config: str) -> str:
 
 
 def without_defaults(value: Any) -> Any:
-    """Returns a part of a config without what its classes assume anyway."""
+    """Returns a part of a config without arguments that have default values."""
     if isinstance(value, list):
         return [without_defaults(item) for item in value]
     if not isinstance(value, dict):
@@ -45,9 +45,9 @@ def without_defaults(value: Any) -> Any:
 
 
 def _is_assumed(kind: type, name: str, argument: Any) -> bool:
-    """Returns whether `kind` gets an argument of this value without it."""
+    """Returns whether `kind` has this value if the argument is missing."""
     if name == "name":
-        # Keras 3.10's operations take no name; later ones number themselves.
+        # Operations of Keras 3.10 accept no name; later versions number them.
         is_layer = issubclass(kind, keras.layers.Layer)
         return issubclass(kind, keras.Operation) and not is_layer
     parameter = inspect.signature(kind.__init__).parameters.get(name)
@@ -58,7 +58,7 @@ def _is_assumed(kind: type, name: str, argument: Any) -> bool:
 
 
 def _renumber_shared_objects(config: str) -> str:
-    """Returns a config that does not depend on where objects lay in memory.
+    """Returns a config that does not depend on memory addresses.
 
     Keras 3.15 numbers shared objects by Python's id(), so that the same model
     has another config in each process.

@@ -1,7 +1,7 @@
-"""From a stored image to what the backbone sees: ink, cropped and resized.
+"""From a stored image to the backbone's input: ink, cropped and resized.
 
-It is part of the model that is handed over, in keras.ops alone, and the same
-function runs on the device before augmentation in training.
+It is a part of the served model, with only keras.ops, and the same function
+runs on the device before the augmentation in training.
 """
 
 import dataclasses
@@ -13,25 +13,24 @@ from keras import ops
 
 from tfrecord_builder.records import background
 
-Tensor = tf.Tensor | keras.KerasTensor  # keras.ops takes either.
+Tensor = tf.Tensor | keras.KerasTensor  # keras.ops accepts both.
 
-_BORDER = 3  # Pixels at the scan's edge that cannot make a box larger.
-_MARGIN = 4.0  # Pixels of paper left around the ink.
-_LEAST_INK = 2  # Inked pixels that a row or a column of the box has.
-_CONTRAST = 0.3  # Of the strongest ink over the mean: what counts as ink.
+_BORDER = 3  # Width in pixels of the edge whose ink is ignored.
+_MARGIN = 4.0  # Pixels of paper around the ink.
+_LEAST_INK = 2  # Pixels of ink that a row or column of the box must have.
+_CONTRAST = 0.3  # Ink is above mean + 0.3 * (strongest - mean).
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Turns uint8 images into the backbone's input.
+    """Converts uint8 images to the backbone's input.
 
     Attributes:
-        height: Rows the backbone sees.
-        width: Columns the backbone sees.
-        crop: Whether each image is cropped to its ink first, its proportions
-            kept; else the whole image is squeezed into the size.
-        background: Which side the paper is, "light" or "dark"; the ink is
-            the other.
+        height: Height of the backbone's input.
+        width: Width of the backbone's input.
+        crop: Whether each image is first cropped to its ink, with its
+            proportions kept. If not, the whole image is resized.
+        background: "light" or "dark"; the ink has the other brightness.
     """
 
     height: int
@@ -43,8 +42,8 @@ class Preprocessing:
         """Returns ink in [0, 1] (0 is the paper) at the backbone's size.
 
         The resize is two matrix products with triangle filters as wide as the
-        reduction (what Pillow and tf.image call antialiased bilinear): they
-        are the same on every device and exporter, and cheap.
+        reduction (Pillow and tf.image call it antialiased bilinear). They give
+        the same result on every device and exporter, and are fast.
 
         Args:
             images: [B, H, W, 1] uint8 in [0, 255], tensor or KerasTensor.
@@ -65,8 +64,8 @@ class Preprocessing:
 
     def _crop_matrices(self, ink: Tensor) -> tuple[Tensor, Tensor]:
         """Returns [B, height, H] and [B, width, W] weights of each crop."""
-        # Runs on small light images, which lose detail to a margin of 4
-        # pixels, must go on as they began; dark ones are newer than that.
+        # Small images lose detail to a margin of 4 pixels. Light images keep
+        # it, so that earlier runs can resume; dark images came later.
         top, bottom, left, right = ink_box(
             ink, to_scale=self.background == background.DARK
         )
@@ -86,12 +85,12 @@ def ink_box(
 
     Args:
         ink: [B, H, W] float32 in [0, 1].
-        to_scale: Whether the margin of images of less than 64 pixels is
-            narrower: a sixteenth of the shorter side.
+        to_scale: Whether images of less than 64 pixels have a narrower margin:
+            a sixteenth of the shorter side.
 
     Returns:
-        top, bottom, left, right: [B] float32 edges in pixels. The whole image
-        where there is too little ink.
+        top, bottom, left, right: [B] float32 edges in pixels. If there is too
+            little ink, the box is the whole image.
     """
     mean = ops.mean(ink, axis=(1, 2), keepdims=True)
     strongest = ops.max(ink, axis=(1, 2), keepdims=True)
@@ -124,12 +123,12 @@ def _extent(counts: Tensor, least: int, margin: float) -> tuple[Tensor, Tensor]:
 def _crop_matrix(
     centre: Tensor, scale: Tensor, source: int, target: int
 ) -> Tensor:
-    """Returns [B, target, source] weights; what is outside is paper."""
+    """Returns [B, target, source] weights; outside the image is paper."""
     steps = np.arange(target, dtype=np.float32) + 0.5 - target / 2
     scale = ops.reshape(scale, (-1, 1, 1))
     position = ops.reshape(centre, (-1, 1, 1)) + scale * steps[:, None] - 0.5
     pixels = np.arange(source, dtype=np.float32)
-    # (1 - distance / width) / width, whose divisions are made once a row.
+    # This is (1 - distance / width) / width with one division per row.
     height = 1.0 / ops.maximum(scale, 1.0)
     slope = height * height
     return ops.maximum(height - slope * ops.abs(position - pixels), 0.0)

@@ -1,11 +1,11 @@
-"""What a model.keras may hold, checked before Keras reads it.
+"""Checks the content of a model.keras before Keras reads it.
 
-Keras builds every class that a file names and calls every function. Its safe
+Keras builds every class and calls every function that a file names. Its safe
 mode had holes in versions that are supported here: functions of Keras itself,
 such as get_file and load_model, in a Lambda layer (CVE-2025-8747), HDF5 files
-(CVE-2025-9905), a SavedModel elsewhere on the disk in a TFSMLayer
-(CVE-2026-1462), weights that are other files' bytes (CVE-2026-1669). So a file
-may name only what the models of this trainer are made of.
+(CVE-2025-9905), a SavedModel from anywhere on the disk in a TFSMLayer
+(CVE-2026-1462), weights that are the bytes of other files (CVE-2026-1669). So a
+file may name only classes that the models of this trainer use.
 """
 
 import io
@@ -21,9 +21,9 @@ from storage import UserError
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
 _MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
-_ENCRYPTED = 0x1  # Of a zip entry's flag bits.
+_ENCRYPTED = 0x1  # One of a zip entry's flag bits.
 
-# By module, as Keras writes it; a test holds the list against every backbone.
+# By module, as Keras writes it; a test compares the list with every backbone.
 _CLASSES = {
     None: "__ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__",
     "keras": "DTypePolicy Sequential",
@@ -49,7 +49,7 @@ _CLASSES = {
         "ResNetV2Backbone"
     ),
 }
-# No set: what a file has in their place may not be hashable.
+# A list, not a set: the values in a damaged file may not be hashable.
 _KNOWN = [(module, c) for module, cs in _CLASSES.items() for c in cs.split()]
 
 
@@ -58,11 +58,11 @@ def check(path: str | os.PathLike, *, card: str) -> None:
 
     Args:
         path: The model.keras.
-        card: Name of the zip entry that Keras does not know.
+        card: Name of the zip entry with the card.
 
     Raises:
-        UserError: The file holds what no model of this trainer has.
-        Exception: Whatever zipfile, json and h5py raise for a damaged file.
+        UserError: The file holds something that no model of this trainer has.
+        Exception: Any error of zipfile, json and h5py for a damaged file.
     """
     with zipfile.ZipFile(path) as archive:
         found = _find_member(archive, {*_MEMBERS, card})
@@ -71,43 +71,43 @@ def check(path: str | os.PathLike, *, card: str) -> None:
         found = found or _find_link(archive.read(_WEIGHTS))
     if found:
         raise UserError(
-            f"{path} holds {found}, which no model of this trainer has, and "
+            f"{path} holds {found}, which no model of this trainer has. It "
             "is not read, since it could run code: expected a model.keras "
             "that trainer/main.py wrote"
         )
 
 
 def check_net(net: Any) -> None:
-    """Refuses a net of which a model.keras could not be read again.
+    """Refuses a net whose model.keras could not be read later.
 
     Args:
         net: A keras.Model.
 
     Raises:
-        UserError: Names the class.
+        UserError: It names the class.
     """
     found = find_class(json.loads(net.to_json()))
     if found is not None:
         raise UserError(
-            f"the net holds {found}, which trainer/models/safe_config.py does "
-            "not name: its model.keras would not be read. Name it there, or "
-            "take another --backbone"
+            f"the net holds {found}, which is not in the list of "
+            "trainer/models/safe_config.py: its model.keras would not be "
+            "read. Add it to that list, or use another --backbone"
         )
 
 
 def _find_member(archive: zipfile.ZipFile, allowed: set[str]) -> str | None:
-    """Returns what a zip has but should not have, in words."""
+    """Returns a text about an entry that a zip must not have; else None."""
     for entry in archive.infolist():
         if entry.filename not in allowed:
             return f"the entry {_quote(entry.filename)}"
         if entry.flag_bits & _ENCRYPTED:
             return f"the encrypted entry {entry.filename}"
-        allowed = allowed - {entry.filename}  # A second one is not expected.
+        allowed = allowed - {entry.filename}  # It may occur only once.
     return None
 
 
 def find_class(config: Any) -> str | None:
-    """Returns a class or function that a config must not name, in words.
+    """Returns a text about a class that a config must not name; else None.
 
     Args:
         config: A parsed config.json, or a part of it.
@@ -127,7 +127,8 @@ def find_class(config: Any) -> str | None:
 def _is_known(value: dict) -> bool:
     """Returns whether an object's class is one of _CLASSES.
 
-    A registered name counts before module and class name.
+    Keras uses a registered name before module and class name, so it is checked,
+    too.
     """
     module, name = value.get("module"), value["class_name"]
     if (module, name) not in _KNOWN:
@@ -148,7 +149,7 @@ def _describe(value: dict) -> str:
 
 
 def _find_link(weights: bytes) -> str | None:
-    """Returns what in an HDF5 file has its bytes elsewhere, in words."""
+    """Returns a text about weights stored in other files; else None."""
 
     def visit(name: str, link: h5py.HardLink | h5py.SoftLink) -> str | None:
         item = file[name] if isinstance(link, h5py.HardLink) else None
@@ -164,5 +165,5 @@ def _find_link(weights: bytes) -> str | None:
 
 
 def _quote(text: object) -> str:
-    """Returns a text from a file as part of one line on a terminal."""
+    """Returns a text from a file, made safe for one line on a terminal."""
     return ascii(str(text)[:100])

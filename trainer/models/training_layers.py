@@ -1,9 +1,8 @@
-"""Gives a core the layers that it trains with.
+"""Replaces layers of a core for training.
 
-Batch normalisation, dropout and some convolutions of every net, those within
-keras-cv's blocks too, become layers of this project. They have the variables of
-Keras's, in the same order, so that the core that is handed over is built of
-Keras's own.
+Batch normalisation, dropout and some convolutions of every net, also inside
+keras-cv's blocks, become layers of this project. They have the variables of Keras's layers, in the
+same order, so that the served model can use Keras's own layers.
 """
 
 import keras
@@ -21,10 +20,10 @@ def use(
     """Changes the classes of a core's layers.
 
     Args:
-        core: What network.build_core returned.
-        norm_group: Consecutive examples that batch normalisation takes its
-            statistics over; dropout is then drawn for each example. 0: the
-            examples that are computed at a time, and Keras's dropout.
+        core: The result of network.build_core.
+        norm_group: Batch normalisation takes its statistics over groups of this
+            many consecutive examples; dropout is then drawn for each example.
+            0: the examples that are computed at a time, and Keras's dropout.
         seed: Seed of the dropout.
         cpu_bfloat16: Whether the backbone computes in bfloat16 on a CPU, which
             has a faster way to the gradients of some convolutions.
@@ -35,7 +34,7 @@ def use(
     # Keras has no public list of the layers within layers.
     layers = core._flatten_layers()
     for layer in layers:
-        # Those that are not built are not used: keras-cv has some.
+        # Layers that are not built are not used; keras-cv has some.
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built:
             _fuse(layer, norm_group)
         elif cpu_bfloat16 and small_map_conv.fits(layer):
@@ -60,7 +59,7 @@ def _draw_by_example(layers: list[keras.layers.Layer], seed: int) -> None:
     for number, layer in enumerate(drawing):
         if type(layer) is not keras.layers.Dropout:
             raise ValueError(
-                f"{layer.name} draws numbers that depend on the batch's cut"
+                f"{layer.name} draws numbers that depend on the batch's split"
             )
         key = np.random.SeedSequence((seed, number)).generate_state(1)[0]
         layer.__class__ = ExampleDropout

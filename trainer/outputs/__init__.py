@@ -1,9 +1,9 @@
-"""What a run leaves in its workdir.
+"""The files that a run writes to its workdir.
 
-workdir             metrics.csv, speed.csv, flags.txt, as the run goes
+workdir             metrics.csv, speed.csv, flags.txt, during the run
 summary             summary.json
 tensorboard_events  tensorboard/; contact_sheet: its augmented images
 trained_model       model.keras at the end: calibrated, scored, written
-model_card          README.md beside it, for those it is handed to
+model_card          README.md in the same folder, for users of the model
 report/             report.html
 """

@@ -1,4 +1,4 @@
-"""A picture of training images as the augmentation hands them to the net."""
+"""A picture of training images before and after the augmentation."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,14 +17,14 @@ _GAP = 2  # pixels
 
 @dataclasses.dataclass(frozen=True)
 class ContactSheet:
-    """Draws the first training records, each beside its augmented self.
+    """Draws the first training records, each next to its augmented version.
 
-    They are read by themselves, so that the stream is not disturbed; the
-    numbers drawn are those of the step.
+    It reads the records separately, so that the stream does not change. The
+    random numbers are those of the step.
 
     Attributes:
         stream: The training examples.
-        preprocess: From the stored images to the net's input.
+        preprocess: Maps stored images to the net's input.
         augmentation: The augmentation to draw.
     """
 
@@ -59,7 +59,7 @@ class ContactSheet:
 
 
 def tile(ink: np.ndarray) -> np.ndarray:
-    """Returns one picture of [N, h, w] ink in [0, 1], 8 images a row."""
+    """Returns one picture of [N, h, w] ink in [0, 1], 8 images in a row."""
     paper = np.uint8(np.round(255 * (1.0 - np.clip(ink, 0.0, 1.0))))
     pad = ((0, 0), (_GAP, _GAP), (_GAP, _GAP))
     paper = np.pad(paper, pad, constant_values=224)[: _COLUMNS * _ROWS]

@@ -1,7 +1,7 @@
-"""README.md beside model.keras: the model card, for those it is handed to.
+"""README.md next to model.keras: the model card, for users of the model.
 
-Its head is what Hugging Face and Kaggle Models read. It is made from
-summary.json and from the dataset.json within model.keras.
+Hugging Face and Kaggle Models read its YAML head. It is made from summary.json
+and from the dataset.json within model.keras.
 """
 
 import json
@@ -17,7 +17,7 @@ from trainer.models import model_file
 
 NAME = "README.md"
 _BEGIN = "---\nlibrary_name: keras\n"
-_MOST_CLASSES = 200  # Names of classes that are shown of an output.
+_MOST_CLASSES = 200  # At most this many class names of an output are shown.
 
 _LOAD = """\
 ```python
@@ -53,21 +53,21 @@ _LIMITS = """\
 
 
 def is_card(path: pathlib.Path) -> bool:
-    """Returns whether a file is a card, and not some other README.md."""
+    """Returns whether a file is a model card, not another README.md."""
     return path.read_bytes().startswith(_BEGIN.encode())
 
 
 def write(folder: pathlib.Path) -> None:
-    """Writes the card of a finished run's workdir: complete, or not at all.
+    """Writes the card to a finished run's workdir, completely or not at all.
 
-    A README.md that is no card is the user's, and stays.
+    A README.md that is not a model card belongs to the user and is not changed.
 
     Args:
-        folder: Has model.keras and summary.json.
+        folder: The folder with model.keras and summary.json.
     """
     path = folder / NAME
     if path.exists() and not is_card(path):
-        logging.warning("%s is not ours: no model card is written", path)
+        logging.warning("%s is no model card: it is not replaced", path)
         return
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     card = model_file.read_card(folder / "model.keras")
@@ -110,14 +110,14 @@ def make(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:
 
 
 def _paper(card: Mapping[str, Any]) -> str:
-    """Returns what the images look like."""
+    """Returns a description of the images."""
     if model_file.card_background(card) == background.DARK:
         return "ink light on dark paper"
     return "ink dark on light paper"
 
 
 def _head(summary: Mapping[str, Any]) -> str:
-    """Returns the YAML head; JSON's values are YAML's."""
+    """Returns the YAML head; JSON values are valid YAML."""
     results = [
         {
             "task": {"type": "image-classification"},
@@ -163,7 +163,7 @@ def _data(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:
 def _scores(
     summary: Mapping[str, Any], card: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Yields paragraphs: a table, and how far to trust it."""
+    """Yields paragraphs: a table, and what the scores mean."""
     if not summary["judged"]:
         yield "It has no score: no image was held out of the training.\n"
         return
@@ -212,7 +212,7 @@ def _number(value: float | None) -> str:
 
 
 def _classes(card: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a paragraph an output."""
+    """Yields one paragraph for each output."""
     for output in card["outputs"]:
         classes = output["classes"]
         shown = " ".join(f"`{name}`" for name in classes[:_MOST_CLASSES])

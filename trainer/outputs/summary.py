@@ -1,4 +1,4 @@
-"""summary.json: what a run came to, finished or not."""
+"""summary.json: the results of a run, finished or not."""
 
 import platform
 
@@ -17,12 +17,12 @@ def make(state: RunState, evaluation: EpochEvaluation) -> dict:
 
     Args:
         state: The run.
-        evaluation: Knows which epochs' weights are kept.
+        evaluation: Decides which epochs' weights are kept.
     """
     return {
         "finished": False,
         "score": None,
-        # Whose weights, or their mean, the model has.
+        # The epochs whose weights, or their mean, the model has.
         "model_epochs": evaluation.kept_epochs(state.history),
         "epochs": state.epoch,
         "step": state.step,

@@ -1,10 +1,10 @@
-"""TensorBoard events of a run, always made again from its state.
+"""TensorBoard events of a run, written again at each start from its state.
 
-step/loss, step/learning_rate      means of some steps, 50 an epoch
+step/loss, step/learning_rate      means over some steps, 50 in each epoch
 epoch/loss, score, recall_…        after each epoch; unseen_… likewise
 speed/…                            timings of each epoch
-augmented                          training images, once a leg
-confusion/…                        rows: true classes; columns: answers
+augmented                          training images, once in each leg
+confusion/…                        rows: true classes; columns: predictions
 """
 
 import pathlib
@@ -17,16 +17,16 @@ import tensorflow as tf
 from trainer.evaluation import metrics
 from trainer.runtime.run_state import RunState
 
-_LEAST_PIXELS = 320  # A confusion matrix's side.
+_LEAST_PIXELS = 320  # Smallest side of the picture of a confusion matrix.
 
 
 class Events:
-    """Writes what is new in a run's state.
+    """Writes new values of a run's state.
 
     Args:
-        folder: Where to write. Files of an earlier leg are removed: they end
-            at its last epoch, not at its backup.
-        sheet: From a step to [h, w] uint8, a picture of augmented images.
+        folder: Folder to write to. Files of an earlier leg are removed, because
+            they may contain steps after the backup that this leg resumed from.
+        sheet: Maps a step to [h, w] uint8, a picture of augmented images.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Events:
 
         Args:
             state: The run.
-            predictions: Of the last epoch's evaluation: by name
-                ("validation", …), labels and logits by output.
+            predictions: Of the last epoch's evaluation: by name ("validation",
+                …), labels and logits of each output.
         """
         new_epoch = len(state.history) > self._epochs
         # The last row grows until its epoch is evaluated.
         done = state.history and state.history[-1]["step"] == state.step
         rows = len(state.trace) - (0 if done else 1)
-        # Training does not wait for a picture of what it begins with.
+        # Not before the first step: training does not wait for the picture.
         began = state.step > state.legs[-1]["first_step"]
         legs = len(state.legs) if began else self._legs
         with self._writer.as_default():
@@ -103,11 +103,12 @@ def draw_confusion(counts: np.ndarray) -> np.ndarray:
     """Returns a picture of a confusion matrix.
 
     Args:
-        counts: [C, C] integers, true class by answer.
+        counts: [C, C] integers: rows true classes, columns predictions.
 
     Returns:
-        [h, h] uint8: black where all of a row's examples are, white where
-        none; the square root between, so that few are seen.
+        [h, h] uint8: black if the cell has all examples of its row, white if it
+        has none. Between them it is the square root, so that small numbers are
+        visible.
     """
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     pixels = np.uint8(np.round(255 * (1.0 - np.sqrt(share))))

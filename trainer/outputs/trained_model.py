@@ -17,9 +17,9 @@ def write(workdir: Workdir, predictor: SplitPredictor, *, report: bool) -> None:
     """Writes model.keras, summary.json, README.md and report.html at the end.
 
     Args:
-        workdir: Where to; its evaluation chose the weights, and the same
-            splits are scored.
-        predictor: Predicts with the net that has these weights, in float32.
+        workdir: The workdir to write to. Its evaluation chose the weights; the
+            same splits are scored.
+        predictor: Predicts with the net with these weights, in float32.
         report: Whether to write the report.
     """
     info, splits = predictor.info, workdir.evaluation.splits
@@ -67,7 +67,7 @@ def _calibrate(
     *,
     held_out: tuple[str, ...],
 ) -> tuple[dict[str, list[float]], dict | None]:
-    """Fits the calibration on what was held out.
+    """Fits the calibration on the held-out examples.
 
     Args:
         predictions: By name ("validation", "unseen"), labels and logits.
@@ -75,13 +75,13 @@ def _calibrate(
         held_out: The folds that were not trained on.
 
     Returns:
-        By output, what is added to its logits, 0 where nothing was held out;
-        what calibrate.fit says of it, None where nothing was held out.
+        For each output, numbers to add to its logits, 0 if nothing was held
+        out; the report of calibrate.fit, None if nothing was held out.
     """
     if not held_out:
         return {o.name: [0.0] * len(o.classes) for o in info.outputs}, None
     return calibrate.fit(
-        # The validation fold, and where there are any unseen graphemes.
+        # The validation fold, and the unseen graphemes if there are any.
         list(predictions.values()),
         info.class_counts(set(info.folds) - set(held_out)),
     )
@@ -137,7 +137,7 @@ def _write_report(
             data_dir=predictor.data_dir,
         )
         logging.info("Wrote %s", path)
-    except Exception as error:  # The run is complete, whatever failed here.
+    except Exception as error:  # The run is complete even without a report.
         logging.error(
             "No report.html: %s: %s. trainer/report.py --workdir=%s makes it",
             type(error).__name__,

@@ -1,13 +1,13 @@
-"""What a run leaves in its workdir, always made again from its state.
+"""The files of a run in its workdir, written again at each start.
 
 flags.txt     a flagfile that repeats the run
-metrics.csv   a row an epoch, across all resumes; no figure depends on speed
-speed.csv     a row an epoch: timings, accelerator memory
-tensorboard/  the same figures as events
+metrics.csv   a row per epoch, across all resumes; independent of the speed
+speed.csv     a row per epoch: timings, accelerator memory
+tensorboard/  the same numbers as events
 model.keras   the best model by validation score, calibrated
 summary.json  scores, digests, versions, legs
-README.md     the model card, for those the model is handed to
-report.html   all of it to look at
+README.md     the model card, for users of the model
+report.html   a page that shows all of it
 """
 
 import atexit
@@ -34,16 +34,16 @@ _AT_THE_END = ("summary.json", "model.keras", model_card.NAME, "report.html")
 
 
 class Workdir(keras.callbacks.Callback):
-    """Writes the files of one run as it goes.
+    """Writes the files of one run while it runs.
 
     Nothing is written before the run begins.
 
     Args:
         path: The folder.
         state: The run.
-        evaluation: What its epochs are evaluated by.
+        evaluation: The evaluation of its epochs.
         flagfile: Text of a flagfile that repeats the run.
-        sheet: From a step to a picture of augmented images; see
+        sheet: Maps a step to a picture of augmented images; see
             tensorboard_events.py.
     """
 
@@ -66,16 +66,16 @@ class Workdir(keras.callbacks.Callback):
         self._epochs_written: int | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Removes what a run leaves at its end.
+        """Removes the files that a run writes at its end.
 
-        It is another run's, or this run will make it again. The other files
-        are written anew when the first epoch of the leg begins.
+        They are of another run, or this run will write them again. The other
+        files are written again when the first epoch of the leg begins.
         """
         del logs
         removed = [n for n in _AT_THE_END if (self.path / n).exists()]
         card = self.path / model_card.NAME
         if card.exists() and not model_card.is_card(card):
-            removed.remove(card.name)  # It is the user's.
+            removed.remove(card.name)  # The user wrote it.
         for name in removed:
             (self.path / name).unlink()
         if removed:
@@ -96,7 +96,7 @@ class Workdir(keras.callbacks.Callback):
         self._write_news()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Adds the figures of the epoch."""
+        """Adds the scores of the epoch."""
         self._write_news()
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -107,7 +107,7 @@ class Workdir(keras.callbacks.Callback):
         """Writes summary.json.
 
         Args:
-            **changes: Entries to add, or to put instead of those of an
+            **changes: Entries to add to or to replace in the summary of an
                 unfinished run.
         """
         entries = summary.make(self.state, self.evaluation) | changes
@@ -115,7 +115,7 @@ class Workdir(keras.callbacks.Callback):
         self._write_text("summary.json", text + "\n")
 
     def _write_news(self) -> None:
-        """Writes what is new since the last call, at the first all of it."""
+        """Writes new values since the last call; the first call writes all."""
         state = self.state
         if self._events is None:
             self._write_text("flags.txt", self._flagfile)
@@ -136,8 +136,8 @@ def local_path(path: str, *, chief: bool) -> pathlib.Path:
 
     Args:
         path: The workdir of the run.
-        chief: Whether this process is the one that writes. What the others of
-            a run on several machines write is thrown away.
+        chief: Whether this process writes the results. The other workers of a
+            run on several machines get a temporary folder.
     """
     if chief:
         return pathlib.Path(path)
@@ -147,7 +147,7 @@ def local_path(path: str, *, chief: bool) -> pathlib.Path:
 
 
 def to_csv(rows: list[dict]) -> str:
-    """Returns a table with a header; floats in full, None as nothing."""
+    """Returns rows as csv with a header; floats in full, None as nothing."""
     if not rows:
         return ""
     text = io.StringIO()

@@ -1,7 +1,7 @@
-"""Which devices a command uses, how work is spread over them, how precisely.
+"""Chooses the devices, the distribution strategy and the precision.
 
 Every command that computes chooses its devices before any other call of
-TensorFlow, since memory growth and visible devices can be set only then, and
+TensorFlow, because memory growth and visible devices can be set only then. It
 builds and loads its models inside `devices.strategy.scope()`.
 """
 
@@ -16,7 +16,7 @@ from storage import UserError
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _DEVICE_NODES = pathlib.Path("/dev")
-# By kind, the files that a driver makes, and what TensorFlow needs beside it.
+# By kind: the device files of a driver, and how to make TensorFlow use them.
 _NODES = {
     "gpu": ("nvidiactl", "nvidia[0-9]*"),
     "tpu": ("accel[0-9]*", "vfio/[0-9]*"),
@@ -26,19 +26,20 @@ _INSTALLS = {
     "tpu": "pip install -r requirements-tpu.txt in an environment without "
     "tensorflow; or another process holds it, such as a notebook's kernel",
 }
-# Without one of them bfloat16 is emulated, at less than half float32's speed.
+# Without these instructions bfloat16 is emulated, at less than half the speed
+# of float32.
 _BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """What a run computes on.
+    """The devices of a run.
 
     Attributes:
-        strategy: Spreads a step over the replicas.
+        strategy: Distributes a step over the replicas.
         kind: "tpu", "gpu" or "cpu".
         precision: Keras dtype policy of the backbone.
-        description: One line for people.
+        description: One line of text for the log.
     """
 
     strategy: tf.distribute.Strategy
@@ -53,21 +54,21 @@ class Devices:
     def check_batch(
         self, *, global_batch_size: int, mix_group: int, norm_group: int
     ) -> None:
-        """Refuses a batch that the replicas cannot share.
+        """Checks that the replicas can share a batch.
 
         Args:
-            global_batch_size: Examples a step, over all replicas.
-            mix_group: Examples that stay together.
-            norm_group: Examples that stay together, too; 0: no further ones.
+            global_batch_size: Examples in a step, over all replicas.
+            mix_group: Number of examples that must stay on one replica.
+            norm_group: The same, for batch normalisation; 0: no such groups.
 
         Raises:
-            UserError: Names the batches next to it that they can share, or
-                what the groups may be.
+            UserError: They cannot. It names the nearest batch sizes that they
+                can share, or valid groups.
         """
         if norm_group % mix_group:
             raise UserError(
                 f"--norm_group={norm_group} is not a multiple of --mix_group="
-                f"{mix_group}: examples that are mixed stay together"
+                f"{mix_group}: examples that are mixed must stay together"
             )
         name = "--norm_group" if norm_group else "--mix_group"
         group = norm_group or mix_group
@@ -82,9 +83,9 @@ class Devices:
             )
 
     def memory_mb(self) -> int | None:
-        """Returns the most memory of one accelerator used so far, MiB.
+        """Returns the peak memory use of one accelerator so far, in MiB.
 
-        None where TensorFlow does not know: on a CPU, on a TPU.
+        None on a CPU and on a TPU, where TensorFlow does not know it.
         """
         if self.kind != "gpu":
             return None
@@ -102,16 +103,16 @@ def choose(
     precision: str,
     exact: bool,
 ) -> Devices:
-    """Picks the devices; call it before anything else touches TensorFlow.
+    """Chooses the devices; call it before any other call of TensorFlow.
 
     Args:
-        accelerator: "auto" takes a TPU, else GPUs, else the CPU.
-        virtual_devices: Cuts the CPU into that many devices; 0 leaves it one.
-        precision: A Keras dtype policy, or "auto": mixed_bfloat16 on a TPU
-            and on GPUs from compute capability 8, mixed_float16 on GPUs from
-            7, else float32; or "fast": the same, but mixed_bfloat16 on CPUs
-            that have instructions for it.
-        exact: Whether GPUs use deterministic kernels alone.
+        accelerator: "auto" uses a TPU, else GPUs, else the CPU.
+        virtual_devices: Splits the CPU into that many devices; 0: does not.
+        precision: A Keras dtype policy, or "auto": mixed_bfloat16 on a TPU and
+            on GPUs from compute capability 8, mixed_float16 on GPUs from 7,
+            else float32; or "fast": the same, but mixed_bfloat16 on CPUs that
+            have instructions for it.
+        exact: Whether GPUs use only deterministic kernels.
 
     Raises:
         UserError: The accelerator that was asked for is missing.
@@ -127,8 +128,9 @@ def choose(
     if kind == "cpu" and accelerator == "auto" and virtual_devices <= 1:
         _refuse_idle_accelerator()
     if kind == "gpu" and exact:
-        # cuDNN's algorithms are chosen by timing, anew in each process, and
-        # some kernels add in the order in which threads come.
+        # Otherwise each process chooses cuDNN's algorithms again by timing
+        # them, and some kernels add numbers in the order in which threads
+        # finish.
         tf.config.experimental.enable_op_determinism()
     if precision in ("auto", "fast"):
         precision = _precision(kind, gpus, fast=precision == "fast")
@@ -147,7 +149,7 @@ def choose(
 
 
 def prepare(accelerator: str) -> list[tf.config.PhysicalDevice]:
-    """Sets up TensorFlow; call it before anything else touches TensorFlow.
+    """Sets up TensorFlow; call it before any other call of TensorFlow.
 
     Args:
         accelerator: "cpu" hides the GPUs.
@@ -155,9 +157,9 @@ def prepare(accelerator: str) -> list[tf.config.PhysicalDevice]:
     Returns:
         The GPUs that TensorFlow sees.
     """
-    tf.get_logger().setLevel("WARNING")  # It reports every attempt.
-    # Else float32 products are rounded to TensorFloat-32 on new GPUs and to
-    # bfloat16 on TPUs: heads, crop, scores and Muon need all of their digits.
+    tf.get_logger().setLevel("WARNING")  # INFO reports every attempt.
+    # By default float32 products are rounded to TensorFloat-32 on new GPUs
+    # and to bfloat16 on TPUs: too few digits for heads, crop, scores, Muon.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     if accelerator == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -170,8 +172,8 @@ def prepare(accelerator: str) -> list[tf.config.PhysicalDevice]:
 def _cut_cpu(accelerator: str, virtual_devices: int) -> None:
     if accelerator not in ("auto", "cpu"):
         raise UserError(
-            f"--virtual_devices={virtual_devices} cuts the CPU: it does not "
-            f"go with --accelerator={accelerator}"
+            f"--virtual_devices={virtual_devices} splits the CPU: it cannot "
+            f"be used with --accelerator={accelerator}"
         )
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
@@ -180,10 +182,10 @@ def _cut_cpu(accelerator: str, virtual_devices: int) -> None:
 
 
 def _refuse_idle_accelerator() -> None:
-    """Refuses to compute on the CPU of a machine with an accelerator.
+    """Raises an error if the machine has an accelerator that is not used.
 
     Raises:
-        UserError: Names the accelerator, and what is missing.
+        UserError: It names the accelerator, and what is missing.
     """
     for kind, patterns in _NODES.items():
         for pattern in patterns:
@@ -191,8 +193,8 @@ def _refuse_idle_accelerator() -> None:
                 raise UserError(
                     f"this machine has a {kind.upper()} ({node}), but "
                     f"TensorFlow {tf.__version__} cannot use it: "
-                    f"{_INSTALLS[kind]}. To compute on the CPU all the same, "
-                    "give --accelerator=cpu"
+                    f"{_INSTALLS[kind]}. To compute on the CPU instead, give "
+                    "--accelerator=cpu"
                 )
 
 
@@ -232,10 +234,10 @@ def _tpu() -> tf.distribute.Strategy:
 
     Raises:
         ValueError: There is no TPU.
-        tf.errors.OpError: There is none, or another process holds it.
+        tf.errors.OpError: There is no TPU, or another process uses it.
             TensorFlow raises NotFoundError, tensorflow-tpu InternalError.
     """
-    # Without a TPU the resolver constructs; initialising it fails.
+    # Without a TPU the constructor succeeds and the initialisation fails.
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
     tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)

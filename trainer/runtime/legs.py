@@ -1,7 +1,8 @@
 """The legs of a run: one row for each start of the command.
 
-A row is a dict of JSON values, since a backup holds it. The first loop of a
-leg compiles: it counts for none of the rates.
+A leg is one run of the process between two resets. A row is a dict of JSON
+values, because a backup holds it. The first loop of a leg includes the
+compilation, so rates do not count it.
 """
 
 import dataclasses
@@ -11,11 +12,11 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Lost:
-    """What earlier legs did that the run has to do again.
+    """Work of earlier legs that the run must repeat.
 
     Attributes:
-        seconds: Of the processes of those legs.
-        steps: Steps that are done twice.
+        seconds: Seconds of the processes of those legs.
+        steps: Steps that are computed twice.
     """
 
     seconds: float = 0.0
@@ -34,11 +35,11 @@ def make(
 
     Args:
         leg: Its number, from 1.
-        devices: What it computes on.
-        step: The step it begins at.
-        settings: Flags that may change from leg to leg, though they can change
+        devices: Description of its devices.
+        step: The step that it begins at.
+        settings: Flags that may change between legs, although they can change
             the result.
-        lost: What earlier legs did that is in no backup.
+        lost: The work of earlier legs that is in no backup.
     """
     return {
         "leg": leg,
@@ -46,20 +47,20 @@ def make(
         "settings": dict(settings),
         "first_step": step,
         "last_step": step,
-        # Steps that memory was too small for, and how many examples a device
-        # has computed at a time since.
+        # Steps that needed too much memory, and the number of examples that
+        # a device has computed at a time since then.
         "out_of_memory": [],
-        # Of all loops but the first, which compiles.
+        # Totals of all loops except the first, which includes compilation.
         "images": 0,
         "seconds": 0.0,
-        # Of these, spent waiting for examples.
+        # The part of them that was spent waiting for examples.
         "input_seconds": 0.0,
         "first_loop_seconds": None,
-        # Seconds for which the steps waited for saves.
+        # Seconds that training waited for saves.
         "backup_seconds": 0.0,
         # From the start of the process to the end of the first loop.
         "seconds_to_first_loop": None,
-        # From the start of the process until now; None: it is not known.
+        # From the start of the process until now; None if it is not known.
         "age": None,
         "lost_seconds": lost.seconds,
         "lost_steps": lost.steps,
@@ -73,9 +74,9 @@ def count_loop(
 
     Args:
         leg: The leg's row.
-        images: Examples that were trained on.
+        images: Number of examples that were trained on.
         seconds: Seconds that the loop took.
-        input_seconds: Of these, seconds without examples.
+        input_seconds: The part of them that was spent waiting for examples.
         age: Seconds since the process started.
     """
     if leg["first_loop_seconds"] is None:
@@ -88,12 +89,12 @@ def count_loop(
 
 
 def input_share(leg: dict) -> float:
-    """Returns the share of a leg's time that waited for examples."""
+    """Returns the fraction of a leg's time that was spent waiting for input."""
     return leg["input_seconds"] / max(leg["seconds"], 1e-9)
 
 
 def images_per_second(leg: dict) -> float:
-    """Returns the rate of a leg so far; 0 where only one loop was run."""
+    """Returns the rate of a leg so far; 0 after only one loop."""
     return leg["images"] / max(leg["seconds"], 1e-9)
 
 

@@ -1,4 +1,4 @@
-"""When to stop before the end, and what to say and return then."""
+"""When to stop before the end; the message and the exit code then."""
 
 import os
 import signal
@@ -10,30 +10,30 @@ from trainer.runtime import process_age
 
 
 class StopError(BaseException):
-    """Leaves work that a signal or the time limit interrupts.
+    """Ends work because of a signal or the time limit.
 
-    Like KeyboardInterrupt it is no Exception: what handles any failure of the
-    work that it comes in must not handle it.
+    Like KeyboardInterrupt it is not an Exception: code that handles any failure
+    of the work must not handle it.
     """
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOPPING = (
-    b"\nStopping after the steps under way, with a backup. Ctrl-C again stops "
-    b"now, without one.\n"
+    b"\nStopping after the current steps, with a backup. Ctrl-C again stops "
+    b"now, without a backup.\n"
 )
-_LARGEST_RESERVE = 0.2  # Of the whole time.
+_LARGEST_RESERVE = 0.2  # As a fraction of the whole time.
 
 
 class Limits:
-    """A deadline and the signals that ask to stop.
+    """A deadline, and the signals that stop the run.
 
-    Within `with limits:` the first SIGTERM or Ctrl-C only makes reached()
-    true, so that the step under way is finished and saved; a second one acts
-    at once. After stop_at_once() the first one, too, raises StopError.
+    Within `with limits:` the first SIGTERM or Ctrl-C only makes reached() true,
+    so that the current step is completed and saved; a second signal acts at
+    once. After stop_at_once() the first signal, too, raises StopError.
 
     Args:
-        max_minutes: How long after the start of the process to stop; 0: never.
+        max_minutes: Minutes after the start of the process to stop; 0: never.
     """
 
     def __init__(self, *, max_minutes: float) -> None:
@@ -50,27 +50,27 @@ class Limits:
         self._restore()
 
     def reached(self, *, reserve: float = 0.0) -> bool:
-        """Returns whether training is to stop.
+        """Returns whether training must stop.
 
         Args:
-            reserve: Seconds that the last save needs before the deadline.
+            reserve: Seconds before the deadline that the last save needs.
         """
         reserve = min(reserve, _LARGEST_RESERVE * self.seconds)
         over = process_age.seconds() >= self.seconds - reserve
         return self.signal is not None or over
 
     def stop_at_once(self) -> None:
-        """From now on nothing is lost by a stop: a signal raises StopError.
+        """Makes the next signal raise StopError, since no work can be lost now.
 
         Raises:
-            StopError: A signal has come already.
+            StopError: A signal came before this call.
         """
         self._at_once = True
         if self.signal:
             raise StopError
 
     def leave(self, step: int, total_steps: int, *, saved: bool) -> int:
-        """Reports that the run is not at its end; returns the exit code.
+        """Reports that the run is unfinished; returns the exit code.
 
         Raises:
             storage.UserError: The time is over and the run is not saved.
@@ -79,11 +79,11 @@ class Limits:
         if not saved and not self.signal:
             raise UserError(
                 f"{message}, which could not be backed up (see above): run the "
-                "same command to go on from the last backup"
+                "same command to resume from the last backup"
             )
         why = f"{signal.Signals(self.signal).name}: " if self.signal else ""
         print(
-            f"{why}{message}, run the same command to go on"
+            f"{why}{message}, run the same command to continue"
             f"{'' if saved else ' FROM AN EARLIER BACKUP: the last failed'}",
             file=sys.stderr if self.signal else sys.stdout,
             flush=True,
@@ -97,7 +97,7 @@ class Limits:
         if self._at_once:
             raise StopError
         if number == signal.SIGINT:
-            # Not print(): this may interrupt another one.
+            # Not print(): the signal may have interrupted a print().
             os.write(2, _STOPPING)
 
     def _restore(self) -> None:

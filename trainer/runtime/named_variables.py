@@ -1,4 +1,4 @@
-"""The variables of a run by name, as a backup holds them."""
+"""The variables of a run by name, as they are stored in a backup."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -31,15 +31,15 @@ def check(
     *,
     optional: Collection[str],
 ) -> None:
-    """Checks that arrays are values of variables.
+    """Checks that arrays are valid values of variables.
 
     Args:
         variables: By name.
         arrays: By name.
-        optional: Names that either side may lack.
+        optional: Names that may be missing from either mapping.
 
     Raises:
-        ValueError: One is missing, of another shape or dtype, or has no
+        ValueError: An array is missing, has another shape or dtype, or has no
             variable.
     """
     if unknown := sorted(arrays.keys() - variables.keys() - {*optional}):

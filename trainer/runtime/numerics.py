@@ -1,4 +1,4 @@
-"""What the last bits of a model's answers depend on, besides the model."""
+"""What the last bits of a model's predictions depend on, besides the model."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ def describe(gpus: list[tf.config.PhysicalDevice]) -> dict[str, str]:
     """Returns the versions of the libraries, and the device, by name.
 
     Args:
-        gpus: What devices.prepare returned.
+        gpus: The GPUs that devices.prepare returned.
     """
     return {
         "tensorflow": tf.__version__,
@@ -29,7 +29,7 @@ def _gpu_name(gpu: tf.config.PhysicalDevice) -> str:
 
 
 def _cpu_name() -> str:
-    """Returns the processor's name: another has other vector instructions."""
+    """Returns the name of the processor, which decides the vector code used."""
     try:
         lines = _CPU_INFO.read_text("utf-8").splitlines()
     except OSError:  # A Mac has no such file.

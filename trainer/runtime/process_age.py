@@ -1,4 +1,4 @@
-"""How long this process has been there, its imports included."""
+"""The age of this process, including the time of its imports."""
 
 import functools
 import os
@@ -19,6 +19,6 @@ def began() -> float:
         started = int(stat.rpartition(")")[2].split()[19])
         age = time.clock_gettime(time.CLOCK_BOOTTIME)
         age -= started / os.sysconf("SC_CLK_TCK")
-    except OSError:  # No /proc: the time of the imports is not counted.
+    except OSError:  # Without /proc the time of the imports is not counted.
         age = 0.0
     return time.monotonic() - age

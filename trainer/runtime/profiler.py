@@ -14,13 +14,14 @@ class Profiler(keras.callbacks.Callback):
     """Profiles the steps from `first` up to `last`, between two loops.
 
     Args:
-        profile_steps: First and last step; empty: no profile.
-        state: Tells the step.
-        folder: Where the profile goes; TensorBoard finds it in any folder
-            above.
+        profile_steps: The first step, and the step after the last; empty: no
+            profile.
+        state: The run, which knows the current step.
+        folder: Folder for the profile; TensorBoard finds it from any parent
+            folder.
 
     Raises:
-        storage.UserError: `steps` are not two ascending numbers.
+        storage.UserError: `profile_steps` are not two ascending numbers.
     """
 
     def __init__(
@@ -72,6 +73,6 @@ def _parse(steps: list[str]) -> tuple[int, ...]:
     if not 0 <= first < last:
         raise UserError(
             "--profile_steps: expected two steps of the run, the first and the "
-            f"one to end before, such as 10,20; got {','.join(steps)}"
+            f"one after the last, such as 10,20; got {','.join(steps)}"
         )
     return first, last

@@ -1,12 +1,12 @@
-"""The document of a backup: what a run is besides arrays, as JSON values.
+"""The document of a backup: the state of a run besides arrays, as JSON values.
 
 format 1   "trace", "bad_steps" and some entries of a leg may be missing: the
            first versions did not have them
 format 2   has all of them, and the settings of each leg
-format 3   says of each leg how old it is and what it does again
+format 3   also has the age of each leg and the work that it repeats
 
-FORMAT is that of RunState.document(). It rises whenever a key is added or
-removed or changes its meaning; parse() reads every format so far.
+FORMAT is the format of RunState.document(). It is increased when a key is added
+or removed or changes its meaning; parse() reads every format so far.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from trainer.runtime import legs
 
 FORMAT = 3
 FORMATS = (1, 2, 3)
-# By key, the type of its value, and for a list that of its items.
+# By key: the type of its value and, for a list, the type of its items.
 _TYPES: dict[str, tuple[type | tuple[type, ...], type | None]] = {
     "step": (int, None),
     "loss_sum": ((int, float), None),
@@ -31,11 +31,12 @@ def parse(document: Any, format_number: int = FORMAT) -> dict[str, Any]:
     """Returns a document in the newest format.
 
     Args:
-        document: What RunState.document() once returned.
+        document: A result of RunState.document(), of this or an earlier
+            version.
         format_number: The format of the backup that it comes from.
 
     Raises:
-        ValueError: It is of an unknown format, or lacks something.
+        ValueError: The format is unknown, or the document lacks a key.
     """
     refuse_format(format_number)
     if not isinstance(document, dict):
@@ -64,7 +65,7 @@ def refuse_format(format_number: Any) -> None:
 
 
 def _parse_legs(rows: list[dict], format_number: int) -> list[dict]:
-    """Returns the legs with all entries that one has today."""
+    """Returns the legs with all entries of the newest format."""
     if not rows:
         raise ValueError("its document names no leg")
     empty = legs.make(0, devices="", step=0, settings={}, lost=legs.Lost())

@@ -1,9 +1,9 @@
-"""Everything a run is at a step: what a backup holds and a resume needs.
+"""The state of a run at a step: what a backup holds and a resume needs.
 
 The arrays are every variable by name (weights, batch statistics, seeds of
-dropout, moving average, optimizer) and the best weights so far; the document
-is the rest: step, loss sums, history, legs. The examples and the learning
-rate need nothing: they are functions of the seed and the step.
+dropout, moving average, optimizer) and the best weights so far. The document
+has the rest: step, loss sums, history, legs. The examples and the learning rate
+need no state: they are functions of the seed and the step.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import tensorflow as tf
 from trainer.runtime import legs, named_variables, process_age, run_document
 from trainer.runtime.legs import Lost
 
-# Held by some precisions only, and adapting by itself: optional at restore.
+# Only some precisions have it, and it adapts itself: optional at restore.
 OPTIONAL = ("loss_scale",)
 _BEST = "best/"
 _NOTHING_LOST = Lost()
@@ -32,15 +32,16 @@ class RunState:
 
     Attributes:
         variables: By name, every variable that training changes.
-        steps_per_epoch: Steps; not saved, since the data decides it.
-        step: Steps done.
-        loss_sum: Sum of the step losses of the epoch under way.
-        history: A row of figures for each evaluated epoch.
+        steps_per_epoch: Not saved, since it follows from the data.
+        step: Number of completed steps.
+        loss_sum: Sum of the step losses of the current epoch.
+        history: A row of scores for each evaluated epoch.
         best: Weights of the epoch with the best score, by name.
         legs: A row for each start of the command, this one last; see legs.py.
         speed: A row of timings for each evaluated epoch.
-        trace: A row for a few steps: the first step, how many, the sum of
-            their losses, the learning rate of the first.
+        trace: A row for each group of a few steps: the first step, the number
+            of steps, the sum of their losses, the learning rate of the first
+            step.
         bad_steps: A row for each step that was not finite: step, loss, image
             ids, and whether it is skipped.
         age: Returns the seconds since this process started.
@@ -61,12 +62,12 @@ class RunState:
 
     @property
     def epoch(self) -> int:
-        """The epoch under way, from 0."""
+        """The current epoch, from 0."""
         return len(self.history)
 
     @property
     def epoch_end(self) -> int:
-        """The step at which the epoch under way is to be evaluated."""
+        """The step at which the current epoch ends and is evaluated."""
         return (self.epoch + 1) * self.steps_per_epoch
 
     @property
@@ -80,12 +81,12 @@ class RunState:
 
     @property
     def skipped_steps(self) -> list[int]:
-        """The steps that change nothing, ascending."""
+        """The steps that are skipped, ascending."""
         return sorted(b["step"] for b in self.bad_steps if b["passed_over"])
 
     @property
     def mean_loss(self) -> float:
-        """The mean loss of the steps of the epoch under way."""
+        """The mean loss of the steps of the current epoch."""
         first = self.epoch * self.steps_per_epoch
         skipped = sum(first <= step < self.step for step in self.skipped_steps)
         return self.loss_sum / max(1, self.step - first - skipped)
@@ -97,7 +98,7 @@ class RunState:
         settings: Mapping[str, Any],
         lost: Lost = _NOTHING_LOST,
     ) -> None:
-        """Adds a row for a start of the command; legs.py has the arguments."""
+        """Adds a row for a start of the command; see legs.make() for Args."""
         self.legs.append(
             legs.make(
                 leg,
@@ -120,10 +121,10 @@ class RunState:
         """Counts a loop of steps that changed the variables.
 
         Args:
-            losses: Of each step.
-            images: Examples that were trained on.
+            losses: The loss of each step.
+            images: Number of examples that were trained on.
             seconds: Seconds that the loop took.
-            input_seconds: Of these, seconds without examples.
+            input_seconds: The part of them that was spent waiting for examples.
             rate_at: Returns the learning rate of a step.
         """
         self.count_steps(losses, rate_at=rate_at)
@@ -138,10 +139,10 @@ class RunState:
     def count_steps(
         self, losses: Sequence[float], *, rate_at: Callable[[int], float]
     ) -> None:
-        """Counts steps that changed the variables, but no time.
+        """Counts steps that changed the variables, without their time.
 
         Args:
-            losses: Of each step.
+            losses: The loss of each step.
             rate_at: Returns the learning rate of a step.
         """
         # One at a time, so that the sum does not depend on the loop's length.
@@ -152,15 +153,15 @@ class RunState:
         self.current_leg["last_step"] = self.step
 
     def skip_step(self) -> None:
-        """Counts a step that changes nothing."""
+        """Counts a step that is skipped."""
         self.step += 1
 
     def count_backup_seconds(self, seconds: float) -> None:
-        """Counts seconds for which the steps waited for a save."""
+        """Counts seconds that training waited for a save."""
         self.current_leg["backup_seconds"] += seconds
 
     def count_out_of_memory(self, examples: int) -> None:
-        """Notes that the next step is computed by `examples` at a time."""
+        """Records that from now on `examples` are computed at a time."""
         self.current_leg["out_of_memory"].append(
             {"step": self.step, "examples": examples}
         )
@@ -168,12 +169,12 @@ class RunState:
     def end_epoch(
         self, row: dict, *, speed: dict, best: dict[str, np.ndarray] | None
     ) -> None:
-        """Ends the epoch under way.
+        """Ends the current epoch.
 
         Args:
-            row: Its figures.
+            row: Its row of the history.
             speed: Its timings.
-            best: Weights to keep from now on; None keeps those of before.
+            best: New best weights; None keeps the present ones.
         """
         if best is not None:
             self.best = best
@@ -184,12 +185,12 @@ class RunState:
     def add_bad_step(
         self, *, loss: float, image_ids: list[str], skip: bool
     ) -> None:
-        """Notes that the next step cannot be taken.
+        """Records that the next step is bad.
 
         Args:
             loss: Its loss.
             image_ids: Its images.
-            skip: Whether the run may go on without it.
+            skip: Whether the run skips it.
         """
         bad = {
             "step": self.step,
@@ -216,7 +217,7 @@ class RunState:
         return arrays | {_BEST + name: a for name, a in self.best.items()}
 
     def document(self) -> dict:
-        """Returns the rest as JSON values; see run_document.py."""
+        """Returns the other values as JSON values; see run_document.py."""
         self.current_leg["age"] = self.age()
         return {
             "step": self.step,
@@ -229,17 +230,17 @@ class RunState:
         }
 
     def check(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Checks that restore() can take over these arrays.
+        """Checks that restore() can use these arrays.
 
         Raises:
-            ValueError: A variable is missing, of another shape or dtype, or
+            ValueError: A variable is missing, has another shape or dtype, or is
                 one that this run does not have.
         """
         own = {n: a for n, a in arrays.items() if not n.startswith(_BEST)}
         named_variables.check(self.variables, own, optional=OPTIONAL)
 
     def restore(self, arrays: Mapping[str, np.ndarray], document: dict) -> None:
-        """Takes over what arrays() and document() once returned.
+        """Restores the state from results of arrays() and document().
 
         Raises:
             ValueError: They do not fit this run; nothing is changed.
@@ -263,7 +264,7 @@ class RunState:
         self.bad_steps = document["bad_steps"]
 
     def digest(self) -> str:
-        """Returns the sha256 over every variable by name, and the step."""
+        """Returns the sha256 of every variable, by name, and the step."""
         digest = hashlib.sha256(f"step {self.step}\n".encode())
         for name in sorted(self.variables):
             if name in OPTIONAL:
@@ -274,7 +275,7 @@ class RunState:
         return digest.hexdigest()
 
     def _trace_step(self, loss: float, rate_at: Callable[[int], float]) -> None:
-        """Adds the step under way to the trace, in a new row now and then."""
+        """Adds the current step to the trace, in the last or a new row."""
         if not self.trace or self._trace_row(self.trace[-1][0]) != (
             self._trace_row(self.step)
         ):
@@ -283,6 +284,6 @@ class RunState:
         self.trace[-1][2] += loss
 
     def _trace_row(self, step: int) -> tuple[int, int]:
-        """Returns the epoch of a step, and its row among that epoch's."""
+        """Returns the epoch of a step, and its row's index in that epoch."""
         epoch, index = divmod(step, self.steps_per_epoch)
         return epoch, index * _TRACE_ROWS_PER_EPOCH // self.steps_per_epoch

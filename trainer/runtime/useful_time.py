@@ -1,8 +1,8 @@
-"""Where the hours of a run went: how many of them became steps.
+"""How the time of a run was spent, and how much of it went into steps.
 
-What a killed leg did after its last backup is in no backup. So each beat of
-the lease says how far its leg is, and the next leg notes the difference to the
-backup that it resumes from.
+The work of a killed leg after its last backup is in no backup. So each beat of
+the lease records the progress of its leg, and the next leg records the
+difference between that progress and the backup that it resumes from.
 """
 
 import json
@@ -12,11 +12,11 @@ from typing import Any
 from trainer.runtime.legs import Lost
 from trainer.runtime.run_state import RunState
 
-PROGRESS = "progress"  # In the lease: how far its leg is.
+PROGRESS = "progress"  # Key in the lease: the progress of its leg.
 
 
 def progress(state: RunState) -> str:
-    """Returns how far the leg is, for the leg that follows it."""
+    """Returns the progress of this leg, for the next leg to read."""
     leg = state.current_leg
     return json.dumps(
         {
@@ -30,10 +30,10 @@ def progress(state: RunState) -> str:
 
 
 def lost(progress: str | None, state: RunState) -> Lost:
-    """Returns what is lost of the legs before a leg that begins.
+    """Returns the lost work of earlier legs, for a leg that begins.
 
     Args:
-        progress: The last that was heard of the leg before; None if nothing.
+        progress: The last known progress of the leg before; None if unknown.
         state: The run, as the new leg resumes it.
     """
     try:
@@ -42,12 +42,12 @@ def lost(progress: str | None, state: RunState) -> Lost:
         before = Lost(last["lost_seconds"], last["lost_steps"])
         leg = last["leg"]
     except (ValueError, KeyError, TypeError):
-        return Lost()  # Nothing, or another version's: no start fails for it.
+        return Lost()  # Missing or of another version: that is no error.
     saved = [row for row in state.legs if row["leg"] == leg]
-    if not saved:  # Nor is what that leg had to do again.
+    if not saved:  # No backup of that leg: the work it repeated is lost, too.
         seconds += before.seconds
         steps += before.steps
-    elif saved[0]["age"] is None:  # Of a version that did not note it.
+    elif saved[0]["age"] is None:  # An earlier version did not record it.
         seconds = 0.0
     else:
         seconds -= saved[0]["age"]
@@ -57,11 +57,12 @@ def lost(progress: str | None, state: RunState) -> Lost:
 def spent(
     legs: Sequence[Mapping[str, Any]], speed: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """Returns seconds by what they went to; nothing is counted twice.
+    """Returns the seconds spent on each activity; none is counted twice.
 
     Args:
-        legs: The legs of a run, see legs.py. Older versions' may lack entries.
-        speed: Its rows of timings, one an epoch.
+        legs: The legs of a run, see legs.py. Those of older versions may lack
+            entries.
+        speed: Its rows of timings, one for each epoch.
     """
 
     def total(rows: Sequence[Mapping[str, Any]], name: str) -> float:
@@ -88,7 +89,7 @@ def spent(
 def summarise(
     legs: Sequence[Mapping[str, Any]], speed: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Returns the figures of summary.json; spent() has the arguments."""
+    """Returns the entries of summary.json; see spent() for the arguments."""
     seconds = spent(legs, speed)
     everything = sum(seconds.values())
     return {

@@ -1,9 +1,10 @@
-"""One process at a time uses a workdir.
+"""Only one process at a time may use a workdir.
 
     with workdir_lock.hold(workdir):
 
-The system drops the lock when the process ends, however it ends. The backup
-folder, which several machines see, needs more: storage/ownership/.
+The operating system releases the lock when the process ends, even if it is
+killed. The backup folder, which several machines see, needs more:
+storage/ownership/.
 """
 
 import contextlib
@@ -17,15 +18,15 @@ from absl import logging
 
 from storage import UserError
 
-_NAME = ".lock"  # Holds the number of the process; gone when it ends.
+_NAME = ".lock"  # Holds the number of the process; removed when it ends.
 
 
 @contextlib.contextmanager
 def hold(workdir: pathlib.Path) -> Iterator[None]:
-    """Keeps other runs out of a workdir, which is made if need be.
+    """Locks a workdir against other runs; creates it if it does not exist.
 
     Raises:
-        UserError: Another process holds it.
+        UserError: Another process holds the lock.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with _open_locked(workdir / _NAME) as file:
@@ -40,7 +41,7 @@ def hold(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _open_locked(path: pathlib.Path) -> TextIO:
-    """Returns the lock file, locked."""
+    """Returns the lock file, open and locked."""
     while True:
         file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
         try:
@@ -54,13 +55,13 @@ def _open_locked(path: pathlib.Path) -> TextIO:
                 f"machine: wait for it, stop it, or give another "
                 "--workdir"
             ) from None
-        except OSError as error:  # A mount may know no locks.
+        except OSError as error:  # A mount may not support locks.
             logging.warning(
-                "%s cannot be locked (%s): see to it that no other run uses it",
+                "%s cannot be locked (%s): make sure that no other run uses it",
                 path.parent,
                 error,
             )
-        # The last holder may have removed it before it was locked.
+        # Another process may have removed the file before it was locked.
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()

@@ -1,6 +1,6 @@
-"""The processes that take the steps together: one, or those of TF_CONFIG.
+"""The processes that train together: one, or those of TF_CONFIG.
 
-Each reads its part of every batch, and all of them stop at the same step.
+Each process reads its part of every batch, and all stop at the same step.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import tensorflow as tf
 from storage import UserError
 
 _TEXT_BYTES = 255
-# What a collective operation ends with when a worker does not answer.
+# Errors of a collective operation if a worker does not answer.
 _GONE = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -24,10 +24,10 @@ _GONE = (
 
 
 def is_chief() -> bool:
-    """Returns whether this process writes what the run leaves.
+    """Returns whether this process writes the results of the run.
 
-    Read from TF_CONFIG, since a strategy of several workers waits for all of
-    them when it is made.
+    It reads TF_CONFIG, because the constructor of a strategy for several
+    workers waits for all of them.
     """
     config = json.loads(os.environ.get("TF_CONFIG", "{}"))
     task = config.get("task", {})
@@ -48,20 +48,21 @@ class Workers:
             self.count = max(1, sum(map(spec.num_tasks, spec.jobs)))
 
     def any(self, flag: bool) -> bool:
-        """Whether any worker says so; all of them must ask together."""
+        """Returns whether the flag of any worker is true; all must call it."""
         if self.count == 1:
             return flag
         return float(self._sum(tf.constant(float(flag)))) > 0
 
     def from_chief(self, text: str) -> str:
-        """Returns the chief's text; all of them must ask together.
+        """Returns the text of the chief; all workers must call it together.
 
         Args:
-            text: At most 255 bytes; what the others give is not looked at.
+            text: At most 255 bytes; the texts of the other workers are ignored.
         """
         if self.count == 1:
             return text
-        # Each of the chief's replicas adds it once, and a 1 that counts them.
+        # Each replica of the chief adds the text and a 1; the 1s count the
+        # replicas.
         values = np.zeros(_TEXT_BYTES + 1, np.float32)
         if is_chief():
             data = text.encode()
@@ -86,7 +87,7 @@ class Workers:
 
     @contextlib.contextmanager
     def missed(self) -> Iterator[None]:
-        """Tells the user where another worker does not answer.
+        """Converts the errors of a worker that does not answer.
 
         Raises:
             UserError: Another worker is gone.
@@ -99,7 +100,7 @@ class Workers:
             raise UserError(
                 "another worker of TF_CONFIG has ended or cannot be reached "
                 f"({type(error).__name__}): start all of them again with the "
-                "same command, and they go on from the last backup"
+                "same command, and they resume from the last backup"
             ) from None
 
 
@@ -109,9 +110,9 @@ def distribute(
     """Returns the batches of a dataset, over all replicas.
 
     Args:
-        strategy: Spreads them.
-        make: Returns this worker's part; called with `replicas`, `pipeline`
-            and `num_pipelines`, see TrainStream.dataset().
+        strategy: Distributes them.
+        make: Returns this worker's part. It is called with `replicas`,
+            `pipeline` and `num_pipelines`, see TrainStream.dataset().
     """
 
     def make_part(context: tf.distribute.InputContext) -> tf.data.Dataset:

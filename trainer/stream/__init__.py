@@ -1,10 +1,10 @@
-"""Records to batches: a pure function of (seed, step).
+"""Reads records into batches: a pure function of (seed, step).
 
 training_data   which datasets and splits a run reads, and for what
 order           the order of the examples
 window_reader   reads windows of shards in that order
 input_pipeline  batches for training and for evaluation
-extra_data      a second dataset in the batches
+extra_data      mixes a second dataset into the batches
 shard_cache     copies of slow folders on this machine's disk
-shard_copy      one of them
+shard_copy      one copy of a shard
 """

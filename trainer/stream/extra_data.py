@@ -1,7 +1,8 @@
-"""A second dataset in the training stream: drawn samples beside real ones.
+"""A second dataset in the training stream, such as drawn samples.
 
-A fixed number of examples of every batch are its records. It has an order and
-epochs of its own, functions of (seed, step) like everything else in the stream.
+A fixed number of examples of every batch comes from its records. It has its own
+order and its own epochs, which are functions of (seed, step) as everywhere in
+the stream.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,26 +13,26 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.stream import input_pipeline, order
 from trainer.stream.input_pipeline import TrainStream
 
-_STREAM = 3  # Keeps its order apart from the other uses of the seed.
+_STREAM = 3  # Makes its order independent of the other uses of the seed.
 
 
 def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
-    """Reads a second dataset.
+    """Reads the information of a second dataset.
 
     Args:
-        data_dir: Its records.
-        like: The dataset that is trained on.
+        data_dir: Folder with its records.
+        like: The main dataset.
 
     Raises:
-        storage.UserError: It has other outputs, classes or kinds of
-            images, or it is the very dataset that is trained on.
+        storage.UserError: It has other outputs, classes or kinds of images than
+            the main dataset, or it is the main dataset itself.
     """
     info = dataset_info.read(data_dir)
     if info.digest() == like.digest():
         raise UserError(
-            f"--extra_data_dir={data_dir} is the dataset of --data_dir itself: "
-            "all of it would be trained on, a validation fold too; give "
-            "another one"
+            f"--extra_data_dir={data_dir} is the same dataset as --data_dir: "
+            "the validation fold would be trained on, too; give another "
+            "dataset"
         )
     for what, expected, got in (
         (
@@ -60,7 +61,7 @@ def read(data_dir: str, *, like: DatasetInfo) -> DatasetInfo:
 
 
 def _differ(expected: dict | tuple | str, got: dict | tuple | str) -> str:
-    """Returns what differs between two values of one kind."""
+    """Returns a text with the differences between two values of one kind."""
     if not (isinstance(expected, dict) and isinstance(got, dict)):
         return f"{got} against {expected}"
     names = [n for n in expected | got if expected.get(n) != got.get(n)]
@@ -68,10 +69,10 @@ def _differ(expected: dict | tuple | str, got: dict | tuple | str) -> str:
 
 
 def share(batch_size: int, fraction: float) -> int:
-    """Returns how many examples of a batch are of the second dataset.
+    """Returns the number of examples of a batch from the second dataset.
 
     Raises:
-        storage.UserError: None, or all of them.
+        storage.UserError: The number is 0, or the whole batch.
     """
     count = round(batch_size * fraction)
     if not 0 < count < batch_size:
@@ -94,10 +95,10 @@ def make_stream(
     """Returns the stream of all splits of a second dataset.
 
     Args:
-        info: What read() returned.
-        data_dir: Its records.
-        batch_size: Examples a step.
-        window_mb: MiB of records shuffled at a time.
+        info: The result of read().
+        data_dir: Folder with its records.
+        batch_size: Its examples in a step.
+        window_mb: MiB of records that are shuffled together.
         seed: The run's seed.
         fetch: See TrainStream.
     """

@@ -1,12 +1,12 @@
-"""Records to batches: the training stream and the evaluation stream.
+"""Reads records into batches: the training and the evaluation stream.
 
   plan of windows (order.py)
     -> their records in hash order, parsed as vectors (window_reader.py)
-    -> [B, H, W, 1] uint8 images, labels, and the numbers augmentation draws
+    -> [B, H, W, 1] uint8 images, labels, and random numbers for augmentation
 
-Everything is a pure function of (seed, step): no iterator state is saved, and
-starting at any step reads at most one window that is not used. A training set
-that fits in one window is read once and stays in memory.
+Everything is a pure function of (seed, step): no iterator state is saved. A
+start at any step reads at most one window of which a part is not used. A
+training set that fits in one window is read once and stays in memory.
 """
 
 import dataclasses
@@ -30,12 +30,13 @@ class TrainStream:
 
     Attributes:
         info: The dataset.
-        paths: Shard files of the training folds, in the order of the set.
+        paths: Shard files of the training folds, in the order of the dataset.
         order: Which record is read at which step.
-        draws: Random numbers per example that augmentation uses.
-        extra: A second stream, whose batches are laid among this one's.
-        fetch: Waits for shards that are being copied, and returns the paths
-            to read them at; None: they are read where they lie.
+        draws: Number of random numbers per example, for augmentation.
+        extra: A second stream; its batches are interleaved with the batches of
+            this stream.
+        fetch: Waits for shards that are being copied, and returns the paths to
+            read them at. None: the shards are read at `paths`.
     """
 
     info: DatasetInfo
@@ -47,7 +48,7 @@ class TrainStream:
 
     @property
     def batch_size(self) -> int:
-        """Examples of a step, the extra ones among them."""
+        """Number of examples in a step, including those of `extra`."""
         extra = self.extra.batch_size if self.extra else 0
         return self.order.batch_size + extra
 
@@ -66,22 +67,21 @@ class TrainStream:
         """Returns the batches of steps [first_step, last_step).
 
         Args:
-            first_step: The step to start at.
-            last_step: The step to end before.
-            replicas: Replicas in all; each element is one replica's share.
-            pipeline: Which of `num_pipelines` equal parts of each global
-                batch this process feeds (one part a worker).
-            num_pipelines: Parts that a global batch is cut into.
-            parallel_calls: Threads of reading and gathering, 0: as many as
-                help. They do not change what is read.
+            first_step: The first step.
+            last_step: The step after the last.
+            replicas: Number of replicas; each element is one replica's share.
+            pipeline: Which of `num_pipelines` equal parts of each global batch
+                this process reads (each worker reads one part).
+            num_pipelines: Number of parts that a global batch is split into.
+            parallel_calls: Threads for reading and gathering; 0: tf.data
+                chooses. They do not change what is read.
             with_keys: Whether to add "image_id" and "grapheme".
 
         Returns:
-            A dataset of dicts: "image" [P, H, W, 1] uint8, one int64 [P]
-            per output, "draws" [P, draws] float32 in [0, 1), "batch_index"
-            [P] int64, the example's index in the global batch, where
-            P = B / replicas. Elements follow each other step by step,
-            replica by replica.
+            A dataset of dicts: "image" [P, H, W, 1] uint8, one int64 [P] per
+            output, "draws" [P, draws] float32 in [0, 1), "batch_index" [P]
+            int64, the example's index in the global batch, where P = B /
+            replicas. The elements are ordered by step, then by replica.
         """
         batch = self.batch_size
         parallel_calls = parallel_calls or tf.data.AUTOTUNE
@@ -111,13 +111,13 @@ class TrainStream:
         )
         if replicas > num_pipelines:
             dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
-        # The first window is read while the host still traces the step.
+        # warm_start reads the first window while the host traces the step.
         return _read_ahead(dataset, warm_start=True)
 
     def _batches(
         self, first_step: int, last_step: int, **options: Any
     ) -> tf.data.Dataset:
-        """Returns the records of each step as they are stored."""
+        """Returns the records of each step, parsed but otherwise unchanged."""
         reader = WindowReader(
             self.info, self.paths, self.order, self.fetch, **options
         )
@@ -145,7 +145,7 @@ class TrainStream:
 
 
 def step_draws(seed: int, step: tf.Tensor, shape: tuple[int, int]) -> tf.Tensor:
-    """Returns the numbers in [0, 1) of step `step`, a row an example."""
+    """Returns the numbers in [0, 1) of step `step`, one row per example."""
     key = order_lib.key(seed, 2) >> 1
     return tf.random.stateless_uniform(
         shape, seed=[tf.constant(key, tf.int64), step], alg="philox"
@@ -167,11 +167,11 @@ def make_train_stream(
     Args:
         info: The dataset.
         data_dir: Its folder.
-        splits: What to train on.
-        batch_size: Examples a step.
-        window_mb: MiB of records shuffled at a time.
-        seed: Decides the order.
-        **options: Further attributes of TrainStream.
+        splits: The splits to train on.
+        batch_size: Number of examples in a step.
+        window_mb: MiB of records that are shuffled together.
+        seed: Seed of the order.
+        **options: Other attributes of TrainStream.
     """
     shards = [shard for split in splits for shard in info.splits[split].shards]
     return TrainStream(
@@ -198,21 +198,21 @@ def make_eval_dataset(
     num_pipelines: int = 1,
     with_keys: bool = False,
 ) -> tf.data.Dataset:
-    """Returns every record of `paths` once, in order, in batches of one size.
+    """Returns every record of `paths` once, in order, in equal batches.
 
     Args:
         info: The dataset.
         paths: Shard files.
         batch_size: Global batch size; the last batch is padded to it with
             copies of its first record.
-        replicas: Replicas in all; each element is one replica's share.
+        replicas: Number of replicas; each element is one replica's share.
         pipeline: Which of `num_pipelines` parts of each batch to return.
-        num_pipelines: Parts that a global batch is cut into.
+        num_pipelines: Number of parts that a global batch is split into.
         with_keys: Whether to add "image_id" and "grapheme".
 
     Returns:
-        A dataset of dicts as TrainStream's, without "draws" and
-        "batch_index", with "valid" [P] bool: False on padding.
+        A dataset of dicts like those of TrainStream, without "draws" and
+        "batch_index", and with "valid" [P] bool, which is False for padding.
     """
     size = batch_size // num_pipelines
     start = pipeline * size
@@ -242,10 +242,10 @@ def make_eval_dataset(
 def _read_ahead(
     dataset: tf.data.Dataset, *, warm_start: bool = False
 ) -> tf.data.Dataset:
-    """Returns `dataset` read ahead, its parallel parts with a thread a core.
+    """Returns `dataset` with prefetching, and one thread per core.
 
-    Their number is not tuned while it runs: the thread that tunes often sleeps
-    on when the iterator is closed, and closing it waits, for up to a minute
+    tf.data does not tune the number of threads: its tuning thread often still
+    sleeps when the iterator is closed, and closing waits for it, up to a minute
     (tensorflow/core/framework/model.cc, Model::OptimizeLoop).
     """
     options = tf.data.Options()
@@ -255,7 +255,7 @@ def _read_ahead(
 
 
 def shards_per_window(shards: list[Shard], *, window_mb: int) -> int:
-    """Returns how many shards a window of `window_mb` MiB holds, at least 1."""
+    """Returns how many shards fit in `window_mb` MiB, at least 1."""
     if sum(shard.bytes for shard in shards) <= window_mb << 20:
         return len(shards)
     largest = max(shard.bytes for shard in shards)
@@ -265,7 +265,7 @@ def shards_per_window(shards: list[Shard], *, window_mb: int) -> int:
 def shard_paths(
     info: DatasetInfo, data_dir: str, splits: Sequence[str]
 ) -> tuple[str, ...]:
-    """Returns the paths of the shards of `splits`, in the set's order."""
+    """Returns the paths of the shards of `splits`, in the dataset's order."""
     return tuple(
         os.path.join(data_dir, shard.name)
         for split in splits

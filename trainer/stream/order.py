@@ -1,18 +1,18 @@
 """The order of the training examples: a pure function of (seed, step).
 
-An epoch is a permutation of the training records. It is made of windows:
+An epoch is a permutation of the training records. It consists of windows:
 
-  shards of the training folds, in an order drawn by (seed, epoch)
+  shards of the training folds, in an order drawn from (seed, epoch)
     -> windows of `shards_per_window` consecutive shards
        -> within a window, records in the order of hash(seed, epoch, window, i)
 
-Step `s` of the run reads positions [b*B, (b+1)*B) of its epoch, where
-epoch = s // steps_per_epoch and b = s % steps_per_epoch. The N mod B records
-that are not read at the end of an epoch are others each epoch.
+Step `s` of the run reads positions [b*B, (b+1)*B) of its epoch, where epoch = s
+// steps_per_epoch and b = s % steps_per_epoch. At the end of an epoch N mod B
+records are not read; they are different records in each epoch.
 
-The hash is written out here (splitmix64, Steele et al. 2014, "Fast splittable
-pseudorandom number generators") because no library promises that its shuffle
-stays the same across versions; a golden test holds it.
+The hash is implemented here (splitmix64, Steele et al. 2014, "Fast splittable
+pseudorandom number generators"), because no library promises that its shuffle
+stays the same across versions. A golden test checks it.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ MIX2 = 0x94D049BB133111EB
 
 
 def mix64(x: int) -> int:
-    """Returns splitmix64's finalizer of `x`, an integer in [0, 2**64)."""
+    """Returns the finalizer of splitmix64 of `x`, an integer in [0, 2**64)."""
     x = ((x ^ (x >> 30)) * MIX1) & _MASK
     x = ((x ^ (x >> 27)) * MIX2) & _MASK
     return x ^ (x >> 31)
@@ -45,15 +45,15 @@ def key(*words: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """One window of one epoch, as far as it is read.
+    """The part of a window that is read in one epoch.
 
     Attributes:
-        epoch: The epoch it belongs to.
-        shards: Indices of its shards, in the order they are read.
+        epoch: The epoch.
+        shards: Indices of its shards, in reading order.
         key: Seed of the hash that orders its records, in [0, 2**64).
-        skip: Records at its start that are not read (a resume).
-        take: Records read after those.
-        position: The position in the epoch of the first record read.
+        skip: Number of records at its start that are not read (after a resume).
+        take: Number of records that are read after those.
+        position: Position in the epoch of the first record that is read.
     """
 
     epoch: int
@@ -68,13 +68,13 @@ class Order:
     """Which records are read at which step.
 
     Args:
-        shard_records: Records of each training shard.
+        shard_records: Number of records of each training shard.
         batch_size: Global batch size B.
-        shards_per_window: Shards that one window holds at most.
+        shards_per_window: Largest number of shards in a window.
         seed: The run's seed.
 
     Raises:
-        storage.UserError: Fewer records than one batch needs.
+        storage.UserError: There are fewer records than one batch needs.
     """
 
     def __init__(
@@ -147,11 +147,11 @@ class Order:
 
 
 def spread(main: int, extra: int) -> list[int]:
-    """Returns how to interleave two lists, the second spread evenly.
+    """Returns how to interleave two lists, with the second spread evenly.
 
     Args:
         main: Length of the first list.
-        extra: Length of the second.
+        extra: Length of the second list.
 
     Returns:
         For each position of the result, an index into the concatenated lists.
@@ -169,12 +169,12 @@ def spread(main: int, extra: int) -> list[int]:
 def window_permutation(window_key: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Returns the order of a window's records.
 
-    Record `i` of the window (its shards one after another) sorts by
-    mix64(window_key + GOLDEN * (i + 1)), ties by i.
+    Record `i` of the window (its shards one after another) has the sort key
+    mix64(window_key + GOLDEN * (i + 1)); equal keys are sorted by i.
 
     Args:
         window_key: Scalar uint64.
-        size: Scalar int32 or int64, the records of the window.
+        size: Scalar int32 or int64, the number of records of the window.
 
     Returns:
         [size] int32, a permutation of 0 ... size - 1.

@@ -1,15 +1,16 @@
-"""Shards of slow folders, copied to this machine's own disk once.
+"""Copies shards of slow folders to this machine's own disk, once.
 
   CACHE_DIR/records-<digest>/
-    <shard>.tfrecord   exists only after its sha256 was right
+    <shard>.tfrecord   exists only after its sha256 was verified
 
-Copies start at once, several at a time. Whoever needs a shard waits for it and
-sends it to the head of the queue, so that training starts with the first window
-while the rest is still on its way. Without room for the set, or where a copy
-fails or is gone later, records are read from the original folder.
+Copying starts at once, with several threads. A reader that needs a shard waits
+for it and moves it to the front of the queue, so that training starts with the
+first window while the other shards are still being copied. If the disk is too
+small for the dataset, or a copy fails or is gone later, records are read from
+the original folder.
 
-Several trainers may share a folder: each writes its copies under names of its
-own, and renames those that are right (storage/whole_file.py).
+Several trainers may share a folder: each writes its copies under its own names,
+and renames them after the verification (storage/whole_file.py).
 """
 
 import collections
@@ -31,12 +32,12 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.stream.shard_copy import ShardCopy
 
 _THREADS = 4
-_ROOM_LEFT = 1 << 30  # 1 GiB, for the workdir and its backups.
+_ROOM_LEFT = 1 << 30  # 1 GiB stays free for the workdir and its backups.
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """What is copied of a dataset.
+    """The part of a dataset that is copied.
 
     Attributes:
         info: The dataset.
@@ -50,21 +51,22 @@ class Dataset:
 
 
 class ShardCache:
-    """Copies the shards of datasets; knows the path to read each at.
+    """Copies the shards of datasets, and returns the path to read each at.
 
     Args:
-        datasets: What is copied, in this order.
-        cache_dir: Folder on this machine's own disk for copies of datasets.
+        datasets: The datasets to copy, in this order.
+        cache_dir: Folder on a local disk for copies of datasets.
 
     Attributes:
         folders: The datasets' folders in `cache_dir`.
-        error: What is wrong with a dataset, or went wrong here; None so far.
+        error: The first fault of a dataset, or error of a thread; None if there
+            was none so far.
     """
 
     def __init__(self, datasets: Sequence[Dataset], *, cache_dir: str) -> None:
         self.folders: list[pathlib.Path] = []
         self.error: Exception | None = None
-        # By the path at which a shard is read without a cache.
+        # The keys are the paths of the original shards.
         self._copies: dict[str, ShardCopy] = {}
         for dataset in datasets:
             name = f"records-{dataset.info.digest()[:16]}"
@@ -87,7 +89,7 @@ class ShardCache:
     def __enter__(self) -> Self:
         for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
-            whole_file.remove_unfinished(folder)  # Of killed trainers.
+            whole_file.remove_unfinished(folder)  # Left by killed trainers.
         needed = _ROOM_LEFT + sum(
             copy.shard.bytes
             for copy in self._copies.values()
@@ -97,7 +99,7 @@ class ShardCache:
         if free < needed:
             logging.warning(
                 "--cache_dir: %s has no room for the records (%d MiB needed, "
-                "%d MiB free); they are read where they lie",
+                "%d MiB free); they are read from their own folder",
                 self.folders[0].parent,
                 needed >> 20,
                 free >> 20,
@@ -123,9 +125,9 @@ class ShardCache:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        """Stops copying; raises the data's fault instead of what it caused."""
+        """Stops copying; raises a fault of the data, not later errors."""
         with self._changed:
-            # Who still waits, such as a thread that reads ahead, goes on.
+            # Waiting threads, such as one that reads ahead, can continue.
             self._todo.clear()
             self._pending.clear()
             self._changed.notify_all()
@@ -160,20 +162,20 @@ class ShardCache:
         ]
 
     def _leave_lost(self, paths: list[str]) -> None:
-        """Reads shards where they lie whose copies are gone or changed."""
+        """Switches shards whose copy is gone or changed to the original."""
         local = [path for path in paths if path in self._local]
         lost = [path for path in local if not self._copies[path].is_right()]
         if lost:
             logging.warning(
                 "--cache_dir: %d copies are gone or were changed (%s, …); "
-                "these shards are read where they lie",
+                "these shards are read from their own folder",
                 len(lost),
                 self._copies[lost[0]].path,
             )
             self._local.difference_update(lost)
 
     def _work(self, progress: Progress) -> None:
-        """Copies shards until there are no more; runs on a thread."""
+        """Copies shards until the queue is empty; runs on a thread."""
         while True:
             with self._changed:
                 if not self._todo:
@@ -185,12 +187,12 @@ class ShardCache:
                 copied = True
             except OSError as failure:
                 logging.warning(
-                    "--cache_dir: %s is not copied (%s); it is read where it "
-                    "lies",
+                    "--cache_dir: %s is not copied (%s); it is read from its "
+                    "own folder",
                     path,
                     failure,
                 )
-            except Exception as fault:  # Or fetch() would wait for ever.
+            except Exception as fault:  # Otherwise fetch() would wait for ever.
                 error = fault
             with self._changed:
                 self._pending.discard(path)

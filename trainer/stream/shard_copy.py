@@ -12,13 +12,13 @@ _ATTEMPTS = 3
 
 @dataclasses.dataclass
 class ShardCopy:
-    """Where a shard comes from and goes to.
+    """A shard and its copy.
 
     Attributes:
         shard: The shard.
         source: The dataset's folder.
-        path: The copy; the file exists only after its sha256 was right.
-        verified: Size, inode and time of the file when it was last right.
+        path: The copy; the file exists only after its sha256 was verified.
+        verified: Size, inode and time of the file when it was last verified.
     """
 
     shard: Shard
@@ -27,14 +27,14 @@ class ShardCopy:
     verified: tuple[int, ...] = ()
 
     def has_size(self) -> bool:
-        """Returns whether the copy exists, as far as its size shows."""
+        """Returns whether there is a copy with the right size."""
         return self._look()[:1] == (self.shard.bytes,)
 
     def is_right(self) -> bool:
-        """Returns whether the copy exists, with the shard's sha256.
+        """Returns whether there is a copy with the shard's sha256.
 
-        It is read only if it is another file, or was written to, since it was
-        right: another trainer may have put a copy of its own in its place.
+        The copy is read only if the file was replaced or changed since its last
+        verification: another trainer may have replaced it with its own copy.
         """
         seen = self._look()
         if seen[:1] != (self.shard.bytes,):
@@ -50,10 +50,10 @@ class ShardCopy:
         return True
 
     def ensure(self) -> None:
-        """Makes the copy unless it exists.
+        """Makes the copy if it does not exist.
 
         Raises:
-            UserError: The shard is damaged or missing where it lies.
+            UserError: The shard is damaged or missing in the dataset's folder.
             OSError: It could not be copied.
         """
         if self.is_right():
@@ -71,7 +71,7 @@ class ShardCopy:
             raise UserError(f"{url} is damaged: {error}; {advice}") from None
         except FileNotFoundError:
             if self.shard.name in self.source.list():
-                raise  # What is gone is a file, or the folder, of the cache.
+                raise  # A file or the folder of the cache is missing.
             raise UserError(f"{url} is missing; {advice}") from None
 
     def _make(self) -> None:
@@ -81,7 +81,7 @@ class ShardCopy:
         self.verified = self._look()
 
     def _look(self) -> tuple[int, ...]:
-        """Returns the file's bytes, inode and time; () where there is none."""
+        """Returns the file's bytes, inode and time; () if it does not exist."""
         try:
             stat = self.path.stat()
         except OSError:

@@ -1,7 +1,7 @@
-"""What a run is trained on, and what it is evaluated on.
+"""The data that a run is trained on and evaluated on.
 
 data = training_data.read(data_dir="RECORDS", validation_fold=0, …)
-data.folds                        trained on
+data.folds                        the splits to train on
 data.evaluated                    {"validation": ("fold0",), …}
 stream = data.make_stream(global_batch_size=128, …)
 """
@@ -20,7 +20,7 @@ from trainer.stream.shard_cache import Dataset, ShardCache
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """The datasets of a run, and what each split is for.
+    """The datasets of a run, and how each split is used.
 
     Attributes:
         data_dir: Folder of the records.
@@ -41,7 +41,7 @@ class TrainingData:
 
     @property
     def infos(self) -> list[DatasetInfo]:
-        """The dataset, and the second one if there is one."""
+        """The main dataset, and the second dataset if there is one."""
         return [self.info, *([self.extra_info] if self.extra_info else [])]
 
     def make_stream(
@@ -56,11 +56,12 @@ class TrainingData:
         """Returns the training examples.
 
         Args:
-            global_batch_size: Examples a step.
-            shuffle_window_mb: MiB of records shuffled at a time.
+            global_batch_size: Number of examples in a step.
+            shuffle_window_mb: MiB of records that are shuffled together.
             seed: The run's seed.
-            extra_fraction: Part of a batch that the second dataset has.
-            cache: Where shards are read; None: in their own folders.
+            extra_fraction: Fraction of a batch from the second dataset.
+            cache: The cache to read shards from; None: read them in their own
+                folders.
         """
         fetch = cache.fetch if cache else None
         batch_size, more = global_batch_size, None
@@ -87,7 +88,7 @@ class TrainingData:
         )
 
     def make_cache(self, cache_dir: str | None) -> ShardCache | None:
-        """Returns the cache of the records that are read; None without one."""
+        """Returns the cache of the records; None if `cache_dir` is empty."""
         if not cache_dir:
             return None
         evaluated = [
@@ -108,12 +109,12 @@ def read(
 
     Args:
         data_dir: Folder of the records.
-        validation_fold: The fold to evaluate on; -1: all are trained on.
+        validation_fold: The fold to evaluate on; -1: all folds are trained on.
         extra_data_dir: Folder of a second dataset to train on.
 
     Raises:
-        UserError: A dataset or the fold is missing, or the two datasets do
-            not fit.
+        UserError: A dataset or the fold is missing, or the two datasets do not
+            fit together.
     """
     info = dataset_info.read(data_dir)
     if validation_fold >= len(info.folds):
@@ -139,11 +140,11 @@ def read(
 def evaluated_splits(
     info: DatasetInfo, *, validation_fold: int
 ) -> dict[str, tuple[str, ...]]:
-    """Returns by name ("validation", "unseen") what a run is evaluated on.
+    """Returns by name ("validation", "unseen") the splits to evaluate on.
 
     Args:
         info: The dataset.
-        validation_fold: The fold held out; -1: none.
+        validation_fold: The fold that is held out; -1 for none.
     """
     splits: dict[str, tuple[str, ...]] = {}
     if validation_fold >= 0:

@@ -1,7 +1,7 @@
-"""A plan of windows to records, in the order in which they are trained on.
+"""Reads a plan of windows into records, in the order of training.
 
-A window's records are its bytes, or, where one window holds the whole set, the
-set parsed once and kept in memory.
+The records of a window are kept as serialized bytes. If one window holds the
+whole dataset, it is parsed once and kept in memory.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from trainer.stream import order as order_lib
 from trainer.stream.order import Order, Window
 
 READ_BUFFER = 8 << 20  # 8 MiB
-_MANY = 1 << 40  # More records than there are.
+_MANY = 1 << 40  # More than the number of records in any dataset.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +25,10 @@ class WindowReader:
 
     Attributes:
         info: The dataset.
-        paths: Shard files, in the order of the set.
-        order: What made the plan.
+        paths: Shard files, in the order of the dataset.
+        order: The order that made the plan.
         fetch: See input_pipeline.TrainStream.
-        parallel_calls: Threads of reading and gathering.
+        parallel_calls: Threads for reading and gathering.
         with_keys: Whether to add "image_id" and "grapheme".
     """
 
@@ -40,15 +40,15 @@ class WindowReader:
     with_keys: bool
 
     def records(self, plan: list[Window]) -> tf.data.Dataset:
-        """Returns the features of the plan's records, some at a time.
+        """Returns the features of the plan's records, in chunks.
 
-        Elements end where batches do, but for the ends of windows.
+        A chunk ends where a batch ends or where a window ends.
         """
         read = self._in_memory if self.order.in_memory else self._windowed
         return read(_plan_dataset(plan))
 
     def _in_memory(self, plan: tf.data.Dataset) -> tf.data.Dataset:
-        """Returns chunks out of the whole set in memory."""
+        """Returns chunks of the whole dataset in memory."""
         ends = tf.cumsum(tf.constant(self.order.shard_records))
         starts = tf.concat([[0], ends[:-1]], axis=0)
 
@@ -65,8 +65,8 @@ class WindowReader:
 
             return plan.flat_map(chunks)
 
-        # The set is an element, not a constant: it is read in the background,
-        # and the graph's optimisation does not copy it.
+        # The dataset's records are one element, not a constant: so they are
+        # read in the background, and graph optimisation does not copy them.
         return self._everything().flat_map(all_chunks)
 
     def _everything(self) -> tf.data.Dataset:
@@ -87,11 +87,11 @@ class WindowReader:
         )
 
     def _windowed(self, plan: tf.data.Dataset) -> tf.data.Dataset:
-        """Returns chunks out of one window after another.
+        """Returns chunks of one window after another.
 
-        A window is kept as the records' bytes, which are moved rather than
-        copied when they are batched, and parsed a batch at a time, while its
-        pixels are in the processor's cache.
+        A window is kept as the bytes of its records: batching moves bytes
+        instead of copying them. It is parsed one batch at a time, while the
+        pixels of the batch are in the processor's cache.
         """
         paths = tf.constant(self.paths)
 
@@ -121,14 +121,14 @@ class WindowReader:
         return plan.map(read).prefetch(1).flat_map(chunks)
 
     def _fetch(self, paths: tf.Tensor) -> tf.Tensor:
-        """Returns the paths to read shards at, once a window."""
+        """Returns the paths to read shards at; called once for each window."""
         if self.fetch is None:
             return paths
         local_paths = tf.numpy_function(
             lambda names: np.array(self.fetch(names.tolist()), object),
             [paths],
             tf.string,
-            # A stateful map runs serially where op determinism is enabled.
+            # A stateful map would run serially if op determinism is enabled.
             stateful=False,
         )
         return tf.ensure_shape(local_paths, [None])
@@ -149,8 +149,8 @@ class WindowReader:
         batch = self.order.batch_size
         permutation = order_lib.window_permutation(window["key"], tf.size(rows))
         rows = tf.gather(rows, permutation)[window["skip"] :][: window["take"]]
-        # The first chunk fills up the batch that the window before began, so
-        # that all others are whole batches, which rebatch passes on uncopied.
+        # The first chunk completes the batch that the window before began. So
+        # all other chunks are complete batches, which rebatch does not copy.
         first = batch - window["position"] % batch
         count = 1 + tf.maximum(tf.size(rows) - first + batch - 1, 0) // batch
 
@@ -180,8 +180,8 @@ def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
             "position": tf.int32,
         }.items()
     }
-    # Not from_tensor_slices of the ragged tensor itself: its elements have an
-    # unknown row count, and windows at the end of an epoch may be shorter.
+    # Not from_tensor_slices of the ragged tensor: its elements would have an
+    # unknown row count, and the last windows of an epoch may be shorter.
     return tf.data.Dataset.range(len(plan)).map(
         lambda i: dict(
             {name: value[i] for name, value in scalars.items()},

@@ -1,7 +1,7 @@
-"""Steps whose loss or gradients are not finite, or explode.
+"""Steps whose loss or gradients are not finite, or whose loss is too great.
 
-Such a step changes nothing. It ends the leg, or, with --on_nan=rollback, the
-run goes back to its last backup and skips that step from then on.
+Such a step changes nothing. It ends the process or, with --on_nan=rollback, the
+run restores its last backup and skips that step from then on.
 """
 
 from absl import logging
@@ -15,22 +15,22 @@ _MOST_SKIPPED = 10
 
 
 class BadStepError(UserError):
-    """A step that cannot be taken ends the leg; the state is as before it."""
+    """A step cannot be computed; the state is that before the step."""
 
 
 def note(
     state: RunState, *, loss: float, stream: TrainStream, skip: bool
 ) -> None:
-    """Adds the step that the state is at to its bad ones.
+    """Records the current step of `state` as a bad step.
 
     Args:
         state: The run.
-        loss: Of that step.
+        loss: The loss of that step.
         stream: The training examples.
-        skip: Whether the run may go on without that step.
+        skip: Whether the run may continue without that step.
 
     Raises:
-        BadStepError: It may not, or too many steps are bad.
+        BadStepError: `skip` is false, or too many steps are bad.
     """
     step, image_ids = state.step, _image_ids(stream, state.step)
     state.add_bad_step(loss=loss, image_ids=image_ids, skip=skip)
@@ -40,7 +40,7 @@ def note(
     )
     if not skip:
         raise BadStepError(
-            f"{message}. The state is as before it: look at the images, lower "
+            f"{message}. The step changed nothing: look at the images, lower "
             "--learning_rate or raise --warmup_epochs (--restart), or skip "
             "the batch with --on_nan=rollback"
         )
@@ -54,7 +54,7 @@ def note(
 
 
 def roll_back(state: RunState, backup: BackupAndRestore) -> None:
-    """Goes back to the last backup; what is known since stays known."""
+    """Restores the last backup; keeps the bad steps found since then."""
     before = state.step
     with state.keeping_legs():
         restored = backup.restore()

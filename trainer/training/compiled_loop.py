@@ -17,20 +17,20 @@ _SUM = tf.distribute.ReduceOp.SUM
 def make(step: TrainStep, record: StepRecord) -> Callable:
     """Returns loop(iterator, first_step, count), a tf.function.
 
-    It takes `count` steps and returns their losses, [count] float32, whether
-    each was finite, [count] bool, and the seconds for which the loop has
-    waited for examples, float64. At the first step that is not, or whose loss
-    is too great, it stops before it changes anything; what follows is 0 and
-    False.
+    It runs `count` steps and returns their losses, [count] float32, whether
+    each step was good (finite, and its loss not too great), [count] bool, and
+    the seconds that the loop waited for examples, float64. It stops at the
+    first bad step, before that step changes anything; the remaining entries are
+    0 and False.
 
     Args:
         step: The train step.
-        record: Notes what a call has done, for when it ends with an error.
+        record: Records the progress of a call, in case the call fails.
     """
     gradients = _make_replica_gradients(step)
 
-    # AutoGraph would rewrite whatever the loop calls: seconds of the start,
-    # for a loop that alone branches on tensors.
+    # AutoGraph would rewrite every function that the loop calls. That takes
+    # seconds at each start, and only the loop itself branches on tensors.
     @tf.function(reduce_retracing=True, autograph=False)
     def loop(
         iterator: Iterator, first_step: tf.Tensor, count: tf.Tensor
@@ -76,7 +76,7 @@ def make(step: TrainStep, record: StepRecord) -> Callable:
 
 
 def _make_replica_gradients(step: TrainStep) -> Callable:
-    """Returns what one replica computes of a step, from its variables."""
+    """Returns the function that computes the gradients of one replica."""
     gradients = tf.function(
         step.gradients, jit_compile=step.xla or None, autograph=False
     )
@@ -85,7 +85,7 @@ def _make_replica_gradients(step: TrainStep) -> Callable:
     def replica_gradients(
         features: dict[str, tf.Tensor], number: tf.Tensor, scale: tf.Tensor
     ) -> tuple:
-        # Iterators of several workers forget the size of a batch.
+        # With several workers the iterators lose the static batch size.
         features = {
             name: tf.ensure_shape(value, [size, *value.shape[1:]])
             for name, value in features.items()
@@ -111,18 +111,18 @@ def _take(
     index: tf.Tensor,
     record: StepRecord,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes one step, if it can be taken.
+    """Computes one step, and updates the variables if the step is good.
 
     Args:
         step: The train step.
-        gradients: Of _make_replica_gradients().
+        gradients: The result of _make_replica_gradients().
         features: The examples of all replicas.
-        number: The number of the step.
-        index: Its number in this call of the loop.
-        record: Notes what is done.
+        number: The number of the step in the run.
+        index: The number of the step in this call of the loop.
+        record: Records the progress of the call.
 
     Returns:
-        The loss; whether training may go on.
+        The loss; whether training may continue.
     """
     scale = 1.0 if step.loss_scale is None else step.loss_scale.value
     grads, state, loss, bad = step.strategy.run(
@@ -135,7 +135,7 @@ def _take(
 
     def update() -> tf.Tensor:
         step.update_all(grads, state, number)
-        return tf.constant(True)  # Once all of it is done.
+        return tf.constant(True)  # Only after the whole update.
 
     done = tf.cond(updated, update, lambda: tf.constant(False))
     ok = updated
@@ -146,7 +146,7 @@ def _take(
 
 
 def _timed_next(iterator: Iterator) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Returns the next element, and the seconds until it was there."""
+    """Returns the next element, and the seconds that it took to arrive."""
     began = tf.timestamp()
     with tf.control_dependencies([began]):
         features = next(iterator)

@@ -1,4 +1,4 @@
-"""What a run would be: sizes, steps, memory, and time by taking a few steps."""
+"""Describes a run: sizes, steps, memory, and the time of a few real steps."""
 
 import resource
 import time
@@ -10,17 +10,17 @@ from trainer.training import compiled_loop, out_of_memory
 from trainer.training.loop import TrainingLoop
 from trainer.training.out_of_memory import OutOfMemoryError, StepRecord
 
-_LEAST_SECONDS = 3.0  # That the timed steps take.
+_LEAST_SECONDS = 3.0  # The timed steps take at least this long.
 _MOST_STEPS = 200
 
 
 def show(
     training: TrainingLoop, *, presets: list[str], changed_flags: list[str]
 ) -> None:
-    """Takes a few steps of a run that is not yet begun, and describes it.
+    """Runs a few steps of a run that has not started, and describes the run.
 
     Args:
-        training: The run; its weights are changed, nothing is written.
+        training: The run. Its weights are changed; nothing is written.
         presets: The flagfiles that were given.
         changed_flags: The flags that are not at their defaults.
     """
@@ -64,7 +64,7 @@ def show(
 
 
 def _time_steps(training: TrainingLoop) -> tuple[float, float]:
-    """Returns seconds of the first step, and of each one after it."""
+    """Returns the seconds of the first step, and of each later step."""
     record = StepRecord()
     loop = compiled_loop.make(training.step, record)
     iterator = iter(training.distributed_stream())
@@ -97,7 +97,7 @@ def _records(training: TrainingLoop, splits: tuple[str, ...]) -> int:
 
 
 def _memory() -> str:
-    """Returns the most that was taken, of the machine's and each GPU's."""
+    """Returns the peak memory of the host process and of each GPU."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10  # KiB
     parts = [f"{host / 1e9:.1f} GB of the host"]
     parts += [

@@ -1,17 +1,17 @@
-"""Whether the history of a run says to stop early.
+"""Decides from the history of a run whether to stop early.
 
-Keras's EarlyStopping keeps a count of its own that a resume forgets. This is
-a function of the history alone, which is backed up.
+Keras's EarlyStopping counts in an attribute that a resume loses. This is a
+function of the history, which is in the backup.
 """
 
 
 def is_over(history: list[dict], *, patience: int) -> bool:
-    """Returns whether `patience` epochs have passed without a gain.
+    """Returns whether the last `patience` epochs brought no improvement.
 
     Args:
-        history: Rows of epochs: the higher "score" is the better, or, where
-            no fold is held out and it is None, the lower "loss".
-        patience: Epochs; 0: never over.
+        history: One row for each epoch. A higher "score" is better. If "score"
+            is None, because no fold is held out, a lower "loss" is better.
+        patience: Number of epochs; 0: never stop early.
     """
     values = [
         -row["loss"] if row["score"] is None else row["score"]

@@ -1,4 +1,4 @@
-"""What the log says of a run: where it starts, where it is, what it scored."""
+"""The lines of the log: where a run starts, its progress, its scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +17,10 @@ def start(
     *,
     epochs: int,
 ) -> str:
-    """Returns where a leg starts, and how long the run is."""
+    """Returns the line for the start of a leg: its step, the run's length."""
     steps = stream.order.steps_per_epoch
     where = (
-        f"Going on at step {state.step} of {epochs * steps} (leg {state.leg})"
+        f"Resuming at step {state.step} of {epochs * steps} (leg {state.leg})"
         if state.step
         else f"Starting at step 0 of {epochs * steps}"
     )
@@ -37,13 +37,13 @@ def step(
     total_steps: int,
     memory_mb: int | None,
 ) -> str:
-    """Returns where the run is.
+    """Returns the line for the progress of a run.
 
     Args:
         state: The run.
-        epochs: Of the whole run.
-        total_steps: Of the whole run.
-        memory_mb: The accelerator memory used; None: not known.
+        epochs: Epochs of the whole run.
+        total_steps: Steps of the whole run.
+        memory_mb: Accelerator memory in use, in MiB; None if it is not known.
     """
     return (
         f"epoch {state.epoch + 1}/{epochs} step {state.step}/"
@@ -54,7 +54,7 @@ def step(
 
 
 def epoch(row: dict, *, epochs: int) -> str:
-    """Returns what an epoch scored: a row of the history."""
+    """Returns the line with an epoch's scores, from its row of the history."""
     figures = ", ".join(
         f"{name} {value:.4f}"
         for name, value in row.items()
@@ -64,19 +64,19 @@ def epoch(row: dict, *, epochs: int) -> str:
 
 
 def warn_of_changes(state: RunState, settings: Mapping[str, Any]) -> None:
-    """Warns of settings of the leg that begins, other than the last one's.
+    """Warns if settings differ from those of the last leg.
 
     Args:
         state: The run, at the end of its last leg.
-        settings: Of the leg that begins; see runtime/legs.py.
+        settings: Those of the leg that begins; see runtime/legs.py.
     """
     last = state.current_leg["settings"] if state.legs else {}
-    # One that only one of the two knows came with another version.
+    # A setting that only one of the two has came with another version.
     both = last.keys() & settings.keys()
     before, now = ({n: values[n] for n in both} for values in (last, settings))
     if changed := differences.describe(before, now, prefix="--"):
         logging.warning(
-            "Changed since the last leg: %s. The run may not end as it would "
-            "have without",
+            "Changed since the last leg: %s. The result may differ from "
+            "that of a run without the change",
             ", ".join(changed),
         )

@@ -1,11 +1,11 @@
 """The loop over steps and epochs.
 
-  on_train_begin: the backup restores the run, if there is one
-  again and again: evaluate an epoch that is done, or take the next steps
-  on_train_end: the last save is waited for
+  on_train_begin: restores the run from its backup, if there is one
+  repeatedly: evaluate a complete epoch, or run the next steps
+  on_train_end: waits for the last save
 
-Between two calls of the compiled loop the host counts, saves when a save is
-due, and stops at the time limit or on a signal.
+Between two calls of the compiled loop the host counts the steps, saves a backup
+when one is due, and stops at the time limit or on a signal.
 """
 
 import dataclasses
@@ -48,15 +48,15 @@ class TrainingLoop:
 
     Attributes:
         stream: The training examples.
-        step: The train step; where memory is too small for it, one that
-            needs less takes over.
+        step: The train step. If it needs too much memory, it is replaced by one
+            that needs less.
         state: The state of the run; the backup restores it.
         evaluation: Evaluates after each epoch.
         backup: Saves and restores the state.
         profiler: Profiles some steps.
-        devices: What this leg computes on.
+        devices: The devices of this leg.
         limits: When to stop before the end.
-        settings: What each leg notes of its flags; see runtime/legs.py.
+        settings: The flags that each leg records; see runtime/legs.py.
 
     The other fields are flags, see flags/trainer/.
     """
@@ -81,13 +81,14 @@ class TrainingLoop:
         return self.epochs * self.state.steps_per_epoch
 
     def run(self, callbacks: Iterable[keras.callbacks.Callback]) -> bool:
-        """Trains on; returns whether the run is at its end.
+        """Trains from the current step; returns whether the run is complete.
 
         Args:
-            callbacks: Called after the backup and the profiler.
+            callbacks: They are called after the backup and the profiler.
 
         Raises:
-            BadStepError: A step cannot be taken; the state is as before it.
+            BadStepError: A step cannot be computed; the state is that before
+                it.
             UserError: Another worker is gone.
         """
         called = keras.callbacks.CallbackList(
@@ -122,13 +123,13 @@ class TrainingLoop:
         return True
 
     def leave(self) -> int:
-        """Says where an unfinished run stopped; returns the exit code."""
+        """Logs where an unfinished run stopped; returns the exit code."""
         return self.limits.leave(
             self.state.step, self.total_steps, saved=self.backup.is_saved
         )
 
     def distributed_stream(self) -> Iterable[dict]:
-        """Returns the batches from the state's step on, over all replicas."""
+        """Returns the batches from the current step on, over all replicas."""
         return workers.distribute(
             self.step.strategy,
             functools.partial(
@@ -140,7 +141,7 @@ class TrainingLoop:
         )
 
     def _run_in_memory(self, callbacks: keras.callbacks.CallbackList) -> bool:
-        """Runs to the end; returns False where memory is too small for it."""
+        """Runs to the end; returns False if there is too little memory."""
         loop = compiled_loop.make(self.step, self._record)
         try:
             while not self._run(loop, callbacks):
@@ -153,7 +154,7 @@ class TrainingLoop:
     def _run(
         self, loop: Callable, callbacks: keras.callbacks.CallbackList
     ) -> bool:
-        """Runs to the end, or to a bad step; returns whether it is the end."""
+        """Runs until the end or a bad step; returns True at the end."""
         with Progress(
             "training",
             total=self.total_steps,
@@ -204,14 +205,14 @@ class TrainingLoop:
         )
 
     def _is_over(self) -> bool:
-        """Whether all epochs are evaluated, or enough had no gain."""
+        """Returns whether all epochs are evaluated, or it stops early."""
         state = self.state
         return state.epoch == self.epochs or early_stopping.is_over(
             state.history, patience=self.early_stopping_epochs
         )
 
     def _count(self, length: LoopLength) -> int:
-        """Returns how many steps the next loop takes."""
+        """Returns the number of steps of the next call of the loop."""
         state = self.state
         return length.steps(
             state.step,
@@ -222,7 +223,7 @@ class TrainingLoop:
     def _take_steps(
         self, loop: Callable, iterator: Iterator, count: int
     ) -> bool:
-        """Takes `count` steps and counts them; returns whether all are good."""
+        """Runs `count` steps and counts them; returns whether all are good."""
         state, began = self.state, time.monotonic()
         with self._record.watching():
             losses, finite, input_seconds = loop(

@@ -1,4 +1,4 @@
-"""How many steps the host lets pass between two looks."""
+"""The number of steps in one call of the compiled loop."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ _OF_WORKERS = 10
 
 
 class LoopLength:
-    """The steps of a loop: so many as asked for, or about a second's.
+    """The number of steps in a call: a fixed number, or about one second.
 
     Args:
-        fixed: What was asked for; 0: a second's.
-        workers: Processes that take the steps together. The clocks of several
-            would not agree on a length, so theirs is constant.
+        fixed: A fixed number of steps; 0: about one second.
+        workers: Processes that train together. Their clocks would lead to
+            different lengths, so with several workers the length is constant.
     """
 
     def __init__(self, fixed: int, *, workers: int = 1) -> None:
@@ -21,12 +21,13 @@ class LoopLength:
         self._steps = fixed or (1 if self._adapts else _OF_WORKERS)
 
     def steps(self, first: int, *, every: int, cuts: Iterable[int]) -> int:
-        """Returns how many steps the loop takes that begins at `first`.
+        """Returns the number of steps of the call that begins at step `first`.
 
         Args:
             first: A step.
-            every: It ends at the next multiple of so many steps; 0: at none.
-            cuts: It ends at the next of these steps.
+            every: The call ends at or before the next multiple of this many
+                steps; 0: no such limit.
+            cuts: The call ends at or before the next of these steps.
         """
         ends = [first + self._steps, *(cut for cut in cuts if cut > first)]
         if every:
@@ -34,7 +35,7 @@ class LoopLength:
         return min(ends) - first
 
     def adapt(self, seconds: float) -> None:
-        """Comes nearer to a second's, at most doubled, after a loop."""
+        """Adapts the number to the seconds of a call; at most doubles it."""
         if self._adapts:
             wanted = int(self._steps * _SECONDS / max(seconds, 1e-9))
             self._steps = max(1, min(wanted, 2 * self._steps, _LONGEST))

@@ -1,7 +1,7 @@
 """The loss scale of mixed_float16, adapted after each step.
 
-A finite loss with infinite gradients only means that the scale is too large:
-the step is passed over and the scale halved; after many good steps it is
+If the loss is finite but the gradients are infinite, the scale is too large:
+the step is skipped and the scale is halved. After many good steps the scale is
 doubled (Micikevicius et al. 2018, arXiv 1710.03740).
 """
 
@@ -12,10 +12,10 @@ _GROWTH_STEPS = 2000
 
 
 class LossScale:
-    """What a loss is multiplied by, so that float16 gradients do not vanish.
+    """A factor for the loss, so that float16 gradients do not underflow.
 
     Attributes:
-        variable: [2] float32: the scale, good steps since it changed.
+        variable: [2] float32: the scale, and the good steps since it changed.
     """
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class LossScale:
         return self.variable[0]
 
     def adapt(self, updated: tf.Tensor, fine: tf.Tensor) -> tf.Tensor:
-        """Adapts the scale to a step; returns whether training may go on.
+        """Adapts the scale after a step; returns whether training may continue.
 
         Args:
-            updated: Whether the step was taken.
+            updated: Whether the step updated the variables.
             fine: Whether its loss was finite.
         """
         scale, steps = self.variable[0], self.variable[1] + 1.0
@@ -46,5 +46,5 @@ class LossScale:
 
 
 def make(policy: str) -> LossScale | None:
-    """Returns the scale that a Keras dtype policy asks for, if it does."""
+    """Returns the loss scale of a Keras dtype policy; None if it needs none."""
     return LossScale() if policy == "mixed_float16" else None

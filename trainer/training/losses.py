@@ -12,19 +12,18 @@ class Loss:
     """The loss of every example.
 
     Attributes:
-        output_weights: By output, its share; the weights are normalised to
-            sum 1.
-        label_smoothing: Probability spread evenly over all classes, in [0, 1)
-            (Szegedy et al. 2016, arXiv 1512.00567).
-        class_weights: By output, a factor for each of its classes; an output
-            that is not named has none.
-        adjustments: By output, what is added to the logit of each of its
-            classes; an output that is not named has nothing added.
-        focal_gamma: Exponent of (1 - p) that makes easy examples count less
-            (Lin et al. 2017, arXiv 1708.02002); 0: all count the same.
-        hardest: Part of the examples that counts, those of the greatest loss
-            of each group (Shrivastava et al. 2016, arXiv 1604.03540).
-        group: Consecutive examples that the hardest are taken from: the
+        output_weights: Weight of each output; they are normalised to sum 1.
+        label_smoothing: Part of the target probability that is spread evenly
+            over all classes, in [0, 1) (Szegedy et al. 2016, arXiv 1512.00567).
+        class_weights: For each output, a factor for each class. An output that
+            is not in the mapping has no factors.
+        adjustments: For each output, a number for each class that is added to
+            its logit. An output that is not in the mapping has none.
+        focal_gamma: Exponent of (1 - p), which gives easy examples less weight
+            (Lin et al. 2017, arXiv 1708.02002); 0: all have the same weight.
+        hardest: Fraction of the examples of each group that counts: those with
+            the greatest loss (Shrivastava et al. 2016, arXiv 1604.03540).
+        group: Number of consecutive examples in a group for `hardest`. The
             groups are the same for any number of replicas.
     """
 
@@ -43,13 +42,13 @@ class Loss:
     def __call__(
         self, labels: Mapping[str, tf.Tensor], logits: Mapping[str, tf.Tensor]
     ) -> tf.Tensor:
-        """Returns [B] float32.
+        """Returns the losses, [B] float32.
 
         Args:
-            labels: By output, [B, C] float32 rows of probabilities (mixed
-                labels have more than one class; a row of zeros is no label,
-                and its loss 0).
-            logits: By output, [B, C] float32.
+            labels: For each output, [B, C] float32 rows of probabilities. Mixed
+                labels have more than one class. A row of zeros means no label;
+                its loss is 0.
+            logits: For each output, [B, C] float32.
         """
         total = sum(self.output_weights[name] for name in logits)
         loss = tf.add_n(
@@ -77,7 +76,7 @@ class Loss:
         return -tf.reduce_sum(target * log_p, axis=-1)
 
     def _keep_hardest(self, loss: tf.Tensor) -> tf.Tensor:
-        """Returns the loss, 0 where it is small, with the same mean scale."""
+        """Sets small losses to 0; scales the rest to keep the mean."""
         groups = tf.reshape(loss, [-1, self.group])
         kept = max(1, round(self.hardest * self.group))
         least = tf.math.top_k(groups, kept).values[:, -1:]
@@ -86,11 +85,11 @@ class Loss:
 
 
 def class_weights(counts: Sequence[int], power: float) -> list[float]:
-    """Returns factors count^-power, their mean over the examples 1.
+    """Returns factors count^-power, scaled to mean 1 over the examples.
 
     Args:
-        counts: Training examples of each class.
-        power: 0: every example counts the same; 1: every class does.
+        counts: Number of training examples of each class.
+        power: 0: every example has the same weight; 1: every class has.
     """
     examples = np.asarray(counts, np.float64)
     weights = np.maximum(examples, 1.0) ** -power
@@ -98,16 +97,15 @@ def class_weights(counts: Sequence[int], power: float) -> list[float]:
 
 
 def log_priors(counts: Sequence[int], power: float) -> list[float]:
-    """Returns power * log prior of each class, one example added to each.
+    """Returns power * log prior of each class; 1 is added to each count.
 
-    Added to the logits in training alone, they leave the net to learn what
-    predicts best when all classes are equally frequent, which is what macro
-    recall asks for (Menon et al. 2021, arXiv 2007.07314, "logit adjusted
-    loss").
+    They are added to the logits only in training. So the net learns to predict
+    as if all classes were equally frequent, which suits macro recall (Menon et
+    al. 2021, arXiv 2007.07314, "logit adjusted loss").
 
     Args:
-        counts: Training examples of each class.
-        power: 0: the net learns the classes' frequencies, too.
+        counts: Number of training examples of each class.
+        power: 0: the net learns the frequencies of the classes, too.
     """
     examples = np.asarray(counts, np.float64) + 1.0
     return (power * np.log(examples / examples.sum())).tolist()

@@ -13,12 +13,12 @@ _RMS = 0.2
 class Muon(keras.optimizers.AdamW):
     """Muon for convolution kernels, AdamW for everything else.
 
-    A kernel's momentum, as a matrix of inputs by outputs, is replaced by the
-    nearest orthogonal matrix, approximated by Newton-Schulz iterations (Jordan
-    et al. 2024, github.com/KellerJordan/Muon). The update is scaled to the
-    size of an AdamW update, so that one learning rate and one weight decay
-    serve both (Liu et al. 2025, arXiv 2502.16982). keras.optimizers.Muon
-    leaves out everything that is not a matrix already, kernels included.
+    The momentum of a kernel, as a matrix of inputs by outputs, is replaced by
+    the nearest orthogonal matrix, approximated by Newton-Schulz iterations
+    (Jordan et al. 2024, github.com/KellerJordan/Muon). The update is scaled to
+    the size of an AdamW update, so that both can use one learning rate and one
+    weight decay (Liu et al. 2025, arXiv 2502.16982). keras.optimizers.Muon does
+    not treat kernels this way, only variables that are matrices already.
     """
 
     def update_step(
@@ -34,7 +34,7 @@ class Muon(keras.optimizers.AdamW):
         self.assign(
             momentum, ops.add(ops.multiply(momentum, _MOMENTUM), gradient)
         )
-        # Nesterov's momentum: a look ahead.
+        # Nesterov momentum.
         update = ops.add(gradient, ops.multiply(momentum, _MOMENTUM))
         matrix = ops.reshape(update, (-1, variable.shape[-1]))
         scale = _RMS * max(matrix.shape) ** 0.5
@@ -44,18 +44,19 @@ class Muon(keras.optimizers.AdamW):
 
 
 def orthogonalize(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns about U V^T of a matrix U S V^T, [M, N] float32.
+    """Returns approximately U V^T of a matrix U S V^T, [M, N] float32.
 
-    The iteration x <- (a + b x x^T + c (x x^T)^2) x is taken on x x^T, whose
-    side is the shorter one, and applied to x once: a kernel of 2304 by 256
-    costs 2.5 times less.
+    The iteration x <- (a + b x x^T + c (x x^T)^2) x is computed on x x^T, whose
+    side is the shorter side of x, and applied to x once: for a kernel of 2304
+    by 256 this costs 2.5 times less.
 
-    The products need float32's digits, which `devices.prepare` asks for: XLA's
-    precision HIGHEST, on a TPU six products of bfloat16 parts. With operands
-    rounded to bfloat16, small eigenvalues of x x^T turn negative, and each
-    iteration multiplies them by a^2 = 12: the largest singular value of the
-    result becomes 5 to 10^5 instead of 1.2. The six products take 3 ms more of
-    a step of resnet50_v2 on a TPU v5e, by the estimates of its compiler.
+    The products need full float32 precision, which `devices.prepare` sets:
+    XLA's precision HIGHEST, on a TPU six products of bfloat16 parts. If the
+    operands are rounded to bfloat16, small eigenvalues of x x^T become
+    negative, and each iteration multiplies them by a^2 = 12: the largest
+    singular value of the result becomes 5 to 10^5 instead of 1.2. On a TPU v5e
+    the six products add 3 ms to a step of resnet50_v2, as its compiler
+    estimates.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if tall else matrix
@@ -78,19 +79,19 @@ def _polynomial(gram: tf.Tensor) -> tf.Tensor:
 
 
 def _is_kernel(variable: keras.Variable) -> bool:
-    """Whether it is a convolution kernel that mixes channels, no stem's."""
+    """Returns whether this is a convolution kernel with over 4 channels."""
     return len(variable.shape) == 4 and min(variable.shape[2:]) > 4
 
 
 def make(
     name: str, core: keras.Model, *, weight_decay: float
 ) -> keras.optimizers.Optimizer:
-    """Returns an optimizer built on a core's trainable variables.
+    """Returns an optimizer built on the trainable variables of a core.
 
     Args:
         name: "muon" or "adamw".
         core: The net.
-        weight_decay: Decoupled; biases and norms are left alone.
+        weight_decay: Decoupled. Biases and normalisation layers do not decay.
     """
     kind = {"muon": Muon, "adamw": keras.optimizers.AdamW}[name]
     optimizer = kind(learning_rate=0.0, weight_decay=weight_decay)

@@ -1,12 +1,12 @@
-"""A step that the accelerator's memory is too small for.
+"""Steps that need more memory than the accelerator has.
 
-A run may go on where there is less memory than where it began. The half of a
-step that needs it, the gradients, changes no variable (train_step.py). So the
-step is taken again from the same state, with half the examples at a time.
+A run may resume on a device with less memory. The part of a step that needs the
+memory, the gradients, changes no variable (train_step.py). So the step is
+repeated from the same state, with half the examples at a time.
 
-A call of the compiled loop takes many steps, and an error takes its results
-along. So the loop also writes, into variables on the host, which update it
-began, which it ended, and the losses.
+A call of the compiled loop runs many steps, and after an error its results are
+lost. So the loop also writes to variables on the host which update it began,
+which update it ended, and the losses.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from trainer.training.train_step import TrainStep
 
 
 class OutOfMemoryError(Exception):
-    """The state is as before a step that memory is too small for.
+    """A step needs too much memory; the state is that before the step.
 
     Attributes:
-        losses: Of the steps that the call took before it.
+        losses: Losses of the steps that the call completed before it.
     """
 
     def __init__(self, losses: list[float]) -> None:
@@ -36,7 +36,7 @@ class OutOfMemoryError(Exception):
 
 
 class StepRecord:
-    """The steps of the call under way."""
+    """Records the steps of the current call of the loop."""
 
     def __init__(self) -> None:
         with tf.device("CPU:0"):
@@ -47,16 +47,16 @@ class StepRecord:
             self._ended = tf.Variable(0, trainable=False)
 
     def reset(self, count: tf.Tensor) -> None:
-        """Forgets the last call; this one takes `count` steps at most."""
+        """Clears the record for a new call of at most `count` steps."""
         self._losses.assign(tf.zeros([count]))
         self._begun.assign(0)
         self._ended.assign(0)
 
     def begin(self, index: tf.Tensor, updated: tf.Tensor) -> tf.Tensor:
-        """Notes, once `updated` is known, that step `index` changes variables.
+        """Records, when `updated` is known, that step `index` has an update.
 
         Returns:
-            `updated`, known after the note is made.
+            `updated`; it is available only after the record is written.
         """
         with tf.control_dependencies([updated]):
             note = self._begun.assign(index + 1)
@@ -66,7 +66,7 @@ class StepRecord:
     def end(
         self, index: tf.Tensor, loss: tf.Tensor, *, after: Sequence[tf.Tensor]
     ) -> None:
-        """Notes, once `after` is known, that a step is complete."""
+        """Records that a step is complete, once `after` is known."""
         with tf.control_dependencies(after):
             written = self._losses.scatter_nd_update(
                 tf.reshape(index, [1, 1]), tf.reshape(loss, [1])
@@ -76,12 +76,13 @@ class StepRecord:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Watches over a call of the loop.
+        """Converts out-of-memory errors of a call of the loop.
 
         Raises:
-            OutOfMemoryError: Memory was too small for the gradients of a step.
-            UserError: It was too small for an update, which changed a part of
-                the variables.
+            OutOfMemoryError: There was too little memory for the gradients of a
+                step.
+            UserError: There was too little memory for an update, which may have
+                changed some of the variables.
         """
         try:
             yield
@@ -91,8 +92,8 @@ class StepRecord:
                 reason = str(error).partition("\n")[0]
                 raise UserError(
                     "out of memory in the update of the weights, which does "
-                    "not depend on the batch: use a device with more memory; "
-                    "the same command goes on from the last backup "
+                    "not depend on the batch size: use a device with more "
+                    "memory; the same command resumes from the last backup "
                     f"({reason})"
                 ) from None
             losses = self._losses.numpy()[:ended].tolist()
@@ -100,16 +101,19 @@ class StepRecord:
 
 
 def halve(step: TrainStep, state: RunState, *, workers: int) -> TrainStep:
-    """Returns the step with half the examples at a time; notes it in the leg.
+    """Returns a step that computes half the examples at a time.
+
+    The leg records the new number.
 
     Args:
-        step: What memory is too small for.
+        step: The step that needs too much memory.
         state: The run.
-        workers: Processes that take the steps together. Several cannot go
-            back to one step together.
+        workers: Number of processes that train together. Several cannot repeat
+            a step together.
 
     Raises:
-        BadStepError: The examples cannot be fewer.
+        BadStepError: The number of examples cannot be halved, or there are
+            several workers.
     """
     size, mix_group = step.part_size, step.augmentation.mix_group
     group = step.norm_group or mix_group
@@ -120,8 +124,8 @@ def halve(step: TrainStep, state: RunState, *, workers: int) -> TrainStep:
     if size == group:
         name = "--norm_group" if step.norm_group else "--mix_group"
         raise BadStepError(
-            f"{message}, which is one group of {name}={group}, the least: use "
-            "a device with more memory, or a smaller --backbone or input "
+            f"{message}, which is one group of {name}={group}, the minimum: "
+            "use a device with more memory, or a smaller --backbone or input "
             "(--restart)"
         )
     limit = max(group, size // 2)
@@ -139,7 +143,7 @@ def halve(step: TrainStep, state: RunState, *, workers: int) -> TrainStep:
     halved = dataclasses.replace(step, parts=count)
     state.count_out_of_memory(halved.part_size)
     logging.warning(
-        "%s: taking the step again with %d, as --max_per_replica_batch=%d does",
+        "%s: repeating the step with %d, as with --max_per_replica_batch=%d",
         message.capitalize(),
         halved.part_size,
         halved.part_size,

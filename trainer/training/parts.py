@@ -1,4 +1,4 @@
-"""A replica's batch in parts, one after another, for want of memory."""
+"""Computes a replica's batch in parts, one after another, to save memory."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from storage import UserError
 
-# From the state and some examples to gradients, new state and loss.
+# Maps the state and some examples to gradients, new state and loss.
 Compute = Callable[
     [list[tf.Tensor], dict[str, tf.Tensor]],
     tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor],
@@ -14,14 +14,14 @@ Compute = Callable[
 
 
 def count(batch: int, *, limit: int, mix_group: int, norm_group: int) -> int:
-    """Returns how many parts a replica's share of the batch is computed in.
+    """Returns the number of parts for a replica's share of the batch.
 
     Args:
-        batch: A replica's share, a multiple of both groups.
-        limit: Examples that a part may have; 0: any number.
-        mix_group: Examples that stay together.
-        norm_group: Examples that stay together, a multiple of `mix_group`; 0:
-            no further ones.
+        batch: Number of examples of the share, a multiple of both groups.
+        limit: Most examples in a part; 0: no limit.
+        mix_group: Number of examples that must stay in one part.
+        norm_group: The same, for batch normalisation: a multiple of
+            `mix_group`; 0: no such groups.
 
     Raises:
         UserError: The limit is less than a group.
@@ -55,14 +55,14 @@ def add_up(
     """Returns the sum of the parts' gradients, the new state, the loss.
 
     Args:
-        compute: Of a part.
+        compute: Computes one part.
         features: The replica's examples.
-        weights: Of the shapes of the gradients.
-        state: Before the step.
-        parts: How many.
-        averaged: Whether each part begins at `state`, and the new state is
-            the mean over the parts; else each begins where the one before it
-            ended.
+        weights: Tensors with the shapes of the gradients.
+        state: The state before the step.
+        parts: Number of parts.
+        averaged: If true, each part begins at `state`, and the new state is the
+            mean over the parts. If false, each part begins with the state after
+            the part before it.
     """
     size = features["image"].shape[0] // parts
 

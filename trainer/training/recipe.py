@@ -39,9 +39,10 @@ from trainer.training.warm_start import WarmStart
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The flags of trainer/main.py that have the fields' names.
+    """The flags of trainer/main.py with the names of the fields.
 
-    output_weights is parsed: by output, its weight in the score and the loss.
+    output_weights is parsed: the weight of each output in the score and the
+    loss, by name.
     """
 
     seed: int
@@ -78,12 +79,12 @@ class Recipe:
     focal_gamma: float
     hardest_examples: float
     mix_group: int
-    # Its mix_steps come from the cool-down, its sampler from the devices.
+    # make_step sets its mix_steps (see cooldown_epochs) and its sampler.
     augmentation: Augmentation
     cooldown_epochs: float
 
     def make_preprocessing(self, data: TrainingData) -> Preprocessing:
-        """Returns what comes before the net."""
+        """Returns the preprocessing of the net's input."""
         return Preprocessing(
             height=self.input_height or data.info.image.height,
             width=self.input_width or data.info.image.width,
@@ -92,7 +93,7 @@ class Recipe:
         )
 
     def core_args(self, data: TrainingData) -> dict:
-        """Returns what network.build_core builds the net of."""
+        """Returns the arguments of network.build_core."""
         preprocess = self.make_preprocessing(data)
         graphemes = None
         if self.grapheme_head:
@@ -124,8 +125,8 @@ class Recipe:
 
         Args:
             stream: The training examples.
-            data: Where they are from.
-            devices: What the step computes on.
+            data: The datasets of the stream.
+            devices: The devices that compute the step.
         """
         core_args = self.core_args(data)
         spe = stream.order.steps_per_epoch
@@ -195,7 +196,7 @@ class Recipe:
         )
 
     def _loss(self, data: TrainingData) -> Loss:
-        """Returns the loss, which knows the classes' counts in the folds."""
+        """Returns the loss; it uses the number of examples of each class."""
         counts = data.info.class_counts(data.folds)
         return Loss(
             output_weights=self.output_weights
@@ -219,7 +220,7 @@ class Recipe:
     def make_warm_start(
         self, step: TrainStep, state: RunState
     ) -> list[WarmStart]:
-        """Returns the callback that gives the run its weights, if any."""
+        """Returns the callback that sets initial weights, if flags name any."""
         core = step.core
         if self.initial_weights:
             read = functools.partial(
@@ -239,11 +240,11 @@ def uses_xla(xla: bool | None, *, kind: str) -> bool:
     """Returns whether XLA compiles the gradients.
 
     Args:
-        xla: Whether it is asked for; None: where it is faster.
-        kind: The devices' kind.
+        xla: The value of --xla; None (auto): only on GPUs.
+        kind: The kind of the devices: "tpu", "gpu" or "cpu".
     """
     if kind == "tpu":
-        # A TPU compiles the whole step. To ask for it in strategy.run, too,
+        # A TPU compiles the whole step. jit_compile within strategy.run
         # fails there: keras#19448.
         return False
     return kind == "gpu" if xla is None else xla

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step alone."""
+"""The learning rate, a function of only the step."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class WarmupCosine:
-    """Linear warm-up, then half a cosine down to `final` of the peak.
+    """Linear warm-up, then half a cosine from the peak down to `final` of it.
 
     Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts.
 

@@ -1,12 +1,12 @@
-"""The train step: pure gradients on each replica, then one update of all.
+"""The train step: gradients on each replica, then one update of all variables.
 
   gradients(weights, state, batch) -> gradients, new state, loss, finite
   update(gradients, new state)     -> optimizer, state and EMA variables
 
-The first half touches no variable, so that XLA can compile it under any
-strategy and so that a step whose loss or gradients are not finite leaves no
-trace: compiled_loop.py runs the second half only if every replica's first half
-was finite.
+The first half changes no variable. So XLA can compile it under any strategy,
+and a step whose loss or gradients are not finite changes nothing:
+compiled_loop.py runs the second half only if the first half was finite on every
+replica.
 """
 
 import dataclasses
@@ -31,31 +31,30 @@ class TrainStep:
     """One training step over all replicas.
 
     Attributes:
-        strategy: Spreads the step.
+        strategy: Distributes the step over the replicas.
         core: The net that is trained.
-        ema_core: The same net, holding the moving average of its weights.
-        optimizer: Built on the core's trainable variables.
-        preprocess: From the stored images to the core's input.
-        schedule: Learning rate of a step.
-        augmentation: Changes images and labels, by drawn numbers.
-        loss: Of every example.
-        ema_decay: Decay of the moving average a step, after its warm-up.
+        ema_core: The same net with the moving average of the weights.
+        optimizer: Built on the trainable variables of the core.
+        preprocess: Maps stored images to the input of the core.
+        schedule: Maps a step to its learning rate.
+        augmentation: Changes images and labels, using random numbers.
+        loss: The loss of every example.
+        ema_decay: Decay of the moving average per step, after its warm-up.
         batch_size: Global batch size.
-        parts: Parts that a replica's share of the batch is computed in, one
-            after another, for want of memory.
-        norm_group: Consecutive examples that batch normalisation takes its
-            statistics over; then no number depends on replicas or parts. 0:
-            the examples of a part.
-        graphemes: The classes of the core's grapheme head; None if it has
-            none.
-        max_loss: A step with a greater loss is not taken.
-        xla: Whether XLA compiles the gradients and, where no variable is
-            mirrored, the update.
-        compile_augmentation: Whether XLA compiles the augmentation where it
-            does not compile the gradients. Its many small ops read and write
-            all pixels one after the other: on a CPU 11 ms for 128 images of
-            64 x 64, and 2 ms where XLA makes one loop of them.
-        loss_scale: With mixed_float16, else None.
+        parts: Number of parts that a replica's share of the batch is computed
+            in, one after another, to save memory.
+        norm_group: Number of consecutive examples that batch normalisation
+            takes its statistics over. Then the result does not depend on the
+            number of replicas or parts. 0: all the examples of a part.
+        graphemes: The classes of the core's grapheme head; None if it has none.
+        max_loss: A step with a greater loss is not used.
+        xla: Whether XLA compiles the gradients and, if no variable is mirrored,
+            the update.
+        compile_augmentation: Whether XLA compiles the augmentation if it does
+            not compile the gradients. Otherwise its many small ops read and
+            write all pixels one after the other: on a CPU this takes 11 ms for
+            128 images of 64 x 64, and 2 ms in the one loop that XLA makes.
+        loss_scale: Used with mixed_float16, else None.
     """
 
     strategy: tf.distribute.Strategy
@@ -78,7 +77,7 @@ class TrainStep:
 
     @property
     def part_size(self) -> int:
-        """Examples that a replica computes at a time."""
+        """Number of examples that a replica computes at a time."""
         replicas = self.strategy.num_replicas_in_sync
         return self.batch_size // replicas // self.parts
 
@@ -103,18 +102,19 @@ class TrainStep:
         step: tf.Tensor,
         scale: tf.Tensor | float,
     ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Computes one replica's share of the step; touches no variable.
+        """Computes one replica's share of the step; changes no variable.
 
         Args:
             trainable: Values of the core's trainable variables.
             state: Values of its other variables.
-            features: The replica's examples, as of TrainStream.
+            features: The replica's examples, as TrainStream returns them.
             step: int64 scalar.
-            scale: float32 scalar, what the loss is multiplied by.
+            scale: float32 scalar, a factor for the loss.
 
         Returns:
-            The gradients, unscaled; the new state; the loss, a share of the
-            global batch's mean; int32 1 where any of it is not finite, else 0.
+            The gradients, divided by `scale`; the new state; the replica's part
+            of the mean loss over the global batch; int32 1 if the loss or a
+            gradient is not finite, else 0.
         """
 
         def compute(state: list, part: dict) -> tuple:
@@ -143,7 +143,7 @@ class TrainStep:
         step: tf.Tensor,
         scale: tf.Tensor | float,
     ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
-        """Returns the gradients, the new state and the loss of examples."""
+        """Returns the gradients, the new state and the loss of one part."""
         images = self.preprocess(features["image"])
         if self.graphemes:
             index = self.graphemes.index(features)
@@ -177,7 +177,7 @@ class TrainStep:
         features: dict[str, tf.Tensor],
         step: tf.Tensor,
     ) -> list[tf.Tensor]:
-        """Returns the state with what ExampleDropout draws by."""
+        """Returns the state with the seeds of ExampleDropout for this step."""
         if not self.norm_group:
             return state
         seed = tf.stack([step, features["batch_index"][0]])
@@ -187,37 +187,38 @@ class TrainStep:
     def update_all(
         self, grads: list[tf.Tensor], state: list[tf.Tensor], step: tf.Tensor
     ) -> None:
-        """Changes the variables of every replica."""
+        """Updates the variables on all replicas."""
         self.optimizer.learning_rate = self.schedule(step)
         update = self.update
         if self.xla and not self._is_mirrored():
-            # Else a GPU launches thousands of small kernels, one by one.
+            # Without XLA a GPU launches thousands of small kernels.
             update = tf.function(update, jit_compile=True, autograph=False)
         self.strategy.run(update, args=(grads, state))
 
     def _is_mirrored(self) -> bool:
-        """Whether replicas meet in the update, which XLA cannot compile."""
+        """Returns whether variables are mirrored; XLA cannot compile that."""
         variable = self.optimizer.iterations.value
         return isinstance(variable, tf.distribute.DistributedValues)
 
     def update(self, grads: list[tf.Tensor], state: list[tf.Tensor]) -> None:
-        """Changes the variables, on every replica.
+        """Updates the variables; runs on each replica.
 
         Args:
-            grads: What `gradients` returned, not yet summed over replicas.
-            state: The new state that it returned.
+            grads: The gradients of `gradients`, not yet summed over the
+                replicas.
+            state: The new state of `gradients`.
         """
         self.optimizer.apply(grads, self.core.trainable_variables)
-        # Batch statistics: the mean over the replicas. Seeds: all the same.
+        # Batch statistics: the mean over the replicas. Seeds are equal on all.
         replica = tf.distribute.get_replica_context()
         floats = [value for value in state if value.dtype.is_floating]
-        # One call: several GPUs would pay for each of a hundred small ones.
+        # One call, because a hundred small ones are slow on several GPUs.
         means = iter(replica.all_reduce(_MEAN, floats) if floats else ())
         state = [
             next(means) if value.dtype.is_floating else value for value in state
         ]
-        # What Keras's own optimizers use to update variables in place under
-        # every strategy.
+        # Keras's own optimizers use this function, too: it can update
+        # variables under every strategy.
         tf.__internal__.distribute.interim.maybe_merge_call(
             self._assign_state, self.strategy, state
         )
@@ -252,7 +253,7 @@ class TrainStep:
 def _replace_seeds(
     state: list[tf.Tensor], seeds: list[tf.Tensor]
 ) -> list[tf.Tensor]:
-    """Returns the state, with the seeds of another one."""
+    """Returns `state` with `seeds` instead of its own seeds (integers)."""
     return [
         value if value.dtype.is_floating else seed
         for value, seed in zip(state, seeds, strict=True)

@@ -1,4 +1,4 @@
-"""Gives a run that is at its first step the weights to start from."""
+"""Sets the initial weights of a run that is at its first step."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,12 +11,12 @@ from trainer.runtime.run_state import RunState
 
 
 class WarmStart(keras.callbacks.Callback):
-    """Gives a run that is at its first step its weights.
+    """Sets the initial weights of a run that is at its first step.
 
     Args:
-        nets: The core and its moving average.
-        state: The run, restored by a callback before this one.
-        read: Returns, by layer, the weights to start from.
+        nets: The core, and the core with the moving average.
+        state: The run; an earlier callback has restored it.
+        read: Returns the initial weights of each layer, by the layer's name.
     """
 
     def __init__(

@@ -221,10 +221,10 @@ def test_older_ones_are_taken_and_the_reason_is_logged(run_dirs, caplog):
     assert again.state.step == 1
     assert tiny_run.weight(again) == tiny_run.expected_weight(1)
     messages = [r.getMessage() for r in caplog.records]
-    assert [m for m in messages if m.startswith("Passed over")] == [
-        f"Passed over {newest.generation.stem}: its archive's sha256 is not "
+    assert [m for m in messages if m.startswith("Skipped backup")] == [
+        f"Skipped backup {newest.generation.stem}: its archive's sha256 is not "
         "its manifest's",
-        f"Passed over {middle.generation.stem}: it has no manifest",
+        f"Skipped backup {middle.generation.stem}: it has no manifest",
     ]
 
 
@@ -317,7 +317,7 @@ def test_a_store_that_lets_nothing_be_deleted(
     assert run.callback.is_saved
     assert run.callback.failures == 0
     assert len(run.folder.generations.listing()) == 5
-    assert f"Old backups stay for now: {error}" in caplog.text
+    assert f"Old backups are not deleted for now: {error}" in caplog.text
     assert "BACKUP FAILED" not in caplog.text
     assert tiny_run.begin(*run_dirs).state.step == 5
 
@@ -715,7 +715,7 @@ def test_restart_keeps_the_old_run_until_the_new_one_has_its_own(
     assert tiny_run.save(run)
     new = tiny_run.begin(*run_dirs, identity=CHANGED, restart=True)
     assert new.state.step == 0
-    assert "starting over" in caplog.text
+    assert "starting from the beginning" in caplog.text
     assert tiny_run.make(*run_dirs).folder.restore(run.state)
     tiny_run.step(new)
     assert tiny_run.save(new)
@@ -751,4 +751,4 @@ def test_it_is_keras_s_callback(run_dirs):
 
 def test_disk_of_the_machine_is_warned_of_once(run_dirs, caplog):
     tiny_run.begin(*run_dirs)
-    assert caplog.text.count("die with it") == 1
+    assert caplog.text.count("are lost with it") == 1

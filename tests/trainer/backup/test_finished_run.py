@@ -274,7 +274,7 @@ def test_a_store_without_delete_permission_is_no_failure(
 
     monkeypatch.setattr(type(storage.open_folder(tmp_path)), "delete", refuse)
     save(tmp_path, work, leg=2)
-    assert "Files of earlier exports stay" in caplog.text
+    assert "Files of earlier exports are not deleted" in caplog.text
     assert restore(tmp_path, tmp_path / "new")
 
 
@@ -292,9 +292,9 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(
         manifest["files"][name] = manifest["files"].pop("metrics.csv")
     path.write_text(json.dumps(manifest))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(UserError, match=r"manifest-0001.json: .* is no name"):
+    with pytest.raises(UserError, match=r"manifest-0001.json: .* is not the name"):
         restore(tmp_path, tmp_path / "new")
-    with pytest.raises(UserError, match="is no name of a file beside it"):
+    with pytest.raises(UserError, match="is not the name of a file in the same"):
         finished_run.finished_leg(str(tmp_path / "b"))
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert after == before

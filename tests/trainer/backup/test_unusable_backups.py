@@ -257,7 +257,7 @@ def test_one_bad_read_is_read_again(saved, dirs, monkeypatch, caplog):
     assert bad.left == 0
     assert run.state.step == 4
     assert tiny_run.weight(run) == tiny_run.expected_weight(4)
-    assert "Passed over" not in caplog.text
+    assert "Skipped backup" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_an_empty_folder_is_refused_if_the_lease_knows_of_a_backup(saved, dirs):
     newest = archives(saved)[-1].stem
     hide(saved)
     before = contents(saved)
-    match = f"shows no complete backup, .* knew of {newest}.*--restart"
+    match = f"shows no complete backup, .* had saved {newest}.*--restart"
     with pytest.raises(UserError, match=match):
         tiny_run.begin(*dirs)
     assert contents(saved) == before
@@ -320,7 +320,9 @@ def test_the_next_beat_knows_of_a_save(dirs):
     assert tiny_run.save(run)
     run.folder.lease.renew()
     hide(dirs[0])
-    with pytest.raises(UserError, match="its last owner knew of backup-0001-"):
+    with pytest.raises(
+        UserError, match="its last owner had saved backup-0001-"
+    ):
         tiny_run.begin(*dirs)
 
 

@@ -138,7 +138,7 @@ def test_the_judge_sees_the_same_views(trained_like):
 
 
 def test_views_need_the_core():
-    with pytest.raises(UserError, match="no core behind its prep"):
+    with pytest.raises(UserError, match="no separate core"):
         ensemble.make_predict(
             [member(served.make_model())], batch_size=2, num_views=2
         )

@@ -67,7 +67,7 @@ def test_a_damaged_part_is_never_used(parts, path, caplog):
             if parts.has("a.parquet", "d"):
                 used.append(number)
     assert used == []
-    assert f"{path} is damaged: made anew" in caplog.messages[0]
+    assert f"{path} is damaged: made again" in caplog.messages[0]
     path.write_bytes(whole)
     assert parts.has("a.parquet", "d")
     assert is_right(parts)
@@ -91,7 +91,7 @@ def test_a_part_of_an_earlier_version_is_made_anew(parts, path, caplog):
     """They were Parquet alone."""
     path.write_bytes(path.read_bytes().partition(b"\n")[2])
     assert not parts.has("a.parquet", "d")
-    assert "made anew" in caplog.text
+    assert "made again" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_part_made_otherwise_is_made_anew(
     parts, path, caplog, changes, digest, what
 ):
     assert not make(parts.folder, **changes).has("a.parquet", digest)
-    assert caplog.messages == [f"{path} differs in its {what}: made anew"]
+    assert caplog.messages == [f"{path} differs in its {what}: made again"]
 
 
 def test_another_part_under_this_name_is_not_used(parts, path):

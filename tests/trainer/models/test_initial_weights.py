@@ -90,7 +90,7 @@ def test_a_resumed_run_keeps_its_own(written):
 
 
 def test_another_net_is_refused(written):
-    with pytest.raises(UserError, match="another net's: stage0"):
+    with pytest.raises(UserError, match="of another net: stage0"):
         start([build(2, backbone="small")], written[1])
     with pytest.raises(UserError, match="no model at /nowhere"):
         start([build(2)], "/nowhere")
@@ -185,5 +185,5 @@ def test_no_network_and_no_weights_are_one_line(monkeypatch):
     with pytest.raises(UserError, match="needs a network") as caught:
         backbones.download("densenet121")
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="no weights for .*small, but"):
+    with pytest.raises(UserError, match="no weights for .*small, only"):
         initial_weights.read_pretrained("small", build(2, backbone="small"))

@@ -199,5 +199,5 @@ def test_a_broken_model_is_reported_in_one_line(tmp_path, content):
     with pytest.raises(UserError, match="no model at"):
         model_file.read(path)
     path.write_bytes(content)
-    with pytest.raises(UserError, match="not a whole model"):
+    with pytest.raises(UserError, match="not a complete model"):
         model_file.read(path)

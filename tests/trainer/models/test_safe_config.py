@@ -28,8 +28,8 @@ OUTPUTS = {"root": 7, "vowel": 3}
         ("lambda.keras", "holds the class 'keras.layers.Lambda', which no mod"),
         ("get_file.keras", "holds the class 'keras.layers.Lambda', which no"),
         ("load_model.keras", "holds the class 'keras.layers.Lambda', which no"),
-        ("hdf5.keras", "is not a whole model.keras"),
-        ("hdf5_and_zip.h5", "has not the suffix .keras"),
+        ("hdf5.keras", "is not a complete model.keras"),
+        ("hdf5_and_zip.h5", "does not end in .keras"),
         ("saved_model.keras", "holds the class 'keras.layers.TFSMLayer', whi"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_config_too_deep_is_one_line(tmp_path):
     path = tmp_path / "model.keras"
     served.write(path)
     bad_models.rewrite(path, **{"config.json": "[" * 10**6 + "]" * 10**6})
-    with pytest.raises(UserError, match="not a whole model.keras"):
+    with pytest.raises(UserError, match="not a complete model.keras"):
         model_file.read(path)
 
 
@@ -165,7 +165,7 @@ def test_a_damaged_directory_is_one_line(tmp_path, field, value):
         at = archive.start_dir
     data[at + field] = value
     path.write_bytes(data)
-    with pytest.raises(UserError, match="is not a whole model.keras"):
+    with pytest.raises(UserError, match="is not a complete model.keras"):
         model_file.read(path)
 
 

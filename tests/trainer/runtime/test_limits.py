@@ -33,7 +33,7 @@ def test_the_first_signal_only_asks(capsys):
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert found.leave(7, 20, saved=True) == 143
     assert capsys.readouterr().err == (
-        "SIGTERM: unfinished: step 7 of 20, run the same command to go on\n"
+        "SIGTERM: unfinished: step 7 of 20, run the same command to continue\n"
     )
 
 
@@ -42,8 +42,8 @@ def test_a_second_ctrl_c_acts_at_once(capfd):
         os.kill(os.getpid(), signal.SIGINT)
         assert found.signal == signal.SIGINT
         assert capfd.readouterr().err == (
-            "\nStopping after the steps under way, with a backup. Ctrl-C again "
-            "stops now, without one.\n"
+            "\nStopping after the current steps, with a backup. Ctrl-C again "
+            "stops now, without a backup.\n"
         )
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
@@ -85,7 +85,7 @@ def test_the_time_counts_from_the_start_of_the_process(monkeypatch, capsys):
     assert found.reached()
     assert found.leave(7, 20, saved=True) == 0
     assert capsys.readouterr().out == (
-        "unfinished: step 7 of 20, run the same command to go on\n"
+        "unfinished: step 7 of 20, run the same command to continue\n"
     )
     with pytest.raises(UserError, match="could not be backed up"):
         found.leave(7, 20, saved=False)

@@ -120,7 +120,7 @@ def test_another_dataset_is_refused(infos, tiny_records):
 
 def test_the_very_dataset_is_refused(tiny_records):
     info = dataset_info.read(tiny_records)
-    with pytest.raises(UserError, match="a validation fold too"):
+    with pytest.raises(UserError, match="the validation fold would be"):
         extra_data.read(str(tiny_records), like=info)
 
 

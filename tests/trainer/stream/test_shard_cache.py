@@ -285,7 +285,7 @@ def test_a_cache_that_is_removed_while_it_is_filled(
     ]
     (message,) = caplog.messages
     assert "is not copied" in message
-    assert "it is read where it lies" in message
+    assert "it is read from its own folder" in message
 
 
 def test_a_source_that_is_removed_while_it_is_copied(records, tmp_path):

@@ -93,11 +93,11 @@ def halve_to_the_end(step, notes):
 
 def test_the_examples_are_halved_in_whole_groups():
     notes = Notes()
-    with pytest.raises(BadStepError, match="group of --mix_group=4, the least"):
+    with pytest.raises(BadStepError, match="group of --mix_group=4, the min"):
         halve_to_the_end(step_of(), notes)
     assert notes.examples == [12, 4]  # 6 and 2 cut groups.
     notes = Notes()
-    with pytest.raises(BadStepError, match="step 7 .* --norm_group=8, the le"):
+    with pytest.raises(BadStepError, match="step 7 .* --norm_group=8, the mi"):
         halve_to_the_end(step_of(norm_group=8), notes)
     assert notes.examples == [8]
     with pytest.raises(BadStepError, match="--max_per_replica_batch=12$"):

@@ -1,7 +1,8 @@
 """Charts that fit any width and need no script; charts.html draws them.
 
-The SVG stretches to its box while lines keep their width; labels are HTML over
-it, so that they never shrink. Colours are the page's CSS variables.
+The SVG stretches to its box, but the width of lines stays the same. Labels are
+HTML on top of it, so that they keep their size. Colours are the CSS variables
+of the page.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """A vertical line at x, with a label and what it says at length."""
+    """A vertical line at x, with a label and a longer tooltip."""
 
     x: float
     label: str
@@ -33,14 +34,14 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True)
 class LineChart:
-    """Lines over a common x.
+    """Lines with a common x axis.
 
     Attributes:
-        caption: What the chart shows.
+        caption: Title of the chart.
         series: The lines.
-        x_name: What x counts, for the tooltips.
+        x_name: Name of the x axis, for the tooltips.
         x_range: Ends of the x axis.
-        y_range: Ends of the y axis; None: around the points.
+        y_range: Ends of the y axis; None: they fit the points.
         marks: Vertical lines.
     """
 
@@ -64,17 +65,17 @@ class LineChart:
         return [tick for tick in ticks if left <= tick <= right]
 
     def x_at(self, x: float) -> float:
-        """Returns where x is, in percent of the width from the left."""
+        """Returns the position of x, in percent of the width from the left."""
         left, right = self.x_range
         return 100.0 * (x - left) / ((right - left) or 1.0)
 
     def y_at(self, y: float) -> float:
-        """Returns where y is, in percent of the height from the top."""
+        """Returns the position of y, in percent of the height from the top."""
         low, high = self.y_ticks[0], self.y_ticks[-1]
         return 100.0 * (high - y) / ((high - low) or 1.0)
 
     def values(self) -> dict[float, list[tuple[Series, float]]]:
-        """Returns each x, in its order, with the lines' values there."""
+        """Returns the values of the lines at each x, in the order of x."""
         rows: dict[float, list[tuple[Series, float]]] = {}
         for line in self.series:
             for x, y in line.points:
@@ -88,7 +89,7 @@ def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     Args:
         low: The lowest value.
         high: The highest value.
-        whole: Whether only integers will do.
+        whole: Whether the ticks must be integers.
     """
     span = (high - low) or 1.0
     step = 10.0 ** math.floor(math.log10(span / _MOST_TICKS))

@@ -1,4 +1,4 @@
-"""What the report shows of single classes: recalls, confusions, mistakes."""
+"""The report's views of single classes: recalls, confusions, mistakes."""
 
 import base64
 import dataclasses
@@ -13,17 +13,17 @@ from trainer.evaluation import metrics
 from trainer.outputs.report import mistakes
 from trainer.outputs.report.run_files import ScoredSplit
 
-_BARS = 36  # More classes than that are folded away.
+_BARS = 36  # The bars of more classes are hidden until a click.
 _CONFUSIONS = 12
 _MISTAKES = 24
-PICTURES = 3  # of a confusion
+PICTURES = 3  # Number of pictures of a confusion.
 
-Classes = Mapping[str, Sequence[str]]  # By output, the names of its classes.
+Classes = Mapping[str, Sequence[str]]  # The class names of each output.
 
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """A class's recall, before calibration too, and its number of images."""
+    """A class's recall with and without calibration, and its images."""
 
     name: str
     recall: float
@@ -33,7 +33,7 @@ class Bar:
 
 @dataclasses.dataclass(frozen=True)
 class Recalls:
-    """The classes of an output that have images, the worst first."""
+    """The classes of an output that have images, lowest recall first."""
 
     output: str
     classes: int
@@ -42,7 +42,7 @@ class Recalls:
 
 
 def choose(split: ScoredSplit) -> tuple[dict, list]:
-    """Returns each output's confusions, and the surest mistakes."""
+    """Returns each output's confusions, and the most confident mistakes."""
     probabilities = {name: split.probabilities(name) for name in split.labels}
     confusions = {
         name: mistakes.find_confusions(
@@ -65,7 +65,7 @@ def example_indices(confusions: dict, mistakes: list) -> set[int]:
 
 
 def recalls(split: ScoredSplit, classes: Classes) -> list[Recalls]:
-    """Returns the recall of each class, by output."""
+    """Returns the recall of each class of each output."""
     outputs = []
     for output, names in classes.items():
         labels = split.labels[output]
@@ -89,7 +89,7 @@ def recalls(split: ScoredSplit, classes: Classes) -> list[Recalls]:
 
 
 def with_circle(text: str) -> str:
-    """Returns a class's text; a sign that needs a letter gets a circle."""
+    """Returns a class's text; a combining sign gets a dotted circle."""
     if text and unicodedata.category(text[0]).startswith("M"):
         return "\u25cc" + text
     return text
@@ -101,7 +101,7 @@ def heading(output: str) -> str:
 
 
 def webp(image: np.ndarray) -> str:
-    """Returns the WebP file of [H, W] uint8 in base64, a few KB."""
+    """Returns [H, W] uint8 as a WebP file in base64, a few KB."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, "WEBP", quality=40, method=6)
     return base64.b64encode(data.getvalue()).decode()

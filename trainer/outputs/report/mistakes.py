@@ -1,7 +1,7 @@
-"""Where a model is wrong: confused classes, and the mistakes it is surest of.
+"""The mistakes of a model: confused classes, and its most confident mistakes.
 
-Everything here is a function of labels and probabilities; read_examples looks
-up the images for the page.
+Everything here is a function of labels and probabilities, except read_examples,
+which reads the images for the page.
 """
 
 import dataclasses
@@ -18,14 +18,15 @@ from trainer.stream import input_pipeline
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
-    """Examples of one class that are taken for another.
+    """Examples of one class that are predicted as another class.
 
     Attributes:
-        true: The class they are of.
-        taken: The class they are taken for.
+        true: The true class.
+        taken: The predicted class.
         count: Number of these examples.
-        total: Examples of the true class.
-        indices: The surest first: the indices of the examples in the split.
+        total: Number of all examples of the true class.
+        indices: Indices of these examples in the split, highest probability
+            first.
     """
 
     true: int
@@ -37,13 +38,13 @@ class Confusion:
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """An example that is taken for another class, and how surely.
+    """An example that is predicted as a wrong class.
 
     Attributes:
         index: The index of the example in the split.
         output: The output that is wrong.
-        true: The class it is of.
-        taken: The class it is taken for.
+        true: The true class.
+        taken: The predicted class.
         probability: The probability of `taken`.
     """
 
@@ -56,7 +57,7 @@ class Mistake:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A record: its id, the text that was written, and [H, W] uint8 pixels."""
+    """A record: its id, its grapheme as text, and [H, W] uint8 pixels."""
 
     image_id: str
     grapheme: str
@@ -70,8 +71,8 @@ def find_confusions(
 
     Args:
         labels: [N] integers.
-        probabilities: [N, C] floats; the largest is the answer.
-        limit: How many to return at most.
+        probabilities: [N, C] floats; the largest is the prediction.
+        limit: Largest number of confusions to return.
     """
     answers = probabilities.argmax(axis=1)
     counts = metrics.confusion(labels, answers, probabilities.shape[1])
@@ -102,12 +103,12 @@ def find_surest(
     *,
     limit: int,
 ) -> list[Mistake]:
-    """Returns the mistakes of highest probability, one an image.
+    """Returns the mistakes of highest probability, one per image.
 
     Args:
-        labels: By output, [N] integers.
-        probabilities: By output, [N, C] floats.
-        limit: How many to return at most.
+        labels: For each output, [N] integers.
+        probabilities: For each output, [N, C] floats.
+        limit: Largest number of mistakes to return.
     """
     mistakes: dict[int, Mistake] = {}
     for output, output_probabilities in probabilities.items():
@@ -134,7 +135,14 @@ def read_examples(
     splits: tuple[str, ...],
     indices: Collection[int],
 ) -> dict[int, Example]:
-    """Reads records of splits, in the order of the predictions."""
+    """Reads some records of splits.
+
+    Args:
+        info: The dataset.
+        data_dir: Folder of its shards.
+        splits: Names of the splits, in the order of the predictions.
+        indices: Indices of the records, counted over these splits.
+    """
     wanted = tf.constant(sorted(indices), tf.int64)
     paths = input_pipeline.shard_paths(info, data_dir, splits)
     records = (

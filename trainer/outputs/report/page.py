@@ -1,6 +1,6 @@
 """report.html: one file that shows how a run went and where its model fails.
 
-No script, no request: style, letters and pictures are in the page.
+It has no script and makes no request: style, fonts and pictures are inside.
 """
 
 import base64
@@ -24,7 +24,7 @@ from trainer.outputs.report.run_files import Run, ScoredSplit
 
 NAME = "report.html"
 _FOLDER = pathlib.Path(__file__).parent
-_WEIGHTS = (400, 600)  # Of the letters.
+_WEIGHTS = (400, 600)  # Of the fonts.
 
 
 def write(
@@ -35,18 +35,19 @@ def write(
     info: DatasetInfo | None,
     data_dir: str | None,
 ) -> pathlib.Path:
-    """Writes the report of a workdir into it.
+    """Writes the report of a run to its workdir.
 
     Args:
         workdir: The folder of the run.
-        scored: By name ("validation", "unseen"), what its model says; empty
-            where there is no model yet.
-        output_weights: By output, its weight in the score.
-        info: The dataset; None only where nothing is scored.
-        data_dir: Folder of its shards, for the pictures; None only there, too.
+        scored: By name ("validation", "unseen"), the scored splits; empty if
+            there is no model yet.
+        output_weights: Weight of each output in the score.
+        info: The dataset; None only if nothing is scored.
+        data_dir: Folder of its shards, for the pictures; None only if nothing
+            is scored.
 
     Raises:
-        storage.UserError: The workdir is no run's.
+        storage.UserError: The folder is not the workdir of a run.
     """
     run = run_files.read(workdir)
     text = (
@@ -70,7 +71,7 @@ def write(
 
 
 def _templates() -> jinja2.Environment:
-    """Returns the templates; they escape what they are given."""
+    """Returns the templates; they escape their values."""
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
@@ -94,7 +95,7 @@ def _views_of_model(
     info: DatasetInfo,
     data_dir: str,
 ) -> dict[str, Any]:
-    """Returns what the templates call `model`."""
+    """Returns the variable `model` of the templates."""
     classes = {output.name: output.classes for output in info.outputs}
     name, split = next(iter(scored.items()))
     confusions, surest = class_views.choose(split)
@@ -117,7 +118,7 @@ def _views_of_model(
 
 
 def _facts(run: Run, info: DatasetInfo | None) -> list[str]:
-    """Returns what the run trained on what, in a few words each."""
+    """Returns short texts about the net, the input and the dataset."""
     flags, summary = run.flags, run.summary
     facts = [flags["backbone"]] if flags.get("backbone") else []
     if int(flags.get("input_height", 0)):
@@ -135,7 +136,7 @@ def _facts(run: Run, info: DatasetInfo | None) -> list[str]:
 
 
 def _fonts() -> dict[int, str]:
-    """Returns the letters' fonts in base64, by weight.
+    """Returns the fonts in base64, by weight.
 
     Not every machine has a font that joins Bengali letters into conjuncts.
     """

@@ -1,7 +1,7 @@
 """Reads the files of a workdir for the report.
 
-Any part may be missing: a run that was killed has no summary, an older one
-other columns.
+Any part may be missing: a run that was killed has no summary, and a run of an
+older version has other columns.
 """
 
 import csv
@@ -23,11 +23,11 @@ class Run:
     """The files of a workdir.
 
     Attributes:
-        metrics: A row an epoch: its step, loss, score and recalls by name; a
-            score or recall is None where there was nothing to evaluate.
-        speed: A row an epoch of timings.
+        metrics: A row per epoch: its step, loss, score and recalls by name. A
+            score or recall is None if there was nothing to evaluate.
+        speed: A row of timings per epoch.
         summary: summary.json; {} if there is none.
-        flags: By name, the values in flags.txt.
+        flags: The values in flags.txt, by name.
     """
 
     metrics: list[dict[str, Any]]
@@ -41,13 +41,13 @@ class Run:
 
     @property
     def steps_per_epoch(self) -> float:
-        """Steps of an epoch; 0 before the first one is done."""
+        """Steps of an epoch; 0 before the first epoch is complete."""
         if not self.metrics:
             return 0.0
         return self.metrics[-1]["step"] / self.metrics[-1]["epoch"]
 
     def series(self, name: str) -> list[tuple[float, float]]:
-        """Returns (epoch, value) of a column, where it has a value."""
+        """Returns (epoch, value) of a column, without missing values."""
         return [
             (row["epoch"], row[name])
             for row in self.metrics
@@ -57,14 +57,14 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class ScoredSplit:
-    """What the model says of a split's images.
+    """The model's predictions for a split.
 
     Attributes:
-        splits: Names of the dataset's splits, whose records are scored in
-            their order.
-        labels: By output, [N] integers.
-        logits: By output, [N, C] floats, before the calibration.
-        calibration: By output, what is added to its logits, [C].
+        splits: Names of the dataset's splits; their records are scored in this
+            order.
+        labels: For each output, [N] integers.
+        logits: For each output, [N, C] floats, before the calibration.
+        calibration: For each output, numbers to add to its logits, [C].
     """
 
     splits: tuple[str, ...]

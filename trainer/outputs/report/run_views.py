@@ -1,4 +1,4 @@
-"""What the report shows of the whole run: scores, curves, calibration, time."""
+"""The report's views of the whole run: scores, curves, calibration, time."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from trainer.outputs.report.run_files import Run, ScoredSplit
 from trainer.runtime import useful_time
 
 _STYLES = ("c1", "c2", "c3", "c4", "c5", "c6")
-# Where time goes: (name, CSS class).
+# Parts of the time: name and CSS class.
 _TIMES = {
     "steps": "c1",
     "waiting for input": "c2",
@@ -26,7 +26,7 @@ _TIMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """A figure in large letters; `main` ones are larger."""
+    """A number in large letters; a tile with `main` is larger."""
 
     name: str
     figure: str
@@ -44,13 +44,13 @@ class Dumbbell:
     low: float
 
     def at(self, value: float) -> float:
-        """Returns where a value is, in percent of the line."""
+        """Returns the position of a value, in percent of the line."""
         return 100 * (value - self.low) / (1.0 - self.low)
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibratedSplit:
-    """Dumbbells of one split, which has `images` images."""
+    """The dumbbells of one split, and its number of images."""
 
     name: str
     images: int
@@ -60,12 +60,12 @@ class CalibratedSplit:
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """Where the time went.
+    """How the time was spent.
 
     Attributes:
-        spent: (name, CSS class, seconds) of each part that took any.
+        spent: (name, CSS class, seconds) of each part that is not 0.
         seconds: Their sum.
-        useful_share: In [0, 1], what became steps.
+        useful_share: Fraction of the time, in [0, 1], that was spent in steps.
         steps_done_twice: Number of steps.
     """
 
@@ -106,7 +106,7 @@ def tiles(run: Run, weights: Mapping[str, float]) -> list[Tile]:
 
 
 def curves(run: Run) -> list[LineChart]:
-    """Returns loss and scores by epoch, with resumes and the model's epochs."""
+    """Returns loss and scores by epoch, with marks for resumes and model."""
     last = run.metrics[-1]["epoch"]
     marks = _leg_marks(run)
     args = {"x_name": "epoch", "x_range": (min(1.0, last - 1), last)}
@@ -156,7 +156,7 @@ def _leg_marks(run: Run) -> list[Mark]:
 
 
 def _model_marks(run: Run) -> list[Mark]:
-    """Returns a mark where the epochs begin whose weights the model has."""
+    """Returns a mark at the first of the epochs whose weights the model has."""
     scores = dict(run.series("score"))
     best = [max(scores, key=scores.__getitem__)] if scores else []
     epochs = run.summary.get("model_epochs", best)
@@ -199,12 +199,12 @@ def calibration(
 
 
 def where(name: str) -> str:
-    """Returns what people call the images that a name stands for."""
+    """Returns a description of the images of "validation" or "unseen"."""
     return {"validation": "held-out fold", "unseen": "unseen graphemes"}[name]
 
 
 def times(run: Run) -> Times:
-    """Returns where the run's time went."""
+    """Returns how the run's time was spent."""
     time = useful_time.summarise(run.legs, run.speed)
     spent = time["seconds"]
     return Times(
