@@ -1,7 +1,7 @@
 """Runs a command: parses its flags, and turns a user's mistake into one line.
 
-A command file is in this order, so that `--help`, `--version` and a mistyped
-flag are answered at once, and a start says what it waits for:
+A command file has this order. So `--help`, `--version` and a mistyped flag are
+answered at once, and a start shows that it is importing:
 
     from absl import flags
     from console import command
@@ -10,15 +10,15 @@ flag are answered at once, and a start says what it waits for:
     if __name__ == "__main__":
         command.begin(my_flags, importing="TensorFlow")
 
-    import tensorflow as tf  # And whatever else is slow.
+    import tensorflow as tf  # And everything else that is slow.
 
     def main() -> int | None: …
 
     if __name__ == "__main__":
         command.run(main, my_flags)
 
-Exit codes: 0 in good order; 1 a mistake of the user or the data, with one
-line about it as the last on stderr; 143 after SIGTERM. A bug keeps its
+Exit codes: 0 after success; 1 after a mistake of the user or the data, with one
+line about it as the last line on stderr; 143 after SIGTERM. A bug shows its
 traceback.
 """
 
@@ -38,12 +38,12 @@ from absl import app, flags, logging
 from console import errors, short_help, version
 from console.importing import Importing
 
-# What absl says of a flag that is required and not given.
+# absl's message for a required flag that is not given.
 _MISSING = re.compile(
     r"flag --(\w+)=None: Flag --\1 must have a value .*None\.?"
 )
 
-# So that --help shows what is adopted here as flags of the calling script.
+# Then --help shows the adopted flags as flags of the calling script.
 flags.disclaim_key_flags()
 
 _T = TypeVar("_T")
@@ -53,14 +53,14 @@ _importing: Importing | None = None  # From begin() to run().
 def begin(
     *flag_modules: ModuleType, importing: str, takes_rest: bool = False
 ) -> None:
-    """Parses sys.argv before the slow imports, and shows that they go on.
+    """Parses sys.argv before the slow imports, and shows that they run.
 
-    Exits where the flags ask for help or are wrong. `run` ends the display.
+    Exits if the flags ask for help or are wrong. run() ends the display.
 
     Args:
-        *flag_modules: As of run().
+        *flag_modules: See run().
         importing: The slowest package that is imported next.
-        takes_rest: As of run().
+        takes_rest: See run().
     """
     global _importing
     _adopt(flag_modules)
@@ -75,16 +75,16 @@ def run(
     user_errors: tuple[type[Exception], ...] = (),
     takes_rest: bool = False,
 ) -> NoReturn:
-    """Runs `main`, and parses sys.argv if begin() has not; never returns.
+    """Runs `main`; parses sys.argv if begin() has not; never returns.
 
     Args:
         main: The command; returns the exit code, None for 0.
-        *flag_modules: Modules whose flags `--help` shows as the command's own.
-            GROUPS in a module names the first flag of each group and the
-            group, for `--helpshort`.
+        *flag_modules: Modules with the command's flags, for `--help`. GROUPS in
+            a module names the first flag of each group and the group, for
+            `--helpshort`.
         user_errors: Exception types that end as `error: …`, exit code 1.
             OSError is always one of them: a file, disk or mount failed.
-        takes_rest: Whether `main` is given what follows a `--`.
+        takes_rest: Whether `main` gets the arguments after a `--`.
     """
 
     _adopt(flag_modules)
@@ -110,13 +110,14 @@ def run(
 
 
 def with_flags(function: Callable[..., _T], **given: object) -> _T:
-    """Calls a function or class: parameters not given are the flags' values.
+    """Calls a function; its parameters get the values of flags by name.
 
-    This is how a flag reaches its use: a parameter or a field has its name.
+    This is how the value of a flag reaches its use: a parameter or a field has
+    the name of the flag.
 
     Args:
-        function: Its parameters that have the name of a flag get its value.
-        **given: Its other parameters.
+        function: A function or class.
+        **given: Parameters that do not get the value of a flag.
     """
     values = flags.FLAGS
     names = inspect.signature(function).parameters.keys() - given.keys()
@@ -125,20 +126,20 @@ def with_flags(function: Callable[..., _T], **given: object) -> _T:
 
 
 def flagfiles(argv: list[str]) -> list[str]:
-    """Returns the files that --flagfile names; absl itself forgets them."""
+    """Returns the files of --flagfile, which absl itself does not store."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--flagfile", "-flagfile", action="append", default=[])
     return parser.parse_known_args(argv)[0].flagfile
 
 
 def _adopt(flag_modules: Sequence[ModuleType]) -> None:
-    """Makes flags those of the module that calls this one's functions."""
+    """Makes flags key flags of the calling script."""
     for module in flag_modules:
         flags.adopt_module_key_flags(module)
 
 
 def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
-    """Parses sys.argv; exits where it asks for help or is wrong."""
+    """Parses sys.argv; exits if it asks for help or is wrong."""
     try:
         _parse_or_answer(flag_modules, takes_rest=takes_rest)
     except BrokenPipeError:  # Such as `--help | head`.
@@ -149,7 +150,7 @@ def _parse(flag_modules: Sequence[ModuleType], *, takes_rest: bool) -> None:
 def _parse_or_answer(
     flag_modules: Sequence[ModuleType], *, takes_rest: bool
 ) -> None:
-    logging.set_verbosity(logging.INFO)  # A --verbosity given overrides it.
+    logging.set_verbosity(logging.INFO)  # --verbosity overrides it.
     app.define_help_flags()
     own = sys.argv[1 : len(sys.argv) - len(_rest(sys.argv))]
     if {"--version", "-version"} & set(own):
@@ -178,18 +179,18 @@ def _parse_or_answer(
 
 
 def _rest(argv: list[str]) -> list[str]:
-    """Returns what follows a `--`."""
+    """Returns the arguments after a `--`."""
     return argv[argv.index("--") + 1 :] if "--" in argv else []
 
 
 def _log_plainly() -> None:
-    """Logs a time and a line."""
+    """Makes log lines consist of the time and the message."""
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(_Formatter())
 
 
 class _Formatter(std_logging.Formatter):
-    """Formats a record as `12:34:56 message`, warnings marked as such."""
+    """Formats a record as `12:34:56 message`, with a mark for warnings."""
 
     def format(self, record: std_logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))

@@ -1,7 +1,7 @@
 """The two displays of work: a bar of tqdm, and lines in the log.
 
-Each shows itself when it is made and at each call of `show`, which should come
-every `seconds`.
+Each is shown when it is created and at each call of `show`, which should be
+called every `seconds`.
 """
 
 import os
@@ -15,11 +15,11 @@ from console.work import Work
 
 
 class LogLines:
-    """Logs a line every 10 s, or every 20 s if there is no news.
+    """Logs a line every 10 s, or every 20 s if nothing has changed.
 
     Args:
-        work: What is shown.
-        at_once: Whether the first line comes at once.
+        work: The work to show.
+        at_once: Whether to log the first line at once.
     """
 
     seconds = 10.0
@@ -32,7 +32,7 @@ class LogLines:
             logging.info("%s", work.line())
 
     def show(self) -> None:
-        """Logs a line, unless there was no news in these 10 s alone."""
+        """Logs a line; skips the first of several lines without a change."""
         if self._work.is_paused:
             return
         now = (self._work.done, self._work.text)
@@ -44,7 +44,7 @@ class LogLines:
         logging.info("%s", self._work.line(still=still))
 
     def close(self) -> None:
-        """Needs to do nothing: a line is complete."""
+        """Does nothing, because a line is complete."""
 
 
 class Bar:
@@ -57,7 +57,7 @@ class Bar:
         known = work.total is not None
         columns = _columns()
         make = tqdm.auto.tqdm if in_notebook() else tqdm.tqdm
-        make.monitor_interval = 0  # No thread of tqdm's own: `show` draws.
+        make.monitor_interval = 0  # tqdm needs no thread, as `show` draws.
         self._bar = make(
             desc=work.what,
             total=round(work.total * work.unit_scale)
@@ -72,13 +72,13 @@ class Bar:
             "{n_fmt}/{total_fmt} {unit}{postfix}"
             if known
             else "{desc}{postfix}",
-            # A bar below another one, and work of unknown length, vanish.
+            # Bars below another bar, and of unknown length, are removed.
             leave=None if known else False,
         )
         _log_above_bars()
 
     def show(self) -> None:
-        """Draws the bar anew."""
+        """Draws the bar again."""
         self._bar.n = self._count()
         self._bar.set_postfix_str(", ".join(self._work.details()))
 
@@ -107,7 +107,7 @@ def _columns() -> int:
 
 
 class _AboveBars:
-    """A stream whose lines appear above the bars instead of in them."""
+    """A stream that writes lines above the bars instead of into them."""
 
     def write(self, text: str) -> None:
         tqdm.tqdm.write(text, file=sys.stderr, end="")
@@ -116,12 +116,12 @@ class _AboveBars:
         sys.stderr.flush()
 
     def isatty(self) -> bool:
-        """Returns True: absl closes streams of other kinds at the end."""
+        """Returns True, because absl closes other streams at the end."""
         return True
 
 
 def _log_above_bars() -> None:
-    """Has absl log through tqdm, which takes the bars away meanwhile."""
+    """Makes absl log through tqdm, which hides the bars meanwhile."""
     handler = logging.get_absl_handler().python_handler
     if not isinstance(handler.stream, _AboveBars):
         handler.setStream(_AboveBars())

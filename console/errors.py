@@ -1,8 +1,8 @@
-"""The one line that a mistake of the user or of the data becomes."""
+"""The one-line message for a mistake of the user or of the data."""
 
 import sys
 
-INTERRUPTED = "interrupted; run the same command again to go on"
+INTERRUPTED = "interrupted; run the same command again to continue"
 
 
 def fail(message: str) -> int:

@@ -1,4 +1,4 @@
-"""The seconds in which a command imports what it needs."""
+"""The display while a command imports its packages."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ from console.progress import Progress
 
 
 class Importing:
-    """Shows that a command imports, and ends it in one line at a Ctrl-C.
+    """Shows that a command imports; Ctrl-C ends it with one line.
 
-    The imports are statements of the command's file, so this cannot be a
-    `with` block around them: `close` ends it.
+    The imports are statements of the command's file, so they cannot be inside a
+    `with` block. Call `close` after them.
     """
 
     def __init__(self, what: str) -> None:
-        """Begins.
+        """Starts the display.
 
         Args:
             what: The slowest package of the imports.
@@ -29,7 +29,7 @@ class Importing:
             signal.signal(signal.SIGINT, self._interrupt)
 
     def close(self) -> None:
-        """Takes the display away; from here on Ctrl-C is as it was."""
+        """Ends the display, and restores the handling of Ctrl-C."""
         signal.signal(signal.SIGINT, self._signal_handler)
         sys.excepthook = self._excepthook
         self._progress.close()
@@ -37,9 +37,8 @@ class Importing:
     def _interrupt(self, *_: object) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # For a second Ctrl-C.
         # Not close(): the display's thread may wait for a lock that the
-        # interrupted code holds.
-        # An exception would be caught, or reported as an ImportError, by
-        # packages that try imports.
+        # interrupted code holds. Not an exception: packages that try imports
+        # would catch it, or report it as an ImportError.
         os._exit(errors.fail(errors.INTERRUPTED))
 
     def _fail(
@@ -48,5 +47,5 @@ class Importing:
         error: BaseException,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.close()  # The traceback starts on a line of its own.
+        self._progress.close()  # The traceback starts on a new line.
         self._excepthook(kind, error, traceback)

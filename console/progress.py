@@ -1,13 +1,13 @@
-"""Shows how far long work is and how long it will take.
+"""Shows the progress of long work and the time that remains.
 
     with Progress("predicting", total=50_000) as progress:
         for batch in batches:
             predict(batch)
             progress.advance(len(batch))
 
-On a terminal and in a notebook this is a bar of tqdm; elsewhere it is a line in
-the log at once, every 10 s, and every 20 s while nothing advances. A thread
-shows it, so that it also goes on while the work itself is busy or waits.
+On a terminal and in a notebook it is a bar of tqdm. Elsewhere it is a line in
+the log: one at once, then every 10 s, or every 20 s while nothing advances. A
+thread shows it, so that it is updated even while the work is busy or waits.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ minutes = work.minutes
 
 
 class Progress:
-    """Progress of a piece of work, from when it is made until it is closed.
+    """The progress of a piece of work, from its creation until close().
 
     Any thread may call the methods.
     """
@@ -43,16 +43,17 @@ class Progress:
 
         Args:
             what: The work in a few words, such as "compiling".
-            total: Counts of the complete work; None if that is not known.
+            total: Number of counts of the complete work; None if it is not
+                known.
             unit: The unit that is shown.
-            unit_scale: Units that a count stands for, such as the images of a
+            unit_scale: Number of units in a count, such as the images of a
                 step.
-            initial: Counts that an earlier start had done; they are not in the
-                rate.
-            megabytes: MB that a unit stands for, to show MB/s too; 0 shows
-                none.
-            at_once: Whether the log has a line at once; else there is none
-                before 10 s, which suits short work that is repeated.
+            initial: Counts that an earlier start had done; they do not count
+                for the rate.
+            megabytes: Number of MB in a unit, to show MB/s, too; 0: do not show
+                it.
+            at_once: Whether to log a line at once. If not, the first line comes
+                after 10 s, which suits short work that is repeated.
         """
         self._work = Work(
             what,
@@ -80,10 +81,10 @@ class Progress:
         self.close()
 
     def advance(self, count: float = 1) -> None:
-        """Adds to what is done.
+        """Adds to the work that is done.
 
-        The time before the first call is not in the rate: in it, input is
-        opened and graphs are compiled.
+        The rate does not count the time before the first call: in that time,
+        input is opened and graphs are compiled.
         """
         with self._lock:
             self._work.advance(count)
@@ -95,10 +96,10 @@ class Progress:
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
-        """Leaves a `with` block of other work out of the rate and the log.
+        """Excludes a `with` block of other work from the rate and the log.
 
-        The other work can have a Progress of its own; on a terminal its bar is
-        below this one and vanishes at its end.
+        The other work can have its own Progress. On a terminal its bar is below
+        this one, and is removed at its end.
         """
         with self._lock:
             self._work.pause()

@@ -1,4 +1,4 @@
-"""The text of --helpshort: what a command is for, and its flags in groups."""
+"""The text of --helpshort: a command's purpose, and its flags in groups."""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from absl import flags
 
 
 def make(synopsis: str, flag_modules: Sequence[ModuleType]) -> str:
-    """Returns what a command is for, and its flags in groups, on a screen.
+    """Returns the purpose of a command, and its flags in groups.
 
     Args:
         synopsis: The command's docstring.
-        flag_modules: Modules with the command's flags. GROUPS in a module
-            names the first flag of each group, and the group.
+        flag_modules: Modules with the command's flags. GROUPS in a module names
+            the first flag of each group, and the group.
     """
     groups: dict[str, list[str]] = {}
     title = "Flags"
@@ -38,7 +38,7 @@ def make(synopsis: str, flag_modules: Sequence[ModuleType]) -> str:
 
 
 def _summary(flag: flags.Flag) -> str:
-    """Returns a flag with its default, without a space."""
+    """Returns a flag with its default, as one word."""
     if flag.boolean:
         return f"--{'' if flag.default else '[no]'}{flag.name}"
     if flag.default is None:

@@ -1,6 +1,6 @@
-"""The project's version: pyproject.toml and every `--version` read it here.
+"""The project's version; pyproject.toml and every `--version` read it here.
 
-A run from a clone has no installed metadata to read it from.
+A run from a clone has no installed metadata with the version.
 """
 
 NAME = "bengali-trainer"

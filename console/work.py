@@ -1,4 +1,4 @@
-"""How much of a piece of work is done, how fast it goes, and the words for it.
+"""The progress of a piece of work, its rate, and the texts about it.
 
 building 41 %, 20,500/50,000 images, 1,790 images/s, 57.9 MB/s, ETA 16 s
 still building 41 %, 20,500/50,000 images, …, no progress for 20 s
@@ -8,13 +8,13 @@ compiling, 40 s
 import time
 from collections.abc import Callable
 
-_STALL_SECONDS = 20.0  # Without progress, before the line says so.
+_STALL_SECONDS = 20.0  # The line reports longer times without progress.
 
 
 class Work:
-    """Counts what is done, and measures the rate.
+    """Counts the work that is done, and measures the rate.
 
-    The rate leaves out what an earlier start had done, what comes before the
+    The rate does not count the work of an earlier start, the time before the
     first advance (input is opened, graphs are compiled), and pauses.
     """
 
@@ -29,15 +29,15 @@ class Work:
         megabytes: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begins the work; all arguments but the clock are as of Progress.
+        """Begins the work; see Progress for all arguments except the clock.
 
         Args:
             what: The work in a few words.
-            total: Counts of the complete work.
+            total: Number of counts of the complete work.
             unit: The unit that is shown.
-            unit_scale: Units that a count stands for.
+            unit_scale: Number of units in a count.
             initial: Counts that an earlier start had done.
-            megabytes: MB that a unit stands for.
+            megabytes: Number of MB in a unit.
             clock: Returns seconds.
         """
         self.what = what
@@ -52,14 +52,14 @@ class Work:
         self._paused_at: float | None = None
         self._began = self._last = self._now()
         self._first: float | None = None  # Time of the first advance.
-        self._counted = 0.0  # Counts that came after it.
+        self._counted = 0.0  # Counts after the first advance.
 
     @property
     def is_paused(self) -> bool:
         return self._paused_at is not None
 
     def advance(self, count: float) -> None:
-        """Counts what is done now."""
+        """Adds to the work that is done."""
         self.done += count
         self._last = self._now()
         if self._first is None:
@@ -68,17 +68,17 @@ class Work:
             self._counted += count
 
     def pause(self) -> None:
-        """Stops the time until `resume`."""
+        """Stops the clock until `resume`."""
         self._paused_at = self._clock()
 
     def resume(self) -> None:
-        """Lets the time go on."""
+        """Starts the clock again."""
         if self._paused_at is not None:
             self._pauses += self._clock() - self._paused_at
             self._paused_at = None
 
     def rate(self) -> float | None:
-        """Returns counts a second; None if that is not known yet."""
+        """Returns counts per second; None if it is not known yet."""
         if self._first is None or not self._counted:
             return None
         if self._last <= self._first:
@@ -86,10 +86,10 @@ class Work:
         return self._counted / (self._last - self._first)
 
     def line(self, *, still: bool = False) -> str:
-        """Returns how far the work is, on a line of its own.
+        """Returns the progress of the work as one line.
 
         Args:
-            still: Whether the line before had the same to say.
+            still: Whether nothing has changed since the line before.
         """
         head = f"{'still ' if still else ''}{self.what}"
         counts = []
@@ -102,7 +102,7 @@ class Work:
         return ", ".join([head, *counts, *self.details()])
 
     def details(self) -> list[str]:
-        """Returns what a bar does not show: rates, times and the text."""
+        """Returns texts that a bar does not show: rates, times and the text."""
         parts = []
         if self.total is None and self.done:
             parts.append(f"{self.done * self.unit_scale:,.0f} {self.unit}")
@@ -125,7 +125,7 @@ class Work:
         return parts
 
     def _now(self) -> float:
-        """Returns seconds on a clock that stands still in pauses."""
+        """Returns seconds on a clock that stops during pauses."""
         now = self._clock() if self._paused_at is None else self._paused_at
         return now - self._pauses
 
@@ -135,7 +135,7 @@ def _number(value: float) -> str:
 
 
 def minutes(seconds: float) -> str:
-    """Returns a duration as people read it: 42 s, 7 min, 3 h 05 min."""
+    """Returns a duration in a readable form: 42 s, 7 min, 3 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     whole = round(seconds / 60)

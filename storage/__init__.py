@@ -1,20 +1,20 @@
-"""One interface over a local (or Drive) folder, a .zip and a gs:// prefix.
+"""One interface for a local (or Drive) folder, a .zip and a gs:// prefix.
 
     folder = storage.open_folder("gs://bucket/records")
     folder.list()                     # {"dataset_info.json": 5120, …}
     folder.replace("marker", b"…")    # The complete file, or the old one.
 
 folder       the interface; urls opens one; local_, zip_, gcs_folder: the kinds
-file_names   names that were read from a file, or that Drive doubled
+file_names   names read from a manifest, and names of copies that Drive made
 whole_file   files that appear complete, or not at all; digests: their sha256
-retry        tries again what a mount or a network failed at
-ownership    one process at a time owns a folder
+retry        repeats operations that failed for a moment
+ownership    only one process at a time owns a folder
 mounts       is a folder a mount? mount_guard: is it still mounted?
-differences  what an error says of changed settings
+differences  texts for errors about changed settings
 spool        local copies for readers that seek
-scratch      temporary folders that do not stay after a kill
+scratch      temporary folders that are removed even after a kill
 
-Errors of the user or of the data are `storage.UserError` all over the project.
+Errors of the user or of the data are `storage.UserError` in the whole project.
 """
 
 from storage.digests import file_digest

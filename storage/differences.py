@@ -1,20 +1,20 @@
-"""What differs between two sets of settings, in the words of an error."""
+"""Describes the differences between two sets of settings, for an error."""
 
 from collections.abc import Mapping
 from typing import Any
 
-_LONGEST = 80  # Characters of a value that is shown.
+_LONGEST = 80  # Values with more characters are not shown.
 
 
 def describe(
     before: Mapping[str, Any], now: Mapping[str, Any], *, prefix: str = ""
 ) -> list[str]:
-    """Returns a text like "--seed (was 0, now 1)" for each that differs.
+    """Returns a text like "--seed (was 0, now 1)" for each difference.
 
     Args:
-        before: By name, the settings of before.
-        now: The settings of now.
-        prefix: What comes before each name.
+        before: The old settings, by name.
+        now: The new settings, by name.
+        prefix: Text before each name.
     """
     parts = []
     for name in sorted({*before, *now}):

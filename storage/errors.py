@@ -1,17 +1,20 @@
-"""Errors that mean the same all over the project."""
+"""Errors with the same meaning in the whole project."""
 
 
 class UserError(ValueError):
-    """A mistake of the user or of the data: what, where, expected, got, do."""
+    """A mistake of the user or of the data.
+
+    The message has: what, where, expected, got, what to do.
+    """
 
 
 class LostError(UserError):
-    """Another process owns the folder now; this one must not change it."""
+    """Another process now owns the folder; this process must not change it."""
 
 
 class DigestError(ValueError):
-    """A copy whose sha256 is not the expected one."""
+    """A file does not have the expected sha256."""
 
 
 class GaveUpError(OSError):
-    """A failure that was tried again already for as long as is sensible."""
+    """A failure after many retries; another retry is not sensible."""

@@ -8,58 +8,60 @@ from typing import Protocol
 class Folder(Protocol):
     """Files in one folder. Names are direct children, without a slash.
 
-    What a mount or a network fails at for a moment is tried again, within
-    bounds; what it fails at for good is an OSError or a UserError.
+    Operations that a mount or a network fails for a moment are repeated a few
+    times. A lasting failure is an OSError or a UserError.
     """
 
     url: str
 
     @property
     def path(self) -> pathlib.Path | None:
-        """The local path; None where the folder is no local one."""
+        """The local path; None if the folder is not local."""
 
     def list(self) -> dict[str, int]:
-        """Returns name -> bytes of its files; {} where there is no folder."""
+        """Returns the bytes of each file, by name; {} if there is no folder."""
 
     def read_bytes(self, name: str) -> bytes:
-        """Returns a file's content; FileNotFoundError where it is missing."""
+        """Returns a file's content; FileNotFoundError if it is missing."""
 
     def replace(self, name: str, data: bytes) -> None:
-        """Writes a small file, complete; an older one of that name goes."""
+        """Writes a small file completely; replaces an old file of that name."""
 
     def create(self, name: str, data: bytes) -> None:
         """Writes a small file under a name that does not exist yet.
 
-        Of several processes that try, one succeeds. A mount keeps that only
-        among the processes of one machine.
+        If several processes try it, only one succeeds. On a mount this is true
+        only for the processes of one machine.
 
         Raises:
-            FileExistsError: It exists.
+            FileExistsError: The file exists.
         """
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
-        """Copies a local file in under a name that does not exist yet.
+        """Copies a local file to the folder, to a name that does not exist yet.
 
-        The bytes go straight to that name, since a rename is not to be relied
-        on everywhere: a digest in a manifest written later shows whether it
-        is complete. It is not tried again here, since half a file may stay
-        after a failure: the caller deletes it or chooses another name.
+        The bytes are written directly to that name, because a rename is not
+        reliable everywhere. A digest in a manifest that is written later shows
+        whether the file is complete. A failed upload is not repeated here,
+        because a part of the file may remain: the caller deletes it or chooses
+        another name.
         """
 
     def upload_many(self, files: Mapping[str, str | pathlib.Path]) -> None:
-        """Uploads name -> local path, several at a time where that helps."""
+        """Uploads name -> local path, several in parallel if that is faster."""
 
     def download(
         self, name: str, path: str | pathlib.Path, *, sha256: str | None = None
     ) -> None:
-        """Copies a file out to a local path; it appears complete, or not.
+        """Copies a file to a local path, completely or not at all.
 
         Raises:
-            DigestError: Its sha256 is not the given one; nothing appears.
+            DigestError: It does not have the given sha256; `path` is not
+                written.
         """
 
     def move_in(self, source: "Folder", name: str, new_name: str) -> None:
-        """Moves a file in from another folder of the same disk or bucket."""
+        """Moves a file to this folder from one on the same disk or bucket."""
 
     def has_same_bytes(
         self,
@@ -73,12 +75,12 @@ class Folder(Protocol):
         Args:
             path: The local file.
             name: The file in this folder.
-            sha256: What the digest of both has to be, where the local file
-                may have changed meanwhile; None accepts any.
+            sha256: The digest that both must have, if the local file may have
+                changed since it was uploaded; None accepts any.
         """
 
     def delete(self, name: str) -> None:
-        """Removes a file and its bytes; a missing one is fine."""
+        """Deletes a file, also from Drive's trash; it need not exist."""
 
     def make(self) -> None:
-        """Creates the folder and its parents where they are missing."""
+        """Creates the folder and its parents if they do not exist."""

@@ -1,7 +1,8 @@
 """A prefix of a Google Cloud Storage bucket as a folder.
 
-Every transfer is checked by crc32c, both ways, and tried again for up to two
-minutes by the client library. STORAGE_EMULATOR_HOST points it at an emulator.
+The crc32c of every transfer is checked in both directions. The client library
+repeats a failed transfer for up to two minutes. STORAGE_EMULATOR_HOST selects
+an emulator.
 """
 
 import base64
@@ -72,7 +73,7 @@ class GcsFolder:
                     **_OPTIONS,
                 )
         except FileExistsError:
-            # An earlier try may have arrived, and its answer was lost.
+            # An earlier try may have succeeded, but its response was lost.
             if self.read_bytes(name) != data:
                 raise
 
@@ -93,7 +94,7 @@ class GcsFolder:
                     if isinstance(result, Exception):
                         raise result
             except FileExistsError:
-                # An earlier try may have arrived, and its answer was lost.
+                # An earlier try may have succeeded, but its response was lost.
                 if not self.has_same_bytes(path, name):
                     raise
 
@@ -108,11 +109,11 @@ class GcsFolder:
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
         if not isinstance(source, GcsFolder):
-            raise TypeError(f"{source.url} is in no bucket")
+            raise TypeError(f"{source.url} is not in a bucket")
         blob, target = source._blob(name), self._blob(new_name)
         with self._errors(new_name, reading=True):
             token, _, _ = target.rewrite(blob, retry=_RETRY)
-            while token:  # Of a large file a part a call.
+            while token:  # A large file needs several calls.
                 token, _, _ = target.rewrite(blob, token=token, retry=_RETRY)
             blob.delete(retry=_RETRY)
 
@@ -144,10 +145,10 @@ class GcsFolder:
             self._blob(name).delete(retry=_RETRY)
 
     def make(self) -> None:
-        """Does nothing: a prefix is there as soon as an object is."""
+        """Does nothing: a prefix exists when it has an object."""
 
     def _bucket(self) -> storage.Bucket:
-        # One client a thread: its connection pool is no safe one to share.
+        # One client per thread: its connection pool is not thread-safe.
         if not hasattr(_clients, "client"):
             _clients.client = storage.Client()
         return _clients.client.bucket(self._bucket_name)
@@ -157,7 +158,7 @@ class GcsFolder:
 
     @contextlib.contextmanager
     def _errors(self, what: str, *, reading: bool = False) -> Iterator[None]:
-        """Raises the library's errors as OSError or as the user's mistake."""
+        """Converts the library's errors to OSError or UserError."""
         where = f"gs://{self._bucket_name}/{self._prefix}{what}"
         try:
             yield
@@ -180,7 +181,7 @@ class GcsFolder:
         except (transfer.DataCorruption, transfer.InvalidResponse) as error:
             raise OSError(errno.EIO, _first_line(error), where) from error
         except (api.GoogleAPIError, requests.RequestException) as error:
-            # The library has tried it again for two minutes.
+            # The library has already repeated it for two minutes.
             raise GaveUpError(errno.EIO, _first_line(error), where) from error
 
 

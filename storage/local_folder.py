@@ -11,7 +11,7 @@ from storage import digests, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
-_COPY_BYTES = 8 << 20  # 8 MiB a read: a mount has a high cost a call.
+_COPY_BYTES = 8 << 20  # 8 MiB per read: each call to a mount is slow.
 
 
 class LocalFolder:
@@ -46,7 +46,7 @@ class LocalFolder:
             os.fsync(sink.fileno())
 
     def upload(self, path: str | pathlib.Path, name: str) -> None:
-        # Not tried again; see the protocol.
+        # Not repeated after a failure; see storage.folder.Folder.
         with open(path, "rb") as file, open(self.path / name, "xb") as sink:
             shutil.copyfileobj(file, sink, _COPY_BYTES)
             sink.flush()
@@ -64,7 +64,7 @@ class LocalFolder:
 
     def move_in(self, source: Folder, name: str, new_name: str) -> None:
         if source.path is None:
-            raise TypeError(f"{source.url} is no local folder")
+            raise TypeError(f"{source.url} is not a local folder")
         os.replace(source.path / name, self.path / new_name)
 
     def has_same_bytes(
@@ -90,9 +90,9 @@ class LocalFolder:
             return False
 
     def delete(self, name: str) -> None:
-        # Drive's trash counts against the quota, so its bytes go first. Not
-        # by os.truncate(): rclone's mount gives EIO for it while the file
-        # waits for its upload (rclone 1.60).
+        # Drive's trash counts against the quota, so truncate the file first.
+        # Not with os.truncate(): rclone's mount returns EIO for it while the
+        # file waits for its upload (rclone 1.60).
         with contextlib.suppress(FileNotFoundError):
             with open(self.path / name, "r+b") as file:
                 file.truncate(0)
@@ -121,7 +121,7 @@ class LocalFolder:
 def _copy(
     source: str | pathlib.Path, sink: BinaryIO, *, from_disk: bool
 ) -> None:
-    """Copies a file; after a mount's error, on from where it stood."""
+    """Copies a file; continues where it stopped after a mount's error."""
 
     def copy() -> None:
         if from_disk:
@@ -134,10 +134,11 @@ def _copy(
 
 
 def _forget(path: str | pathlib.Path) -> None:
-    """Drops what the system's memory holds of a file.
+    """Drops a file from the page cache of the operating system.
 
-    So a file that is verified is read from its disk, and one that was read
-    badly is read anew. A Mac has no call for it: there nothing is dropped.
+    So a file that is verified is read from its disk, and a file with a read
+    error is read again. On a Mac this does nothing, since there is no call for
+    it.
     """
     if not hasattr(os, "posix_fadvise"):
         return
@@ -146,7 +147,7 @@ def _forget(path: str | pathlib.Path) -> None:
 
 
 def _equal(one: str | pathlib.Path, other: str | pathlib.Path) -> bool:
-    """Compares bytes: several times as fast as two digests."""
+    """Compares bytes, which is several times as fast as two digests."""
     with open(one, "rb") as first, open(other, "rb") as second:
         while data := first.read(_COPY_BYTES):
             if data != second.read(_COPY_BYTES):

@@ -1,8 +1,8 @@
-"""Whether the folder that backups go to is really there.
+"""Checks that the folder for backups is on its mount.
 
-Google Drive is a mount that can be missing at the start and go away in
-mid-run. Writing on would fill a bare folder on the machine's own disk, which
-looks like a backup and dies with the machine.
+Google Drive is a mount that can be missing at the start and can disappear
+during a run. Then writing would fill an ordinary folder on the machine's own
+disk. That looks like a backup, but is lost with the machine.
 """
 
 import json
@@ -18,15 +18,15 @@ _MOUNTPOINTS = ("/content/drive", "/content/gdrive")
 
 
 class MountGuard:
-    """Knows the mount that a local folder lies on.
+    """Checks the mount of a local folder.
 
     Args:
         folder: The backup folder, not yet created.
-        note: File on this machine's own disk that remembers the mount, for
-            the next start with the same workdir.
+        note: File on a local disk that stores the mountpoint for the next start
+            with the same workdir.
 
     Raises:
-        storage.UserError: The folder lies on a mount that is not there.
+        storage.UserError: The folder is on a mount that is missing.
     """
 
     def __init__(self, folder: Folder, note: pathlib.Path) -> None:
@@ -42,7 +42,7 @@ class MountGuard:
                 self._refuse_unmounted(self.path, pathlib.Path(mountpoint))
 
     def remember(self) -> None:
-        """Takes the mount the folder lies on now as the right one."""
+        """Stores the present mount of the folder as the right one."""
         if self.path is None:
             return
         self._device = os.stat(self.path).st_dev
@@ -51,9 +51,9 @@ class MountGuard:
         self.note.write_text(text, encoding="utf-8")
 
     def check(self) -> None:
-        """Raises OSError if the folder is gone or lies on another device.
+        """Raises OSError if the folder is gone or is on another device.
 
-        The same mountpoint mounted anew is taken for what it was.
+        If the same mountpoint was mounted again, that is no error.
         """
         if self.path is None:
             return
@@ -67,7 +67,7 @@ class MountGuard:
             and os.path.ismount(mountpoint)
             and os.stat(mountpoint).st_dev == device
         ):
-            logging.warning("%s was mounted anew", mountpoint)
+            logging.warning("%s was mounted again", mountpoint)
             self._device = device
             return
         raise OSError(
@@ -76,7 +76,7 @@ class MountGuard:
         )
 
     def shares_disk_with(self, other: str | os.PathLike) -> bool:
-        """Whether the folder dies with the disk that `other` lies on."""
+        """Returns whether the folder is on the same disk as `other`."""
         return self.path is not None and os.stat(other).st_dev == self._device
 
     def _refuse_unmounted(
@@ -90,12 +90,12 @@ class MountGuard:
                 else "mount it first"
             )
             raise UserError(
-                f"--backup_dir={path} lies on {mountpoint}, which is "
+                f"--backup_dir={path} is on {mountpoint}, which is "
                 f"not mounted: {hint}"
             )
 
     def _noted(self) -> str | None:
-        """Returns the mountpoint that an earlier start found, or None."""
+        """Returns the mountpoint that an earlier start stored, or None."""
         try:
             path, mountpoint = json.loads(self.note.read_text("utf-8"))
         except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Whether a path is on a mount, such as Google Drive in Colab.
+"""Returns whether a path is on a mount, such as Google Drive in Colab.
 
-Reads on a mount are slow, and fail for a moment now and then; a rename there
-is not to be relied on. So work is done on local disk, and the files copied.
+Reads on a mount are slow and sometimes fail for a moment, and a rename is not
+reliable there. So work is done on local disk, and the files are copied.
 """
 
 import os
@@ -15,12 +15,12 @@ _LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuseblk")
 
 
 def is_mount(path: str | os.PathLike, table: str | None = None) -> bool:
-    """Returns whether `path` lies on a FUSE or network file system.
+    """Returns whether `path` is on a FUSE or network file system.
 
     Args:
         path: A path; it need not exist.
-        table: /proc/self/mountinfo's text; None reads it. A system without
-            one, macOS say, has no such mounts as far as this knows.
+        table: The text of /proc/self/mountinfo; None reads the file. On a
+            system without it, such as macOS, the result is always False.
     """
     if table is None:
         try:
@@ -36,7 +36,7 @@ def is_mount(path: str | os.PathLike, table: str | None = None) -> bool:
         inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, rest.split()[0]
-    # Whatever / is on, this machine has no better disk to offer.
+    # If / itself is a network disk, this machine has no better disk.
     if best in ("", "/") or kind in _LOCAL_FUSE:
         return False
     return kind.startswith("fuse") or kind in _NETWORK

@@ -1,7 +1,8 @@
-"""Tries again what a mount or a network failed at for a moment.
+"""Repeats operations that a mount or a network failed for a moment.
 
-This is the only loop of its kind. Where one retry runs within another, an error
-that the outer one handles is left to it, so that waits never multiply.
+This is the project's only retry loop. If one retry runs inside another, it does
+not repeat an error that the outer one handles, so that the waits do not
+multiply.
 """
 
 import contextvars
@@ -14,7 +15,7 @@ from absl import logging
 
 from storage.errors import GaveUpError
 
-# What Drive's mount and network disks give for a moment: 5 and 107 above all.
+# Errors of Drive's mount and of network disks that go away, mostly 5 and 107.
 TRANSIENT = {
     errno.EIO,
     errno.ENOTCONN,
@@ -24,7 +25,7 @@ TRANSIENT = {
     errno.ECONNRESET,
 }
 ATTEMPTS = 6
-_FIRST_WAIT = 1.0  # Seconds; doubled each time: 31 s in all.
+_FIRST_WAIT = 1.0  # Seconds; doubled each time, 31 s in total.
 _T = TypeVar("_T")
 _Handles = Callable[[Exception], bool]
 _outer: contextvars.ContextVar[tuple[_Handles, ...]] = contextvars.ContextVar(
@@ -33,12 +34,12 @@ _outer: contextvars.ContextVar[tuple[_Handles, ...]] = contextvars.ContextVar(
 
 
 def is_transient(error: Exception) -> bool:
-    """Returns whether a mount often gives this error for a moment only."""
+    """Returns whether this is an error of a mount that often goes away."""
     return isinstance(error, OSError) and error.errno in TRANSIENT
 
 
 def is_os_error(error: Exception) -> bool:
-    """Returns whether a folder failed, for whatever reason."""
+    """Returns whether this is any failure of a folder."""
     return isinstance(error, OSError)
 
 
@@ -49,17 +50,18 @@ def retry(
     handles: Callable[[Exception], bool] = is_transient,
     attempts: int = ATTEMPTS,
 ) -> _T:
-    """Returns `work()`, tried several times while it fails transiently.
+    """Returns `work()`, repeated several times after transient errors.
 
     Args:
-        work: May be called again after an error.
-        what: What it does and where, for the log.
-        handles: Whether another try may help after an error. It never does
-            after a GaveUpError.
-        attempts: Tries in all. The waits between 6 of them last 31 s.
+        work: The function; it may be called again after an error.
+        what: A description of the operation and its target, for the log.
+        handles: Returns whether another try may help after an error. After a
+            GaveUpError there is no other try.
+        attempts: Number of tries. The waits between 6 tries last 31 s.
 
     Raises:
-        Exception: The last one, or the first that another try cannot help.
+        Exception: The error of the last try, or the first that `handles`
+            rejects.
     """
     outer = _outer.get()
     token = _outer.set((*outer, handles))

@@ -1,10 +1,10 @@
-"""Temporary folders that do not stay where a process is killed.
+"""Temporary folders that do not remain after a process was killed.
 
     with Scratch() as folder:           # A pathlib.Path in TMPDIR.
 
-A process locks its folders, and the system drops the lock when the process
-ends, however it ends. So whoever makes a folder knows, and removes, those that
-killed processes have left beside it.
+A process locks its folders, and the operating system releases the lock when the
+process ends, even if it is killed. So each new Scratch finds and removes the
+folders of killed processes in the same parent.
 """
 
 import contextlib
@@ -22,10 +22,11 @@ _PREFIX = ".bengali-trainer-"
 
 
 class Scratch:
-    """A temporary folder; it goes at the latest with this object.
+    """A temporary folder; it is removed at the latest with this object.
 
     Args:
-        parent: Where to make it; None: where temporary files go (TMPDIR).
+        parent: Its parent folder; None: the folder for temporary files
+            (TMPDIR).
 
     Attributes:
         path: The folder.
@@ -38,7 +39,7 @@ class Scratch:
             self.path = pathlib.Path(tempfile.mkdtemp("", _PREFIX, parent))
             lock = os.open(self.path, os.O_RDONLY)
             self._remove = weakref.finalize(self, _remove, self.path, lock)
-            with contextlib.suppress(OSError):  # A mount may know no locks.
+            with contextlib.suppress(OSError):  # A mount may have no locks.
                 fcntl.flock(lock, fcntl.LOCK_EX)
             # Another process may have removed it before it was locked.
             if self.path.exists():
@@ -46,7 +47,7 @@ class Scratch:
             self._remove()
 
     def remove(self) -> None:
-        """Removes the folder and what is in it."""
+        """Removes the folder with its content."""
         self._remove()
 
     def __enter__(self) -> pathlib.Path:
@@ -67,11 +68,11 @@ def _remove(path: pathlib.Path, lock: int) -> None:
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:
-    """Removes the folders of killed processes; on a mount, none."""
-    if mounts.is_mount(parent):  # Another machine's lock may not be seen.
+    """Removes the folders of killed processes, but none on a mount."""
+    if mounts.is_mount(parent):  # Another machine's lock may be invisible.
         return
     for path in parent.glob(f"{_PREFIX}*"):
-        # Locked, gone already, or another user's: it stays.
+        # A folder that is locked, already gone or of another user is skipped.
         with contextlib.suppress(OSError):
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
             lock = os.open(path, flags)

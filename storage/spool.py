@@ -1,4 +1,4 @@
-"""Local copies of a folder's files, for readers that seek about in a file."""
+"""Local copies of a folder's files, for readers that seek within a file."""
 
 import pathlib
 import shutil
@@ -13,11 +13,11 @@ from storage.scratch import Scratch
 
 
 class Spool:
-    """Gives local paths for a folder's files.
+    """Returns local paths for a folder's files.
 
-    A file on this machine's own disk is used where it lies. One in a zip, on
-    gs:// or on a mount is copied first, once: a copy that is there already,
-    from a run that was killed say, is taken if it has the file's size.
+    A file on a local disk is used directly. A file in a zip, on gs:// or on a
+    mount is copied first, once. An existing copy, for example of a run that was
+    killed, is used if it has the file's size.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class Spool:
         """Makes a spool.
 
         Args:
-            folder: Where the files lie.
-            path: Where copies go; None for a temporary folder that is removed
-                with this object.
-            always: Whether to copy files of a local disk, too.
+            folder: The folder of the files.
+            path: Folder for the copies; None: a temporary folder that is
+                removed with this object.
+            always: Whether to copy also files that are on a local disk.
         """
         self._folder = folder
         self._path = pathlib.Path(path) if path else None
@@ -45,11 +45,15 @@ class Spool:
         )
 
     def local_path(self, name: str) -> pathlib.Path:
-        """Returns a path on local disk of a file, copied if need be."""
+        """Returns a path on local disk of a file; copies it if necessary.
+
+        Raises:
+            storage.UserError: There is no space for the copy.
+        """
         folder = self._folder.path
         if folder is not None and not self.copies:
             return folder / name
-        with self._lock:  # Several threads may want their first file.
+        with self._lock:  # Several threads may ask for their first file.
             if self._path is None:
                 self._scratch = Scratch()
                 self._path = self._scratch.path
@@ -63,8 +67,8 @@ class Spool:
         if free < size:
             raise UserError(
                 f"{self._path}: no space to copy {self._folder.url}/{name} to: "
-                f"{size >> 20} MiB needed, {free >> 20} MiB free; make space, "
-                "or name another disk's folder"
+                f"{size >> 20} MiB needed, {free >> 20} MiB free; free some "
+                "space, or give a folder on another disk"
             )
         logging.info(
             "copying %s of %s (%d MiB) to %s",

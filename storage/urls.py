@@ -1,4 +1,4 @@
-"""How a path or a URL becomes a folder."""
+"""Opens a path or a URL as a folder."""
 
 import pathlib
 

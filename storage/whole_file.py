@@ -2,10 +2,10 @@
 
     .NAME.3f9a21bc.tmp    written and flushed to the disk, then renamed to NAME
 
-A writer locks its temporary file, and the system drops the lock when the
-writer ends, however it ends. So what a killed one has left is recognized and
-removed by the next that writes the same file. On a mount locks of another
-machine may not be seen: there only what is a day old is removed.
+A writer locks its temporary file, and the operating system releases the lock
+when the writer ends, even if it is killed. So the next writer of the same file
+can find and remove the file of a killed writer. On a mount, locks of another
+machine may be invisible, so only files older than a day are removed there.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from storage import digests, mounts
 from storage.errors import DigestError
 
 _TOKEN_BYTES = 4
-_OLD = 24 * 3600.0  # Seconds; no writer rests for so long.
+_OLD = 24 * 3600.0  # Seconds; no writer pauses for that long.
 
 
 @contextlib.contextmanager
@@ -32,11 +32,11 @@ def whole_file(
     """Yields a file to write; it appears at `path` when it is complete.
 
     Args:
-        path: The file; an older one is replaced.
-        sha256: What the digest of the bytes must be; None accepts any.
+        path: The file; an old file is replaced.
+        sha256: The digest that the bytes must have; None accepts any.
 
     Raises:
-        DigestError: The digest is another one; `path` is as it was.
+        DigestError: The digest is another one; `path` is not changed.
     """
     path = pathlib.Path(path)
     on_mount = mounts.is_mount(path.parent)
@@ -51,7 +51,7 @@ def whole_file(
             if sha256 and (digest := digests.file_digest(temporary)) != sha256:
                 raise DigestError(f"expected sha256 {sha256}, got {digest}")
             if on_mount:
-                sink.close()  # It may fail, or rename no open file.
+                sink.close()  # Before the rename: this may fail on a mount.
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -59,13 +59,13 @@ def whole_file(
 
 
 def write_whole(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file complete, or not at all."""
+    """Writes a file completely, or not at all."""
     with whole_file(path) as sink:
         sink.write(data)
 
 
 def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
-    """Removes what killed writers have left in a folder.
+    """Removes the temporary files of killed writers in a folder.
 
     Args:
         folder: The folder; it need not exist.
@@ -74,7 +74,8 @@ def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
     on_mount = mounts.is_mount(folder)
     token = "[0-9a-f]" * 2 * _TOKEN_BYTES
     for path in pathlib.Path(folder).glob(f".{pattern}.{token}.tmp"):
-        # Locked, gone already, or on a mount that knows no locks: it stays.
+        # A file that is locked, already gone, or on a mount without locks is
+        # skipped.
         with contextlib.suppress(OSError), open(path, "rb+") as file:
             age = time.time() - os.fstat(file.fileno()).st_mtime
             if on_mount and age < _OLD:
@@ -84,11 +85,11 @@ def remove_unfinished(folder: str | os.PathLike, pattern: str = "*") -> None:
 
 
 def _open_temporary(path: pathlib.Path) -> BinaryIO:
-    """Returns a new, locked file beside `path`."""
+    """Returns a new, locked file in the folder of `path`."""
     while True:
         name = f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp"
         sink = open(path.with_name(name), "xb")  # noqa: SIM115
-        with contextlib.suppress(OSError):  # A mount may know no locks.
+        with contextlib.suppress(OSError):  # A mount may have no locks.
             fcntl.flock(sink, fcntl.LOCK_EX)
         # Another writer may have removed it before it was locked.
         if os.fstat(sink.fileno()).st_nlink:
@@ -97,7 +98,7 @@ def _open_temporary(path: pathlib.Path) -> BinaryIO:
 
 
 def _sync_folder(path: pathlib.Path) -> None:
-    """Makes a rename in `path` last through a power cut, where that works."""
+    """Makes a rename in `path` survive a power failure, if that is possible."""
     with contextlib.suppress(OSError):  # A mount may refuse it.
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""A .zip file as a read-only folder, such as Kaggle's download, unextracted."""
+"""A .zip file as a read-only folder, such as Kaggle's download."""
 
 import os
 import pathlib
@@ -11,11 +11,11 @@ from storage import digests, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
-_ENCRYPTED = 1  # The bit of a member's flags.
+_ENCRYPTED = 1  # One of the bits of a member's flags.
 
 
 class ZipFolder:
-    """See `storage.folder.Folder`; folders inside the zip are left out."""
+    """See `storage.folder.Folder`; folders inside the zip are ignored."""
 
     path = None
 
@@ -122,12 +122,12 @@ class ZipFolder:
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
-            f"{self.url}: not a whole zip file ({error}); download it again"
+            f"{self.url}: not a complete zip file ({error}); download it again"
         )
 
     def _unreadable(self, why: object) -> UserError:
         return UserError(
-            f"{self.url}: {why}; extract the zip file with a program that can, "
+            f"{self.url}: {why}; extract the zip file with another program, "
             "and give the folder"
         )
 

@@ -1,11 +1,11 @@
-"""The claims on a folder, as the files of its lease show them.
+"""The claims on a folder, as the files of its lease.
 
   leg-0005.json                made by the start that claims leg 5
   beat-0005-3f9a21bc-00.json   … -11.json, by the start with that token
 
-The names alone show who claims what: a mount may show the content of a file
-that was written over some time later. Versions without tokens wrote
-beat-00.json … beat-11.json, whoever they were.
+The names alone show who claims what, because a mount may show the new content
+of an overwritten file only later. Versions without tokens wrote beat-00.json …
+beat-11.json for every leg.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from storage.errors import UserError
 from storage.folder import Folder
 from storage.ownership import processes
 
-_FILES = 12  # Beats of a claim, each overwritten in turn.
+_FILES = 12  # Files of beats of a claim, overwritten in turn.
 _LEG = re.compile(r"leg-(\d{4,})\.json")
 _BEAT = re.compile(r"beat-(\d{4,})-(\w+)-\d\d\.json")
 _OLD_BEAT = re.compile(r"beat-\d\d\.json")
@@ -32,16 +32,16 @@ Id = tuple[int, str]  # Leg and token.
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a process has last written of its claim on a folder.
+    """The last state of a process's claim on a folder.
 
     Attributes:
         leg: The number of its start.
-        token: Random, of this start alone; "" of a version without tokens.
+        token: Random, different for each start; "" of a version without tokens.
         machine: Its machine; "" if its files cannot be read.
-        pid: Its process.
-        start: When that process was started; None if it could not know.
-        beat: Counts up while it lives.
-        released: Whether it has given the folder back.
+        pid: Number of its process.
+        start: Start time of that process; None if it is not known.
+        beat: A counter that increases while the process is alive.
+        released: Whether the process has released the folder.
         extra: Values for the next owner to read.
     """
 
@@ -60,11 +60,11 @@ class Claim:
 
     @property
     def beat_name(self) -> str:
-        """The file of its last beat."""
+        """The name of the file of its last beat."""
         return f"beat-{self.leg:04d}-{self.token}-{self.beat % _FILES:02d}.json"
 
     def is_alive(self) -> bool | None:
-        """Returns whether its process is; None if only a watch can show it."""
+        """Returns whether its process is alive; None if that is unknown."""
         if self.released:
             return False
         if self.machine != processes.machine_id():
@@ -72,15 +72,15 @@ class Claim:
         return processes.is_alive(self.pid, self.start)
 
     def outranks(self, other: "Claim") -> bool:
-        """Returns whether it owns the folder, and not `other`.
+        """Returns whether this claim owns the folder rather than `other`.
 
-        Both sides come to the same answer.
+        Both processes get the same result.
         """
         if self.leg != other.leg:
             return self.leg > other.leg
         if self.token and other.token:
             return self.token > other.token
-        return self._process < other._process  # As older versions do.
+        return self._process < other._process  # The rule of old versions.
 
     def serialize(self) -> bytes:
         """Returns the content of a file of this claim."""
@@ -95,12 +95,12 @@ class Claim:
 
 
 def leg_name(leg: int) -> str:
-    """Returns the name of the file that one start alone can make."""
+    """Returns the name of the file of a leg; only one start can create it."""
     return f"leg-{leg:04d}.json"
 
 
 def id_of(name: str) -> Id | None:
-    """Returns whose claim a file belongs to, if its name shows it."""
+    """Returns the id of the claim of a file; None if the name shows none."""
     if match := _BEAT.fullmatch(name):
         return int(match[1]), match[2]
     if match := _LEG.fullmatch(name):
@@ -114,7 +114,12 @@ def is_claim(name: str) -> bool:
 
 
 def doubled(names: Iterable[str], *, below: float = math.inf) -> list[str]:
-    """Returns the files that Drive doubled of claims on legs below one."""
+    """Returns copies that Drive made of files of claims.
+
+    Args:
+        names: Names of files.
+        below: Only files of lower legs are returned.
+    """
     found = []
     for name in names:
         claim = id_of(file_names.original(name) or "")
@@ -136,9 +141,9 @@ def read(folder: Folder, names: Iterable[str]) -> list[Claim]:
 
 
 def rivals(folder: Folder, mine: Claim) -> list[Claim]:
-    """Returns the claims that own the folder rather than `mine` does.
+    """Returns the claims that own the folder rather than `mine`.
 
-    Of files with tokens only theirs are read.
+    Only files of higher claims are read, and files of versions without tokens.
     """
     suspects = []
     for name in folder.list():
@@ -149,7 +154,7 @@ def rivals(folder: Folder, mine: Claim) -> list[Claim]:
 
 
 def _read(folder: Folder, name: str) -> Claim | None:
-    """Returns a file's claim; an unreadable one is known by its name alone."""
+    """Returns a file's claim; if it is unreadable, only leg and token."""
     try:
         values: dict[str, Any] = json.loads(folder.read_bytes(name))
         return Claim(
@@ -169,6 +174,6 @@ def _read(folder: Folder, name: str) -> Claim | None:
     except OSError as error:
         logging.warning("%s/%s cannot be read: %s", folder.url, name, error)
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # Half written.
+        pass  # The file is only partly written.
     found = id_of(name)
     return Claim(leg=found[0], token=found[1]) if found else None

@@ -1,4 +1,4 @@
-"""Renews a lease on a thread, for as long as the folder is this process's."""
+"""Renews a lease on a thread, as long as this process owns the folder."""
 
 import threading
 from collections.abc import Callable
@@ -17,9 +17,9 @@ class Heartbeat:
     """Beats between start() and stop(), until the folder is lost.
 
     Args:
-        lease: Renewed, until another process has taken the folder over.
-        guard: Checks whether the folder's mount is still there, before each
-            beat; None where that does not matter.
+        lease: It is renewed until another process has taken over the folder.
+        guard: Checks before each beat whether the folder is still mounted; None
+            if the folder is not on a mount.
     """
 
     def __init__(self, lease: Lease, guard: MountGuard | None = None) -> None:
@@ -38,7 +38,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Beats no more, and releases the lease, if it was acquired.
+        """Stops the beats, and releases the lease if it was acquired.
 
         Does not wait for a mount that hangs.
         """
@@ -47,19 +47,19 @@ class Heartbeat:
             self._thread.join(_EXIT_WAIT_SECONDS)
 
     def refuse_if_lost(self) -> None:
-        """Refuses if the folder is known to be lost; reads nothing.
+        """Raises an error if the folder is known to be lost; reads nothing.
 
         Raises:
-            LostError: Another process owns it.
+            LostError: Another process owns the folder.
         """
         if self._lost:
             raise LostError(self._lost)
 
     def check(self) -> None:
-        """Looks whether the folder may be changed.
+        """Checks that this process may change the folder.
 
         Raises:
-            LostError: Another process owns it.
+            LostError: Another process owns the folder.
             OSError: Its mount is gone, or does not answer.
         """
         if self._guard:
@@ -82,6 +82,6 @@ class Heartbeat:
             self.check()
             act()
         except LostError:
-            pass  # Who works with the folder finds out by refuse_if_lost().
+            pass  # refuse_if_lost() reports it to users of the folder.
         except (OSError, UserError) as error:
             logging.warning("The lease was not %s: %s", what, error)

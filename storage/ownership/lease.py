@@ -1,20 +1,23 @@
 """The claim of a process on a folder.
 
-A start watches the earlier claims (watch.py). When none can be alive, it
-claims the next leg (the number of the start), and beats while it lives:
+A start first watches the earlier claims (watch.py). When none of their
+processes can be alive, it claims the next leg (the number of the start), and
+writes beats as long as it is alive:
 
-  FOLDER/lease/leg-0005.json               made by one start alone
-  FOLDER/lease/beat-0005-3f9a21bc-00.json  … -11.json, each overwritten in turn
+  FOLDER/lease/leg-0005.json               only one start can create it
+  FOLDER/lease/beat-0005-3f9a21bc-00.json  … -11.json, overwritten in turn
 
-On local disk and on gs:// only one of two starts can make the file of a leg.
-A mount shows files late, so that two may claim one leg there; and a process
-that was paused may have been replaced. So an owner looks again with each beat
-and before it changes the folder's files: the highest leg owns the folder, of
-two equal ones the greater token. Every other claim's process stops.
+On local disk and on gs:// only one of two starts can create the file of a leg.
+On a mount two starts may claim one leg, because it shows files late; and a
+process that was paused may have been replaced. So an owner checks with each
+beat, and before it changes the folder's files: the highest leg owns the folder;
+of two equal legs, the greater token does. The processes of all other claims
+stop.
 
-One beat file alone would not do: a mount that uploads a file some time after
-its last change would never upload one that changes more often than that.
-Twelve in turn leave each three minutes of rest, and nothing in Drive's trash.
+One file for all beats would not be enough: a mount that uploads a file some
+time after its last change would never upload a file that changes more often.
+With twelve files each one stays unchanged for three minutes, and none of them
+goes to Drive's trash.
 """
 
 import contextlib
@@ -34,28 +37,28 @@ from storage.ownership.watch import Watch
 
 
 def no_signs() -> dict[str, int]:
-    """Returns the signs of life of an owner that leaves none but its beats."""
+    """Returns no signs of life: for owners that write only beats."""
     return {}
 
 
 class Lease:
     """The claim of this process on a folder.
 
-    Looks at the earlier claims when it is made, so that a wait for them can
-    go on while other work is done. Writes nothing before acquire().
+    The constructor reads the earlier claims, so that the time of waiting for
+    them can be used for other work. Nothing is written before acquire().
 
     Args:
         folder: The folder.
-        owner: What errors call this and the other owners.
-        signs_of_life: Returns, by name, the legs that wrote the files which
-            owners add while they live. A new file of the last leg shows that
-            it lives, and the next leg is higher than all of them.
+        owner: The words of error messages for this and the other owners.
+        signs_of_life: Returns the files that owners add while they are alive:
+            the leg of each, by name. A new file of the last leg shows that its
+            owner is alive. The next leg is higher than all of them.
         extra: Values for the next owner to read.
 
     Attributes:
-        leg: Set by acquire(): the number of this start, from 1.
-        token: Random, of this start alone.
-        extra: What the next beats hold for the next owner.
+        leg: The number of this start, from 1; set by acquire().
+        token: Random, different for each start.
+        extra: Values that the next beats store for the next owner.
     """
 
     def __init__(
@@ -78,12 +81,12 @@ class Lease:
 
     @property
     def last_extra(self) -> Mapping[str, str]:
-        """The extra values of the last owner that was seen."""
+        """The extra values of the last owner that was found."""
         last = self._last_claim()
         return last.extra if last else {}
 
     def describe_holder(self) -> str:
-        """Returns who owns the folder, as far as this machine knows."""
+        """Returns a text about the owner, as far as this machine knows it."""
         for claim in self._watch.claims:
             if claim.is_alive():
                 return f"process {claim.pid} of this machine (leg {claim.leg})"
@@ -95,24 +98,24 @@ class Lease:
         return "nobody"
 
     def refuse_if_held_here(self) -> None:
-        """Refuses if a live process of this machine owns the folder.
+        """Raises an error if a live process of this machine owns the folder.
 
         Raises:
-            UserError: Names the process.
+            UserError: It names the process.
         """
         self._watch.refuse_if_held_here()
 
     def acquire(
         self, check: Callable[[Mapping[str, str]], None] | None = None
     ) -> None:
-        """Takes the folder over, or refuses.
+        """Acquires the folder.
 
         Args:
-            check: Called with the last owner's extra values, once that owner
-                is gone; may raise to refuse.
+            check: Called with the last owner's extra values when that owner is
+                gone; it may raise an error to stop.
 
         Raises:
-            UserError: Another process owns it.
+            UserError: Another process owns the folder.
         """
         self._watch.wait()
         if check and (last := self._last_claim()):
@@ -125,7 +128,7 @@ class Lease:
         self.refuse_if_lost()
 
     def refuse_if_lost(self) -> None:
-        """Looks whether this process still owns the folder.
+        """Checks that this process still owns the folder.
 
         Raises:
             LostError: Another process owns it.
@@ -141,42 +144,42 @@ class Lease:
             raise self._owner.lost(self.url, who)
 
     def refuse_if_removed(self) -> None:
-        """Looks whether another owner has ended since, and removed the lease.
+        """Checks that no later owner has ended and removed the lease.
 
         Raises:
-            LostError: It has.
+            LostError: A later owner has removed the lease.
         """
         if claims.leg_name(self.leg) not in self.folder.list():
             who = f"another {self._owner.name}, which has ended since"
             raise self._owner.lost(self.url, who)
 
     def renew(self, *, released: bool = False) -> None:
-        """Writes the next beat, so that others see that this lives."""
+        """Writes the next beat, which shows that this process is alive."""
         claim = self._claim(released=released)
         data = claim.serialize()
         if self.folder.path is None:
             self.folder.replace(claim.beat_name, data)
         else:
-            # In place: a rename over it would leave the old one in the trash.
+            # Overwrite it: a rename would leave the old file in Drive's trash.
             (self.folder.path / claim.beat_name).write_bytes(data)
         self._beat += 1
 
     def release(self) -> None:
-        """Shows that this process no longer owns the folder."""
+        """Records that this process no longer owns the folder."""
         self.renew(released=True)
 
     def remove(self) -> None:
-        """Removes all that this and earlier owners' leases have left."""
+        """Removes all files of the leases of this and of earlier owners."""
         names = self.folder.list()
         claimed = filter(claims.is_claim, names)
         for name in (*claimed, *claims.doubled(names)):
             self.folder.delete(name)
         if self.folder.path is not None:
-            with contextlib.suppress(OSError):  # Not there, or not only ours.
+            with contextlib.suppress(OSError):  # Missing, or not empty.
                 self.folder.path.rmdir()
 
     def _last_claim(self) -> Claim | None:
-        """Returns the newest claim of another process that can be read."""
+        """Returns the newest readable claim of another process."""
         readable = [claim for claim in self._watch.claims if claim.machine]
         return max(readable, key=lambda claim: claim.leg, default=None)
 
@@ -196,12 +199,12 @@ class Lease:
         """Claims the next leg, unless another process has claimed it.
 
         Raises:
-            UserError: Another one has.
+            UserError: Another process has claimed it.
         """
         self.leg = self._watch.last_leg()
 
         def create() -> None:
-            # A try that failed may have left the file of its leg.
+            # A failed try may have created the file of its leg.
             self.leg += 1
             name = claims.leg_name(self.leg)
             self.folder.create(name, self._claim().serialize())
@@ -213,9 +216,11 @@ class Lease:
             raise self._watch.started_together() from None
 
     def _remove(self, names: Iterable[str]) -> None:
-        """Removes files of earlier claims; those that cannot be go on."""
+        """Removes files of earlier claims, as far as that succeeds."""
         for name in names:
             try:
                 self.folder.delete(name)
             except (OSError, UserError) as error:
-                logging.warning("%s/%s stays: %s", self.folder.url, name, error)
+                logging.warning(
+                    "%s/%s is not removed: %s", self.folder.url, name, error
+                )

@@ -1,4 +1,4 @@
-"""What errors call the owners of a folder."""
+"""The words that error messages use for the owners of a folder."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ from storage.errors import LostError, UserError
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """The words of an owner.
+    """The words for an owner in error messages.
 
     Attributes:
-        name: "trainer".
-        activity: "training".
-        work: "run": what another owner goes on with.
+        name: The kind of process, such as "trainer".
+        activity: What it does, such as "training".
+        work: What it works on, such as "run".
         flag: The flag that names the folder.
     """
 
@@ -22,15 +22,15 @@ class Owner:
     flag: str
 
     def in_use(self, url: str, who: str) -> UserError:
-        """Returns the error of a start that finds another owner."""
+        """Returns the error of a start if there is another owner."""
         return UserError(
             f"{url} is in use: {who}. Wait for it, stop it, or give another "
             f"{self.flag}"
         )
 
     def lost(self, url: str, who: str) -> LostError:
-        """Returns the error of an owner that finds another one."""
+        """Returns the error of an owner that was replaced."""
         return LostError(
-            f"{url} was taken over by {who}: this {self.name} stops, and "
-            f"leaves the {self.work} to the other"
+            f"{url} was taken over by {who}: this {self.name} stops, and the "
+            f"other {self.name} continues the {self.work}"
         )

@@ -1,4 +1,4 @@
-"""Which machine this is, and which of its processes is alive."""
+"""The id of this machine, and whether a process of it is alive."""
 
 import os
 import pathlib
@@ -6,14 +6,14 @@ import socket
 
 
 def machine_id() -> str:
-    """Returns an id of this boot and set of processes that no other has.
+    """Returns a unique id of this boot and of this set of processes.
 
-    Without /proc it is the host's name, which another machine may have, too;
-    is_alive() knows nothing then.
+    Without /proc it is the name of the host, which may not be unique; then
+    is_alive() always returns None.
     """
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
-        # Containers of one machine have process numbers of their own.
+        # Each container of a machine has its own process numbers.
         return f"{boot.strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:  # No /proc, or a sandbox that hides it.
         return f"host {socket.gethostname()}"
@@ -22,7 +22,7 @@ def machine_id() -> str:
 def process_start(pid: int) -> str | None:
     """Returns a process's start time in clock ticks.
 
-    Returns None if the process is gone, or cannot be looked up.
+    None if the process is gone, or if its start time cannot be read.
     """
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
@@ -38,7 +38,7 @@ def is_alive(pid: int, start: str | None) -> bool | None:
 
     Args:
         pid: Its number.
-        start: Its process_start().
+        start: The result of process_start() for it.
 
     Returns:
         None if that is unknown: there is no /proc, or it hides the process.
@@ -52,16 +52,16 @@ def is_alive(pid: int, start: str | None) -> bool | None:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether a process exists that /proc does not show.
+    """Returns whether a process exists that /proc does not show.
 
-    A /proc mounted with hidepid shows no process of another user.
+    A /proc mounted with hidepid hides the processes of other users.
     """
     if os.path.exists(f"/proc/{pid}"):
-        return False  # A zombie, or it has just ended.
+        return False  # It is a zombie, or it has just ended.
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # Not allowed, so it exists.
+    except OSError:  # The signal is not permitted, so the process exists.
         return True
     return True

@@ -1,7 +1,8 @@
 """Decides whether the processes of earlier claims on a folder are alive.
 
-One of this very machine is decided by its process. Any other is watched, and
-is dead if neither it nor the files that owners add moved meanwhile.
+If the process is of this machine, the machine knows. Any other process is
+watched for a while. It is dead if its beats did not change and its owner added
+no file in that time.
 """
 
 import dataclasses
@@ -23,8 +24,8 @@ class Periods:
 
     Attributes:
         renew: Between two beats.
-        watch: After which a claim that has not moved is a dead process's.
-        poll: Between two looks while it is watched.
+        watch: A claim without a change for this long is of a dead process.
+        poll: Between two checks while claims are watched.
     """
 
     renew: float = 15.0
@@ -36,17 +37,17 @@ PERIODS = Periods()  # The same for all processes; tests shorten them.
 
 
 class Watch:
-    """Looks at the claims that are there when it is made.
+    """Watches the claims that exist when it is created.
 
     Args:
-        url: The folder that they are on.
+        url: The folder that they claim.
         folder: The folder of their files.
-        owner: What errors call the owners.
+        owner: The words of error messages for the owners.
         signs_of_life: See Lease.
 
     Attributes:
-        names: The files of claims, at the last look.
-        claims: The claims, at the last look.
+        names: The files of claims, at the last check.
+        claims: The claims, at the last check.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class Watch:
         self._first_beats = {claim.id: claim.beat for claim in self.claims}
 
     def refuse_if_held_here(self) -> None:
-        """Refuses if a live process of this machine has a claim.
+        """Raises an error if a live process of this machine has a claim.
 
         Raises:
-            UserError: Names the process.
+            UserError: It names the process.
         """
         for claim in self.claims:
             if claim.is_alive():
@@ -80,13 +81,13 @@ class Watch:
                 )
 
     def wait(self) -> None:
-        """Returns when all claims are surely those of dead processes.
+        """Returns when the processes of all claims are certainly dead.
 
-        Whatever time has passed since the first look, what is there now is
-        compared with what was there then.
+        It compares the present claims with those at the creation of this
+        object, so the time since then counts.
 
         Raises:
-            UserError: One is alive.
+            UserError: One of the processes is alive.
         """
         announced = False
         while True:
@@ -103,7 +104,7 @@ class Watch:
                 return
             if not announced:
                 logging.info(
-                    "%s: another machine was %s into it; watching for %.0f s "
+                    "%s: another machine was %s with it; watching for %.0f s "
                     "whether it still is",
                     self.url,
                     self._owner.activity,
@@ -113,23 +114,23 @@ class Watch:
             time.sleep(PERIODS.poll)
 
     def refuse_if_changed(self) -> None:
-        """Refuses if there are new files of claims since the last look.
+        """Raises an error if there are new files of claims.
 
         Raises:
-            UserError: There are.
+            UserError: There are new files.
         """
         if self._names() - self.names:
             raise self.started_together()
 
     def started_together(self) -> UserError:
-        """Returns the error of two that start in the same moment."""
+        """Returns the error for two starts in the same moment."""
         return self._owner.in_use(
             self.url,
             f"another {self._owner.name} was started in the same moment",
         )
 
     def last_leg(self) -> int:
-        """Returns the highest leg of any claim or file; 0 if none is there."""
+        """Returns the highest leg of any claim or file; 0 if there is none."""
         signs = {**self._first_signs, **self._signs_of_life()}
         return max((0, *signs.values(), *(c.leg for c in self.claims)))
 
@@ -141,7 +142,7 @@ class Watch:
         return set(filter(claims.is_claim, self._folder.list()))
 
     def _has_moved(self, claim: Claim) -> bool:
-        """Whether a claim, or the files that its owner adds, moved."""
+        """Returns whether a claim has a new beat, or its owner added a file."""
         if claim.beat > self._first_beats.get(claim.id, float("-inf")):
             return True
         last_leg = max(claim.leg for claim in self.claims)
@@ -150,5 +151,5 @@ class Watch:
         return any(signs[name] >= last_leg for name in new)
 
     def _in_use(self, who: str, claim: Claim) -> UserError:
-        activity = f"{who} is {self._owner.activity} into it"
+        activity = f"{who} is {self._owner.activity} with it"
         return self._owner.in_use(self.url, f"{activity} (leg {claim.leg})")

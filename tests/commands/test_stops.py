@@ -83,7 +83,7 @@ def test_a_sigterm_in_the_report_is_honoured(tiny_records, tmp_path):
     code, lines = end(process, tmp_path)
     assert code == 143
     assert lines[-1] == (
-        "SIGTERM: unfinished: step 5 of 5, run the same command to go on"
+        "SIGTERM: unfinished: step 5 of 5, run the same command to continue"
     )
     summary = (tmp_path / "run" / "summary.json").read_text("utf-8")
     assert not json.loads(summary)["finished"]
@@ -110,5 +110,5 @@ def test_a_second_ctrl_c_does_not_wait_for_a_hanging_save(
     code, lines = end(process, tmp_path)
     assert code == 1
     assert lines[-1] == (
-        "error: interrupted; run the same command again to go on"
+        "error: interrupted; run the same command again to continue"
     )

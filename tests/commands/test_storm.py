@@ -135,7 +135,7 @@ def test_a_run_goes_on_with_another_number_of_replicas(records, tmp_path):
     assert first.returncode == 143
     assert stderr.splitlines()[-1].startswith("SIGTERM: unfinished: step ")
     assert stderr.splitlines()[-1].endswith(
-        " of 20, run the same command to go on"
+        " of 20, run the same command to continue"
     )
     result = summary(run_dir)
     assert result["finished"] is False

@@ -251,7 +251,7 @@ def test_ctrl_c_while_it_imports_is_one_line(tmp_path):
     )
     assert (code, err) == (
         1,
-        "error: interrupted; run the same command again to go on\n",
+        "error: interrupted; run the same command again to continue\n",
     )
 
 

@@ -356,10 +356,10 @@ def test_damaged_zip(tmp_path):
         archive.writestr("a", b"1" * 1000)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"1111", b"1121", 1))
-    with pytest.raises(UserError, match="not a whole zip"):
+    with pytest.raises(UserError, match="not a complete zip"):
         storage.open_folder(path).read_bytes("a")
     path.write_bytes(whole[:500])
-    with pytest.raises(UserError, match="not a whole zip"):
+    with pytest.raises(UserError, match="not a complete zip"):
         storage.open_folder(path)
 
 

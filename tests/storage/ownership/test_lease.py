@@ -92,7 +92,7 @@ def test_a_free_folder_is_acquired_as_leg_1_and_released(tmp_path):
 def test_a_live_process_of_this_machine_is_refused(tmp_path, leave):
     leave()
     found = look(tmp_path)
-    message = f"process {os.getpid()} of this machine is training into it"
+    message = f"process {os.getpid()} of this machine is training with it"
     with pytest.raises(UserError, match=message):
         found.refuse_if_held_here()
     with pytest.raises(UserError, match="leg 4"):
@@ -345,7 +345,7 @@ def test_the_highest_leg_and_then_the_greatest_token_owns(tmp_path):
     leave_beat(tmp_path, leg=1, token="8" * 8, machine="other", pid=12)
     assert lost(found) == (
         f"{tmp_path} was taken over by process 12 on other (leg 1): this "
-        "trainer stops, and leaves the run to the other"
+        "trainer stops, and the other trainer continues the run"
     )
 
 
