@@ -4,7 +4,7 @@
     python tfrecord_builder/main.py --input_dir=DIR --output_dir=RECORDS \\
         --engine=beam --runner=DirectRunner -- --direct_num_workers=2
 
-This file is short, since it reads the flags; what is done is in run.py.
+This file only reads the flags; run.py does the work.
 """
 
 from absl import flags
@@ -34,7 +34,7 @@ def main(rest: list[str]) -> None:
             f"{rest[0]}: options after -- are Beam's; add --engine=beam"
         )
     if not FLAGS.output_dir:
-        raise UserError("--output_dir: missing; where do records go?")
+        raise UserError("--output_dir: missing; the folder for the records")
     if FLAGS.verify:
         verify.verify(FLAGS.output_dir)
         return

@@ -1,9 +1,9 @@
-"""A build from start to end, in an order that a kill at any moment allows.
+"""A build from start to end, in an order that allows a kill at any moment.
 
-1. Report it and stop if the dataset exists already.
+1. If the dataset exists already, report it and stop.
 2. Lock the folder of the build. Read labels and ids; plan every record.
 3. Write records, range by range; then check and finish the shards.
-4. Publish the shards, dataset_info.json last; remove the rest.
+4. Publish the shards, dataset_info.json last; remove everything else.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records.background import Sides
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
-# Where images have 32,332 columns, that is the competition's size.
+# The size of images with 32,332 pixel columns: the competition's.
 _COMPETITION_SIZE = (137, 236)
 
 
@@ -60,9 +60,9 @@ def run(
     """Builds a dataset.
 
     Args:
-        recipe: How; a height or width of 0 is the source's.
-        beam_options: Beam's own flags: Apache Beam does the work. None builds
-            on this machine alone.
+        recipe: How to build; a height or width of 0 keeps the source's.
+        beam_options: Beam's own flags, if Apache Beam does the work. None: this
+            machine builds alone.
 
     The other arguments are flags, see flags/builder_flags.py.
 
@@ -94,7 +94,7 @@ def run(
         if whole:
             _check_background(background, whole, output_dir)
             destination.clean()
-            print(f"{output_dir} is whole already; nothing to do")
+            print(f"{output_dir} is already complete; nothing to do")
             return whole
 
     with Staging(destination.work, output_dir) as build:
@@ -120,7 +120,7 @@ def run(
         )
         _print_start(source, recipe, output_dir)
         planned, sides = _plan(source, table, recipe)
-        del table  # It is as large as the plan, and needed no more.
+        del table  # It is as large as the plan, and no longer needed.
         info = summary.make_info(
             source, planned, recipe, background_choice.choose(background, sides)
         )
@@ -142,7 +142,7 @@ def run(
 
 
 def print_summary(info: DatasetInfo, output_dir: str) -> None:
-    """Prints what a dataset holds and what to run next."""
+    """Prints the content of a dataset and the next command."""
     print(summary.fold_table(info))
     print(
         f"next: python trainer/main.py --data_dir={output_dir} "
@@ -159,7 +159,7 @@ def _make_engine(
     always_spool: bool,
     beam_options: Sequence[str] | None,
 ) -> LocalEngine:
-    """Returns the engine, of either kind, that builds into `build`."""
+    """Returns the engine, local or Beam, that builds into `build`."""
     if beam_options is None:
         return LocalEngine(
             build, num_workers=num_workers, always_spool=always_spool
@@ -175,10 +175,10 @@ def _make_engine(
 def _check_background(
     background: str, whole: DatasetInfo, output_dir: str
 ) -> None:
-    """Refuses a dataset that is recorded with another background."""
+    """Raises UserError if a dataset is recorded with another background."""
     if background not in (background_choice.AUTO, whole.image.background):
         raise UserError(
-            f"{output_dir}: another dataset is in it (its images are recorded "
+            f"{output_dir}: it holds another dataset (its images are recorded "
             f"with a {whole.image.background} background, not a {background} "
             "one); choose another --output_dir, or add --overwrite"
         )
@@ -196,17 +196,17 @@ def _plan(
 def _identify(
     source: Source, info: DatasetInfo, recipe: BuildRecipe, engine: LocalEngine
 ) -> dict:
-    """Returns what two builds have in common that can go on from each other."""
+    """Returns the identity of a build; a start continues only the same one."""
     return {
         **dataclasses.asdict(recipe),
         "labels": info.build["source"]["sha256"],
         "input files": [[f.name, f.bytes, *f.groups] for f in source.files],
-        "engine": engine.name,  # One cannot go on where another stood.
+        "engine": engine.name,  # Engines cannot continue each other's build.
     }
 
 
 def _print_start(source: Source, recipe: BuildRecipe, output_dir: str) -> None:
-    """Prints what is built of what."""
+    """Prints the source, the output and the recipe."""
     print(
         f"building {source.num_images} images of {source.height} x "
         f"{source.width} in {len(source.files)} files of {source.url} into "
@@ -217,12 +217,12 @@ def _print_start(source: Source, recipe: BuildRecipe, output_dir: str) -> None:
 
 
 def _import_beam_engine() -> ModuleType:
-    """Imports Apache Beam, which needs an environment of its own."""
+    """Imports Apache Beam, which needs its own environment."""
     try:
         from tfrecord_builder.beam_engine import engine
     except ImportError as error:
         raise UserError(
-            f"--engine=beam: {error}; make an environment of its own for it: "
+            f"--engine=beam: {error}; make a separate environment for it: "
             "pip install -r requirements-beam.txt -c constraints-beam.txt -e ."
         ) from None
     return engine
@@ -236,13 +236,13 @@ def _explain_full_disk(folder: pathlib.Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError(
-            f"{error.filename or folder}: the disk is full; make space and run "
-            "the same command again: it goes on from where it stood"
+            f"{error.filename or folder}: the disk is full; free some space "
+            "and run the same command again: it continues where it stopped"
         ) from None
 
 
 def _fingerprint(folder: Folder, names: Sequence[str], labels_csv: str) -> dict:
-    """Returns what identifies a source without opening its files."""
+    """Returns values that identify a source, without opening parquet files."""
     sizes = folder.list()
     texts = [n for n in (labels_csv, csv_files.CLASS_MAP) if n in sizes]
     digests = {

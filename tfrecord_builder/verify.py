@@ -1,6 +1,6 @@
-"""Re-reads a dataset and reports every difference from dataset_info.json.
+"""Reads a dataset and reports every difference from dataset_info.json.
 
-fold0-00000-of-00004.tfrecord  500 records  whole
+fold0-00000-of-00004.tfrecord  500 records  complete
 fold0-00001-of-00004.tfrecord  500 records  sha256 is 5e…, expected 77…
 """
 
@@ -17,12 +17,12 @@ from tfrecord_builder.planning import folds, plan
 from tfrecord_builder.records import dataset_info, example, framing
 from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 
-_MOST_PROBLEMS = 3  # Printed for one shard.
+_MOST_PROBLEMS = 3  # At most so many are printed for a shard.
 
 
 @dataclasses.dataclass
 class ShardContents:
-    """What one shard holds."""
+    """The content of one shard, and its problems."""
 
     problems: list[str]
     ids: list[str]
@@ -31,7 +31,11 @@ class ShardContents:
 
 
 def verify(output_dir: str, *, num_workers: int = 0) -> None:
-    """Prints a line a shard; UserError on any difference. Changes nothing."""
+    """Prints a line for each shard; changes nothing.
+
+    Raises:
+        UserError: The dataset differs from its dataset_info.json.
+    """
     folder = storage.open_folder(output_dir)
     files = folder.list()
     if not files and folder.path is not None and not folder.path.is_dir():
@@ -60,7 +64,7 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
         ):
             bad += bool(contents.problems)
             by_split[split].append(contents)
-            text = "; ".join(contents.problems[:_MOST_PROBLEMS]) or "whole"
+            text = "; ".join(contents.problems[:_MOST_PROBLEMS]) or "complete"
             print(
                 f"{shard.name}  {len(contents.ids)} records  {text}", flush=True
             )
@@ -71,23 +75,24 @@ def verify(output_dir: str, *, num_workers: int = 0) -> None:
         if name.endswith(".tfrecord")
         and name not in {shard.name for _, shard in shards}
     ]
-    problems += [f"{name} is no shard of it" for name in sorted(strangers)]
+    problems += [f"{name} is not a shard of it" for name in sorted(strangers)]
     for problem in problems:
         print(problem)
     if bad or problems:
         raise UserError(
             f"{output_dir}: {bad} of {len(shards)} shards and "
-            f"{len(problems)} figures of the whole differ from "
+            f"{len(problems)} properties of the dataset differ from "
             f"{dataset_info.NAME}; copy the dataset again, or build it again "
             "with --overwrite"
         )
-    print(f"{output_dir} is whole: {sum(s.records for _, s in shards)} records")
+    count = sum(s.records for _, s in shards)
+    print(f"{output_dir} is complete: {count} records")
 
 
 def check_shard(
     path: pathlib.Path, split: str, shard: Shard, info: DatasetInfo
 ) -> ShardContents:
-    """Reads all of one shard and compares it with the information."""
+    """Reads all of one shard and compares it with `shard` and `info`."""
     contents = ShardContents([], [], [], [])
     size = path.stat().st_size
     if size != shard.bytes:
@@ -111,7 +116,7 @@ def check_shard(
 def check_whole(
     by_split: dict[str, list[ShardContents]], info: DatasetInfo
 ) -> list[str]:
-    """Returns what is wrong although every shard is what it should be."""
+    """Returns problems of the dataset that no single shard shows."""
     problems = []
     seen = collections.Counter()
     source = {}
@@ -137,7 +142,7 @@ def check_whole(
             problems.append(f"{name}: its records are in another order")
     doubled = [i for i, count in seen.items() if count > 1]
     if doubled:
-        problems.append(f"image {doubled[0]} is there twice")
+        problems.append(f"image {doubled[0]} occurs twice")
     if (
         plan.source_digest(sorted(source.items()))
         != info.build["source"]["sha256"]
@@ -149,9 +154,9 @@ def check_whole(
 def _check_record(
     record: bytes | None, contents: ShardContents, info: DatasetInfo
 ) -> str | None:
-    """Adds a record to `contents`; returns what is wrong with it."""
+    """Adds a record to `contents`; returns its problem, if it has one."""
     if record is None:
-        return "its checksum is wrong, or the file ends in it"
+        return "its checksum is wrong, or the file ends within it"
     try:
         features = example.read_example(record)
         image_id = example.bytes_of(features, "image_id").decode()
@@ -159,7 +164,7 @@ def _check_record(
         labels = tuple(int(features[o.name]) for o in info.outputs)
         image = example.bytes_of(features, "image")
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        return f"no example of this dataset ({error!r})"
+        return f"it is not an example of this dataset ({error!r})"
     contents.ids.append(image_id)
     contents.labels.append(labels)
     contents.graphemes.append(grapheme)

@@ -122,7 +122,7 @@ def test_a_set_of_white_on_black(tmp_path, capsys, group):
     source = write(tmp_path / "in", draw(), row_group_size=group)
     info = build(source, tmp_path / "out")
     assert (
-        "background: dark; light in 0 and dark in 60 of 60 images looked at\n"
+        "background: dark; light in 0 and dark in 60 of 60 images of a sample\n"
         in capsys.readouterr().out
     )
     assert info.image.background == "dark"
@@ -179,7 +179,7 @@ def test_an_unclear_set_is_light_as_before(tmp_path, caplog):
     assert info.image.background == "light"
     (line,) = [r.message for r in caplog.records if "background" in r.message]
     assert line == (
-        "background: unclear in all of 60 images looked at, so it is recorded "
+        "background: unclear in all 60 images of a sample, so it is recorded "
         "as light; if it is dark, give --background=dark"
     )
 
@@ -190,7 +190,7 @@ def test_the_flag_decides(tmp_path, capsys):
     assert info.image.background == "dark"
     assert (
         "background: dark, as --background asks; light in 60 and dark in 0 of "
-        "60 images looked at\n" in capsys.readouterr().out
+        "60 images of a sample\n" in capsys.readouterr().out
     )
     # The same command again, and one that leaves the side open.
     assert build(source, tmp_path / "out", background="dark") == info
@@ -207,7 +207,7 @@ def test_records_of_an_earlier_version_are_complete(tmp_path, capsys):
     shutil.rmtree(tmp_path / "out" / ".build", ignore_errors=True)
     capsys.readouterr()
     assert build(source, tmp_path / "out") == old
-    assert "is whole already" in capsys.readouterr().out
+    assert "is already complete" in capsys.readouterr().out
 
 
 def test_the_real_command(tmp_path):

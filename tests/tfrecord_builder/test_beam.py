@@ -139,7 +139,7 @@ def test_bad_options(command, tiny_source, tmp_path):
     done = command(*flags, "--runner=NoRunner")
     assert done.error.startswith("error: --runner=NoRunner: Unexpected pipel")
     done = command(*flags, "--", "--direct_num_workers=x")
-    assert "does not take the options" in done.error
+    assert "does not accept the options" in done.error
     assert not (tmp_path / "out").exists()
 
 

@@ -81,7 +81,7 @@ def test_extra_columns_are_a_warning(folder, tmp_path, caplog):
         )
     build(folder, tmp_path / "out")
     assert "1 columns beside image_id and the pixels" in caplog.text
-    assert "left out: font" in caplog.text
+    assert "ignored: font" in caplog.text
 
 
 def test_another_dataset_is_refused(folder, tmp_path):
@@ -120,7 +120,7 @@ def test_the_second_builder_is_refused(folder, tmp_path):
     output = tmp_path / "out"
     with (
         Staging(output / staging.NAME, str(output)),
-        pytest.raises(UserError, match="another builder is at work on this"),
+        pytest.raises(UserError, match="another builder is writing to it"),
     ):
         build(folder, output)
     build(folder, output)
@@ -167,7 +167,7 @@ def test_damaged_zip(folder, tmp_path):
             archive.write(file, file.name)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(UserError, match="all.zip: not a whole zip file"):
+    with pytest.raises(UserError, match="all.zip: not a complete zip file"):
         build(path, tmp_path / "out")
 
 
@@ -227,8 +227,8 @@ def test_disk_full(tmp_path, encoding):
         pytest.skip(f"no file system can be mounted here: {done.stderr}")
     first, second = done.stdout.split("exit 1\n")
     assert "error: " in done.stderr
-    assert "make space and run the same command again" in done.stderr
+    assert "free some space and run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert dataset_info.NAME not in second.split("building")[0]
     assert "exit 0" in second
-    assert "is whole: 3000 records" in second
+    assert "is complete: 3000 records" in second

@@ -88,7 +88,7 @@ def test_a_shard_outside_of_the_folder_is_refused(
         with pytest.raises(UserError) as raised:
             read(str(records))
         assert str(raised.value) == (
-            f"{path}: shards: {shard['name']!r} is no name of a file beside "
-            "it; the file was damaged or changed: copy it again, or make it "
-            "anew"
+            f"{path}: shards: {shard['name']!r} is not the name of a file "
+            "in the same folder; the file was damaged or changed: copy it or "
+            "make it again"
         )

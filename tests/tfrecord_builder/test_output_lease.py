@@ -86,14 +86,14 @@ def test_an_unfinished_build_of_other_flags_is_refused(
             build()
     assert names(tmp_path / "out") == ["lease"]
     # On another machine, with another spool.
-    with pytest.raises(UserError, match="unfinished build of other flags"):
+    with pytest.raises(UserError, match="unfinished build with other flags"):
         build(OTHER, folder="other")
     assert build(folder="other") == FINISHED
 
 
 def test_overwrite_throws_it_away(build, tmp_path):
     leave_beat(tmp_path, released=True)
-    with pytest.raises(UserError, match="unfinished build of other flags"):
+    with pytest.raises(UserError, match="unfinished build with other flags"):
         build()
     assert build(overwrite=True) == FINISHED
 

@@ -66,7 +66,7 @@ def test_whole(records, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "fold0-00000-of-00002.tfrecord  10 records  whole"
     assert len(lines) == 8
-    assert lines[-1] == f"{records} is whole: 60 records"
+    assert lines[-1] == f"{records} is complete: 60 records"
 
 
 def test_flipped_bit(records, capsys):
@@ -102,7 +102,7 @@ def test_swapped_shards(records, capsys):
     [
         (lambda r: r[:-1], "fold1: 19 records, expected 20"),
         (lambda r: r[::-1], "fold1: its records are in another order"),
-        (lambda r: [*r[:-1], r[0]], "is there twice"),
+        (lambda r: [*r[:-1], r[0]], "occurs twice"),
     ],
 )
 def test_right_digest_of_wrong_records(records, capsys, change, expected):
@@ -113,7 +113,7 @@ def test_right_digest_of_wrong_records(records, capsys, change, expected):
 def test_record_that_is_no_example(records, capsys):
     rewrite(records, lambda r: [b"\x0a\x05hello", *r[1:]])
     (line,) = bad_lines(records, capsys)
-    assert "record 0: no example of this dataset" in line
+    assert "record 0: it is not an example of this dataset" in line
 
 
 @pytest.mark.parametrize("name", ["image_id", "grapheme", "image"])
@@ -129,7 +129,7 @@ def test_number_where_bytes_belong(records, capsys, name):
     feature[name].int64_list.value.append(7)
     rewrite(records, lambda r: [record.SerializeToString(), *r[1:]])
     (line,) = bad_lines(records, capsys)
-    assert f"no example of this dataset (TypeError('{name} is the" in line
+    assert f"it is not an example of this dataset (TypeError('{name} is the" in line
 
 
 def test_stranger(records, capsys):
@@ -141,7 +141,7 @@ def test_stranger(records, capsys):
 def test_the_command(records):
     done = tiny_data.run_builder(f"--output_dir={records}", "--verify")
     assert done.returncode == 0
-    assert done.stdout.endswith(f"{records} is whole: 60 records\n")
+    assert done.stdout.endswith(f"{records} is complete: 60 records\n")
     (records / SHARD).unlink()
     done = tiny_data.run_builder(f"--output_dir={records}", "--verify")
     assert done.returncode == 1

@@ -1,35 +1,37 @@
-"""Builds on many machines with Apache Beam: the local engine's very bytes.
+"""Builds on many machines with Apache Beam; writes the local engine's bytes.
 
     files  ─ ScanFile ─► ids        driver: folds, order, every record's offset
     ranges ─ ReadRange ─► (shard, records) ─ group ─ WriteShard ─► digests
 
-The first pipeline reads what the plan needs, the second the pixels. The driver
-makes the plan with the functions of the local engine and gives each worker the
-part for the file it reads, 10 bytes an image: as a side input the labels would
-lie whole in every worker, and a join in the pipeline would shuffle them once
-more. Input and output are folders that all machines see, or gs://; what goes
-between driver and workers is described in exchange.py.
+The first pipeline reads what the plan needs, the second reads the pixels. The
+driver makes the plan with the functions of the local engine. It gives each
+worker only the part of the plan for the worker's file, 10 bytes per image. As a
+side input the labels would be in the memory of every worker, and a join in the
+pipeline would shuffle them again. Input and output are folders that all
+machines see, or gs://. exchange.py describes the files between driver and
+workers.
 
-A mistake of the data does not fail a bundle: it is reported to the driver;
-later ranges and all shards are skipped, and so the pipeline ends by itself, on
-any runner.
+A mistake of the data does not fail a bundle. It is reported to the driver;
+later ranges and all shards are skipped, so the pipeline ends by itself, on any
+runner.
 
-What it costs, for N images of B bytes (raw 32,332; PNG about 9,000):
+Costs, for N images of B bytes (raw 32,332; PNG about 9,000):
 
-    input    read twice, for ids and for pixels, where it must be copied (gs://,
-             a zip); a row group above `parquet_reader.RANGE_BYTES` once a range
-    shuffle  once B + 200 bytes an image: keys, framing, its offset
-    worker   2.1 GB for a row group of 50,210 images, 40 bytes for each image of
-             the file that it reads: its plan; 256 MiB for the shard that it
-             writes, more goes to its disk; never a split
-    driver   93 bytes an image where ids meet their labels, 46 from there on:
-             ids, graphemes, the plan; 2.7 s a million images on one core
+    input    read twice, for ids and for pixels, if it must be copied (gs://, a
+             zip); a row group above `parquet_reader.RANGE_BYTES` is read once
+             for each range
+    shuffle  once B + 200 bytes per image: keys, framing, its offset
+    worker   2.1 GB for a row group of 50,210 images; 40 bytes for each image of
+             its file, for the plan; 256 MiB for the shard that it writes (the
+             rest goes to its disk); never a whole split
+    driver   93 bytes per image while ids meet their labels, 46 afterwards:
+             ids, graphemes, the plan; 2.7 s per million images on one core
              (measured on 10^7 by benchmarks/plan.py)
 
-10^9 images of 137 x 236 are 32 TB to shuffle, within what Dataflow's shuffle
-service or Flink's disks are made for, and 310,000 shards of 100 MiB. What
-limits is the driver: by these figures 10^8 images take 9 GB of its memory and
-5 minutes, 10^9 take 93 GB and 45 minutes: one large machine.
+10^9 images of 137 x 236 are 32 TB to shuffle, which Dataflow's shuffle service
+or Flink's disks can handle, and 310,000 shards of 100 MiB. The driver is the
+limit: by these numbers 10^8 images take 9 GB of its memory and 5 minutes, 10^9
+take 93 GB and 45 minutes: one large machine.
 """
 
 import concurrent.futures
@@ -91,9 +93,9 @@ class BeamEngine:
     def open_source(
         self, input_dir: str, input_glob: str, **size: Any
     ) -> ScannedSource:
-        """Has workers read what the plan needs; the driver opens one file.
+        """Makes workers read what the plan needs; the driver opens one file.
 
-        `size` is as of `parquet_reader.open_source`.
+        See `parquet_reader.open_source` for `size`.
         """
         folder = storage.open_folder(input_dir)
         names = parquet_files.find_files(folder, input_glob)
@@ -150,16 +152,16 @@ class BeamEngine:
         recipe: BuildRecipe,
         destination: Destination,
     ) -> dict[str, str]:
-        """Returns name -> SHA-256 of all shards; `move_shards` moves them."""
-        del destination  # Its `work` is seen by this machine alone.
-        self._exchange.clear()  # The files of killed runs.
+        """Returns the SHA-256 of each shard, by name; see move_shards()."""
+        del destination  # Only this machine sees its folder `work`.
+        self._exchange.clear()  # Remove the files of killed runs.
         image_bytes = max(source.height * source.width, recipe.image_bytes)
         elements = [
             (source.files[rows.file].name, rows)
             for rows in source.ranges(parquet_reader.RANGE_BYTES // image_bytes)
         ]
         if self._input is None:
-            raise RuntimeError("open_source comes first")
+            raise RuntimeError("call open_source first")
         read = ReadRange(self._exchange, self._input, recipe, png_encoder.NAME)
         write = WriteShard(self._exchange, self._spool_dir)
         digests = WriteDigests(self._exchange)
@@ -216,7 +218,7 @@ class BeamEngine:
         try:
             self._runner.run(build, self._exchange)
         except UserError as error:
-            # Workers may run in another folder; a user knows the path given.
+            # Workers may run in another folder: show the path the user gave.
             text = str(error)
             if self._input:
                 text = text.replace(self._input.input_dir, self._given)

@@ -1,14 +1,14 @@
-"""OUTPUT/.beam, by which the driver and Beam's workers exchange files.
+"""OUTPUT/.beam: files that the driver and Beam's workers exchange.
 
-    <run>-ids-00003         what is known of input file 3           Arrow IPC
-    <run>-plan-00003        where the images of file 3 go           Arrow IPC
+    <run>-ids-00003         ids and sizes of input file 3           Arrow IPC
+    <run>-plan-00003        shard and offset of file 3's images     Arrow IPC
     <run>-fold0-00000-of-…  a finished shard
     <run>-shards            records, bytes and SHA-256 of each      JSON
     <run>-error-2-…         a mistake of the data                   text
 
-Every file appears whole or not at all, under a name that no other run uses, so
-a bundle that is tried again, or run twice at once, writes the same bytes to the
-same name, and a worker of a run that was given up cannot harm a later one.
+Every file appears completely or not at all, under a name that no other run
+uses. So a bundle that is repeated, or run twice at once, writes the same bytes
+to the same name, and a worker of an abandoned run cannot harm a later run.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ NAME = ".beam"
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """One run's files; it goes to workers, so it holds nothing but names.
+    """The files of one run. It is sent to workers, so it holds only names.
 
     Attributes:
         output_dir: The folder or gs:// prefix of the dataset.
@@ -45,7 +45,7 @@ class Exchange:
         return storage.open_folder(f"{self.output_dir.rstrip('/')}/{NAME}")
 
     def name(self, what: str) -> str:
-        """Returns what a file of this run is called in the folder."""
+        """Returns the name of a file of this run in the folder."""
         return f"{self.run}-{what}"
 
     def write(self, what: str, data: bytes) -> None:
@@ -83,13 +83,14 @@ class Exchange:
 
     @contextlib.contextmanager
     def report_errors(self, *order: int) -> Iterator[None]:
-        """Reports a mistake of the data to the driver and goes on.
+        """Reports a mistake of the data to the driver, and continues.
 
-        A runner would try the bundle four times, and then log a traceback.
+        Otherwise a runner would try the bundle four times, and then log a
+        traceback.
 
         Args:
-            order: Of several mistakes the one of the lowest order is the one
-                that the local engine meets.
+            order: Numbers that order the mistakes. The driver raises the lowest
+                one, which is also the first that the local engine finds.
         """
         try:
             yield
@@ -97,7 +98,7 @@ class Exchange:
             self.write(_error_name(order), str(error).encode())
 
     def failed_before(self, *order: int) -> bool:
-        """Whether a reported mistake makes work of `order` needless."""
+        """Returns whether a mistake before `order` was reported."""
         return any(name < _error_name(order) for name in self._errors())
 
     def raise_error(self) -> None:
@@ -106,7 +107,7 @@ class Exchange:
             raise UserError(self.read(error).decode())
 
     def clear(self, run: str = "") -> None:
-        """Removes the files of a run, or of all."""
+        """Removes the files of a run; without `run`, of all runs."""
         folder = self.folder
         for name in folder.list():
             if name.startswith(run):

@@ -1,4 +1,4 @@
-"""Runs pipelines by the runner that Beam's own flags name, to their end."""
+"""Runs pipelines to their end, on the runner in Beam's own flags."""
 
 import logging as std_logging
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from apache_beam.runners.runner import PipelineState
 from storage import UserError
 from tfrecord_builder.beam_engine.exchange import Exchange
 
-# Beam logs a lot; only errors and Dataflow's progress are kept.
+# Beam logs a lot: show only errors and Dataflow's progress.
 _LOGGED = {
     "apache_beam": std_logging.WARNING,
     "apache_beam.runners.dataflow": std_logging.INFO,
@@ -26,7 +26,7 @@ class Runner:
     """Beam's runner of one build.
 
     Attributes:
-        name: What --runner called it.
+        name: The value of --runner.
     """
 
     def __init__(self, options: Sequence[str]) -> None:
@@ -38,18 +38,18 @@ class Runner:
             self._options.get_all_options()  # Parses them.
         except SystemExit:  # argparse has printed its usage.
             raise UserError(
-                f"Beam does not take the options {' '.join(options)}"
+                f"Beam does not accept the options {' '.join(options)}"
             ) from None
         self.name = self._options.view_as(StandardOptions).runner
 
     def run(
         self, build: Callable[[beam.Pipeline], object], exchange: Exchange
     ) -> None:
-        """Returns when the pipeline that `build` makes has ended.
+        """Runs the pipeline that `build` makes, until it ends.
 
         Raises:
-            UserError: A mistake of the data that a worker reported; else the
-                failure of the runner, with its traceback in the log.
+            UserError: A worker reported a mistake of the data; or the runner
+                failed, with its traceback in the log.
         """
         try:
             pipeline = beam.Pipeline(options=self._options)
@@ -61,7 +61,7 @@ class Runner:
             result = pipeline.run()
             state = result.wait_until_finish() or result.state
         except KeyboardInterrupt:
-            if result:  # It runs elsewhere, and would go on.
+            if result:  # It runs elsewhere, and would continue.
                 result.cancel()
             raise
         except Exception as error:

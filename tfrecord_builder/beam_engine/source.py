@@ -1,4 +1,4 @@
-"""The input files, as Beam's workers open them and as the driver knows them."""
+"""The input files, for Beam's workers and for the driver."""
 
 import dataclasses
 import glob
@@ -16,7 +16,7 @@ from tfrecord_builder.records.background import Sides
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """How a worker opens one of the input files."""
+    """What a worker needs to open one of the input files."""
 
     input_dir: str
     height: int
@@ -37,9 +37,9 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class ScannedSource:
-    """What the workers read in the files; the driver opens one only.
+    """The results of the workers' scans; the driver opens only one file.
 
-    Attributes and methods are those of `parquet_reader.Source`.
+    Its attributes and methods are those of `parquet_reader.Source`.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""What Beam's workers do: functions of the other modules, as DoFns.
+"""The steps of Beam's workers: functions of the other modules, as DoFns.
 
     ScanFile     file            -> its row groups, ids and backgrounds, in the
                                     exchange
@@ -6,8 +6,8 @@
     WriteShard   shard, records  -> the shard, in the exchange; its digest
     WriteDigests all digests     -> one file of them, in the exchange
 
-Each is a function of its input alone, so a bundle can be tried again or run
-twice, anywhere and in any order. DoFns know no more than the names of files.
+Each step depends only on its input, so a bundle can be repeated or run twice,
+anywhere and in any order. DoFns hold only the names of files.
 """
 
 import dataclasses
@@ -27,9 +27,9 @@ from tfrecord_builder.parquet.parquet_reader import RowRange, Source
 from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import example, framing, png_encoder, resize
 
-# Of one shard's records, shuffled as one element.
+# Records of one shard are shuffled in elements of at most this size.
 _ELEMENT_BYTES = 4 << 20  # 4 MiB
-# A shard's records held in memory until they are in order; more go to disk.
+# At most this many bytes of a shard are sorted in memory, the rest on disk.
 _SORT_BYTES = 256 << 20  # 256 MiB
 
 # `offset` of records (int64), their lengths (int64), their bytes.
@@ -37,12 +37,12 @@ Records = tuple[bytes, bytes, bytes]
 
 
 def plan_table(plan: Plan, images: slice) -> pa.Table:
-    """Returns where some images go, a row an image.
+    """Returns the shards and offsets of some images, one row per image.
 
     image_id  large_string
     keys      dictionary of binary: `example.serialize_keys`
     shard     dictionary of string: the shard's name
-    offset    int64: as of `Plan`; for PNG, too, it is in the shard's order
+    offset    int64: see `Plan`; for PNG, too, it gives the order in the shard
     """
     keys = _encode(plan.codes[images], lambda code: plan.keys[code])
     shards = _encode(plan.shard_of[images], lambda s: plan.shards[s].name)
@@ -59,7 +59,7 @@ def plan_table(plan: Plan, images: slice) -> pa.Table:
 def _encode(
     codes: np.ndarray, value: Callable[[int], bytes | str]
 ) -> pa.DictionaryArray:
-    """Returns the codes' values, of which only those in use are stored."""
+    """Returns the values of the codes; only values in use are stored."""
     used, indices = np.unique(codes, return_inverse=True)
     return pa.DictionaryArray.from_arrays(
         indices.astype(np.int32), [value(code) for code in used.tolist()]
@@ -67,7 +67,7 @@ def _encode(
 
 
 class _FileDoFn(beam.DoFn):
-    """Keeps the last input file open, and its copy, if it is one."""
+    """Keeps the last input file open, and its copy, if there is one."""
 
     def __init__(self, exchange: Exchange, source: Input) -> None:
         self._exchange = exchange
@@ -89,12 +89,12 @@ class _FileDoFn(beam.DoFn):
 
 
 class ScanFile(_FileDoFn):
-    """(index of the file, number of files, name) -> what is in the file."""
+    """Maps (index of the file, number of files, name) to the file's ids."""
 
     def process(self, element: tuple[int, int, str]) -> None:
         index, count, name = element
-        # The local engine, too, opens files backwards, all of them, and then
-        # reads the ids backwards.
+        # The order of mistakes is that of the local engine: it opens all files
+        # backwards, and then reads the ids backwards.
         with self._exchange.report_errors(0, count - index):
             file = self._open(name).files[0]
             with self._exchange.report_errors(1, count - index):
@@ -108,7 +108,7 @@ class ScanFile(_FileDoFn):
 
 
 class ReadRange(_FileDoFn):
-    """(file name, RowRange) -> (a shard's name, Records)."""
+    """Maps (file name, RowRange) to (a shard's name, Records)."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class ReadRange(_FileDoFn):
     def _records(
         self, plan: pa.Table, images: np.ndarray
     ) -> Iterator[tuple[str, Records]]:
-        """Yields the images' records, a shard at a time."""
+        """Yields the records of the images, shard by shard."""
         step = max(1, _ELEMENT_BYTES // images[0].nbytes)
         ids, keys = plan["image_id"].to_pylist(), plan["keys"].to_pylist()
         offsets = plan["offset"].to_numpy()
@@ -177,14 +177,14 @@ class ReadRange(_FileDoFn):
         if self._encoder != png_encoder.NAME:
             raise UserError(
                 f"a worker encodes PNG by {png_encoder.NAME}, the driver by "
-                f"{self._encoder}, so that bytes would differ; give all "
-                "machines one zlib, or take --image_encoding=raw"
+                f"{self._encoder}, so their bytes would differ; install the "
+                "same zlib on all machines, or use --image_encoding=raw"
             )
         return png_encoder.encode(images)
 
 
 class WriteShard(beam.DoFn):
-    """(name, all Records) -> (0, (name, records, bytes, SHA-256))."""
+    """Maps (name, all Records) to (0, (name, records, bytes, SHA-256))."""
 
     def __init__(self, exchange: Exchange, spool_dir: str | None) -> None:
         self._exchange = exchange
@@ -205,7 +205,7 @@ class WriteShard(beam.DoFn):
                 spool.write(records)
             lengths = np.concatenate(sizes)
             starts = np.cumsum(lengths) - lengths
-            # In order of their offsets; one that came twice is taken once.
+            # In the order of the offsets; np.unique drops repeated records.
             _, order = np.unique(np.concatenate(offsets), return_index=True)
             sha = hashlib.sha256()
             with self._exchange.whole_file(name) as sink:
@@ -219,7 +219,7 @@ class WriteShard(beam.DoFn):
 
 
 class WriteDigests(beam.DoFn):
-    """(0, all digests) -> one file of them."""
+    """Writes all digests, from (0, all digests), to one file."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

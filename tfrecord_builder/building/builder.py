@@ -1,11 +1,11 @@
-"""Builds the shards: ranges of rows in, records at their offsets out.
+"""Builds the shards: reads ranges of rows, writes records at their offsets.
 
-    read a range ──► raw: write its records in place ──► journal
-                     PNG: encode it into the spool ────► journal
+    read a range ──► raw: write its records to the shards ──► journal
+                     PNG: encode it into the spool ─────────► journal
     finish a shard: (PNG: gather its records) ─► check, digest ─► journal
 
-The next range is read while this one is written, if memory allows. A raw
-record's offset is known before its pixels are, so it is written once.
+The next range is read while the present one is written, if memory allows. The
+offset of a raw record is known before its pixels, so it is written only once.
 """
 
 import concurrent.futures
@@ -27,7 +27,7 @@ from tfrecord_builder.records import framing, resize
 
 
 class Builder:
-    """One build: what all of its steps need."""
+    """One build, with everything that its steps need."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Builder:
         self._spool = PngSpool(self._path / "images", self._pool)
         self._progress = progress
         self._resumed = False
-        # Decoding is nine tenths of a raw build, and half of a PNG one.
+        # Decoding takes nine tenths of a raw build, and half of a PNG build.
         self._read_share = 0.9 if recipe.image_encoding == "raw" else 0.5
         self._first = np.cumsum([0] + [sum(f.groups) for f in source.files])
 
@@ -73,7 +73,7 @@ class Builder:
                 if rows in done:
                     continue
                 if writing and rows_held + count > most:
-                    writing.result()  # No memory for two at once.
+                    writing.result()  # There is no memory for both.
                 images = self._source.read_pixels(rows, self._count_read)
                 if writing:
                     writing.result()
@@ -84,17 +84,18 @@ class Builder:
                 writing.result()
 
     def finish_shards(self, moved_to: pathlib.Path | None) -> dict[str, str]:
-        """Returns name -> SHA-256 of all shards.
+        """Returns the SHA-256 of each shard, by name.
 
-        What an earlier start wrote is checked record by record: the journal
-        may have outlived a crash of the machine that the records did not.
+        If an earlier start wrote records, every record is checked: after a
+        crash of the machine the journal may be on disk while the records are
+        not.
 
         Args:
-            moved_to: Where shards of an earlier start may lie already.
+            moved_to: The folder that an earlier start may have moved shards to.
 
         Raises:
-            UserError: A record is not what was written. The journal is empty
-                then, so that the next start builds everything anew.
+            UserError: A record is damaged. Then the journal is empty, so that
+                the next start builds everything again.
         """
         self._progress.set_text("finishing the shards")
         done = self._staging.done_shards()
@@ -122,7 +123,7 @@ class Builder:
                 self._check(shard, path)
             sha256 = storage.file_digest(path)
             if shard.name not in done:
-                framing.sync(path)  # One is on its way as the next is digested.
+                framing.sync(path)  # In parallel with the next shard's digest.
                 self._staging.shard_done(shard.name, sha256)
             return shard.name, sha256
 
@@ -141,7 +142,7 @@ class Builder:
         self._progress.advance(images * (1 - self._read_share))
 
     def _make_shards(self) -> None:
-        """Takes the disk space of all raw shards at once."""
+        """Reserves the disk space of all raw shards at once."""
         sizes = zip(self._plan.shards, self._plan.sizes.tolist(), strict=True)
         done = self._staging.done_shards()
         missing = [
@@ -167,7 +168,7 @@ class Builder:
         self._staging.range_done(rows, offset)
 
     def _write_raw(self, first: int, images: np.ndarray) -> None:
-        """Writes rows from image `first` on to their offsets in the shards."""
+        """Writes rows from image `first` on, at their offsets in shards."""
         plan = self._plan
         here = slice(first, first + len(images))
         order = np.lexsort((plan.offsets[here], plan.shard_of[here]))
@@ -204,7 +205,11 @@ class Builder:
         os.replace(temp, self._path / shard.name)
 
     def _check(self, shard: PlannedShard, path: pathlib.Path) -> None:
-        """Reads a shard back: every record whole, of the image it should be."""
+        """Reads a shard; checks that each record is complete and of its image.
+
+        Raises:
+            UserError: A record is damaged.
+        """
         records = framing.read_records(path)
         png = self._recipe.image_encoding == "png"
         for i in shard.images.tolist():
@@ -216,17 +221,18 @@ class Builder:
                     f"{path}: the record of image {self._plan.ids[i]} was "
                     "damaged after it was written (a crash of the machine, or "
                     "a failing disk); run the same command again, it builds "
-                    "everything anew"
+                    "everything again"
                 )
 
 
 def check_space(path: pathlib.Path, needed: int) -> None:
-    """Raises UserError where a disk has less than `needed` bytes free."""
+    """Raises UserError if a disk has less than `needed` bytes free."""
     free = shutil.disk_usage(path).free
     if free < needed:
         raise UserError(
             f"{path}: the disk is too small: {needed >> 20} MiB needed, "
-            f"{free >> 20} MiB free; make space and run the same command again"
+            f"{free >> 20} MiB free; free some space and run the same command "
+            "again"
         )
 
 

@@ -1,8 +1,8 @@
-"""Where a dataset goes, and how a finished build gets there.
+"""The output folder of a dataset, and how a finished build is put there.
 
-A folder on local disk: the build grows in OUTPUT/.build and its shards are
-renamed. A mount or gs://: it grows under --spool_dir, and shards are copied;
-one that exists already with the same bytes is not copied again.
+If the output is on local disk, it is built in OUTPUT/.build, and its shards are
+renamed. If it is a mount or gs://, it is built under --spool_dir, and shards
+are copied; a shard that exists already with the same bytes is not copied again.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 
 LOG_NAME = "build_log.json"
 _SHARD_NAME = re.compile(r"(fold\d+|unseen)-\d{5}-of-\d{5}\.tfrecord")
-# What a kill within Folder.replace leaves, and what an older version's lease.
+# Files left by a kill within Folder.replace, and by an old version's lease.
 _LEFT_OVER = re.compile(
     r"\.(dataset_info|build_log|building)\.json\.\w+\.tmp|building\.json"
 )
@@ -35,12 +35,13 @@ _COPIES_AT_ONCE = 8
 
 
 class Destination:
-    """The output folder, and the folder where its build grows.
+    """The output folder, and the folder of its unfinished build.
 
     Attributes:
         folder: The output folder.
-        work: The folder on local disk where the build grows.
-        moved_to: Where finished shards are renamed to; None: they are copied.
+        work: The folder on local disk of the unfinished build.
+        moved_to: The folder that finished shards are renamed to; None if they
+            are copied.
     """
 
     def __init__(
@@ -60,10 +61,14 @@ class Destination:
             self.moved_to = path
 
     def find_whole(self, log: dict) -> DatasetInfo | None:
-        """Returns the dataset in the folder if `log`'s command made it.
+        """Returns the dataset in the folder if the same command made it.
+
+        Args:
+            log: The flags and the source of this command.
 
         Raises:
-            UserError: There is another dataset, or this one has lost a shard.
+            UserError: There is another dataset, or this dataset has lost a
+                shard.
         """
         files = self.folder.list()
         if dataset_info.NAME not in files:
@@ -74,16 +79,16 @@ class Destination:
             flags, source = before["flags"], before["source"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             raise UserError(
-                f"{url}: a dataset without a readable {LOG_NAME} is in it, so "
-                "what made it is unknown; choose another --output_dir, or "
-                "add --overwrite"
+                f"{url}: it holds a dataset without a readable {LOG_NAME}, so "
+                "its flags are unknown; choose another --output_dir, or add "
+                "--overwrite"
             ) from None
         differing = differences.describe(flags, log["flags"], prefix="--")
         if source != log["source"]:
             differing.append("other input files")
         if differing:
             raise UserError(
-                f"{url}: another dataset is in it ({', '.join(differing)}); "
+                f"{url}: it holds another dataset ({', '.join(differing)}); "
                 "choose another --output_dir, or add --overwrite"
             )
         return dataset_info.read(url)
@@ -91,13 +96,13 @@ class Destination:
     def lease(
         self, identity: dict, *, overwrite: bool
     ) -> contextlib.AbstractContextManager:
-        """Returns what keeps other machines out while it is entered."""
+        """Returns a context manager that keeps other machines out."""
         if self.moved_to:
             return contextlib.nullcontext()
         return self._lease.hold(identity, overwrite=overwrite)
 
     def clean(self) -> None:
-        """Removes what a build leaves that is killed after its last step."""
+        """Removes the files of a build that was killed after its last step."""
         if self.work.exists():
             with Staging(self.work, self.folder.url) as leftover:
                 leftover.remove()
@@ -115,22 +120,22 @@ class Destination:
     ) -> DatasetInfo:
         """Publishes finished shards; dataset_info.json comes last.
 
-        From the first step on an older dataset is none any more, since its
-        dataset_info.json goes first. A kill between any two steps leaves a
-        state that the same call brings to its end.
+        The dataset_info.json of an old dataset is deleted first, so that it no
+        longer counts as a dataset. After a kill between any two steps the same
+        call completes the work.
 
         Args:
             info: The dataset, without sizes and digests of shards.
-            digests: Name -> SHA-256 of all shards.
-            log: What build_log.json is to hold.
-            move_shards: Moves shards, given as `digests`, to the folder and
-                returns their sizes; None where they lie in `work`.
+            digests: The SHA-256 of each shard, by name.
+            log: The content of build_log.json.
+            move_shards: Moves the shards in `digests` to the folder and returns
+                their sizes; None if they are in `work`.
 
         Returns:
             The complete information.
 
         Raises:
-            UserError: Another builder has taken the output over.
+            UserError: Another builder has taken over the output.
         """
         self._lease.refuse_if_lost()
         self.folder.delete(dataset_info.NAME)
@@ -170,7 +175,7 @@ class Destination:
         for name in digests:
             staged, final = self.work / name, folder / name
             if staged.exists():
-                os.replace(staged, final)  # Its bytes are on the disk.
+                os.replace(staged, final)  # Its bytes were synced before.
             sizes[name] = final.stat().st_size
         return sizes
 

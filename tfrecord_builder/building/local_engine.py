@@ -1,4 +1,4 @@
-"""Builds on this machine alone; a killed build goes on from where it stood."""
+"""Builds on this machine; a killed build continues where it stopped."""
 
 import os
 from typing import Any
@@ -24,7 +24,7 @@ class LocalEngine:
     def __init__(
         self, build: Staging, *, num_workers: int, always_spool: bool
     ) -> None:
-        """Makes an engine for one build; 0 workers stand for one a core."""
+        """Makes an engine for one build; 0 workers: one thread per core."""
         self._build = build
         self._num_workers = num_workers or os.cpu_count() or 1
         self._always_spool = always_spool
@@ -32,7 +32,7 @@ class LocalEngine:
     def open_source(
         self, input_dir: str, input_glob: str, **size: Any
     ) -> Source:
-        """Opens the files; `size` is as of `parquet_reader.open_source`."""
+        """Opens the files; see `parquet_reader.open_source` for `size`."""
         pa.set_cpu_count(self._num_workers)
         return parquet_reader.open_source(
             input_dir,
@@ -49,7 +49,7 @@ class LocalEngine:
         recipe: BuildRecipe,
         destination: Destination,
     ) -> dict[str, str]:
-        """Returns name -> SHA-256 of all shards, which now lie in `work`."""
+        """Writes all shards to `work`; returns the SHA-256 of each, by name."""
         kept = sum(rows.stop - rows.start for rows in self._build.done_ranges())
         with (
             Progress(

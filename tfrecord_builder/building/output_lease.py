@@ -1,7 +1,8 @@
-"""Keeps two machines from building into one mount or gs:// prefix at once.
+"""Prevents two machines from building into one mount or gs:// prefix at once.
 
-On one machine a lock on local disk does that, see staging.py. What a build is
-made of goes with its lease, so that another one does not go on from it.
+On one machine a lock on local disk does that, see staging.py. The lease also
+stores a digest of the build's flags and source, so that another build does not
+continue it.
 """
 
 import contextlib
@@ -31,14 +32,16 @@ class OutputLease:
 
     @contextlib.contextmanager
     def hold(self, identity: dict, *, overwrite: bool) -> Iterator[None]:
-        """Owns the folder; a build that ends well leaves no lease behind.
+        """Owns the folder; a successful build removes its lease.
 
         Args:
-            identity: What identifies this build: its flags and its source.
-            overwrite: Whether another one's remains may be thrown away.
+            identity: The flags and the source of this build.
+            overwrite: Whether the files of another unfinished build may be
+                deleted.
 
         Raises:
-            UserError: Another builder owns it, or it holds another build.
+            UserError: Another builder owns the folder, or it holds another
+                build.
         """
         text = json.dumps(identity, sort_keys=True).encode()
         build = hashlib.sha256(text).hexdigest()
@@ -46,8 +49,8 @@ class OutputLease:
         def check(last: Mapping[str, str]) -> None:
             if last.get("build") != build and not overwrite:
                 raise UserError(
-                    f"{self._folder.url}: an unfinished build of other flags "
-                    "or of another source is in it; finish that one, choose "
+                    f"{self._folder.url}: it holds an unfinished build with "
+                    "other flags or another source; finish that build, choose "
                     "another --output_dir, or add --overwrite"
                 )
 
@@ -55,7 +58,7 @@ class OutputLease:
         lease = Lease(self._folder, _OWNER, extra={"build": build})
         lease.acquire(check)
         self._lease, self._heartbeat = lease, Heartbeat(lease)
-        self.refuse_if_lost()  # Two may have started in the same moment.
+        self.refuse_if_lost()  # Another may have started in the same moment.
         self._heartbeat.start()
         try:
             yield
@@ -65,10 +68,10 @@ class OutputLease:
         lease.remove()
 
     def refuse_if_lost(self) -> None:
-        """Refuses if another builder has taken the folder over meanwhile.
+        """Raises an error if another builder has taken over the folder.
 
         Raises:
-            LostError: Names it.
+            LostError: It names the builder.
         """
         if self._lease is None or self._heartbeat is None:
             return
@@ -76,5 +79,5 @@ class OutputLease:
         self._lease.refuse_if_removed()
 
     def remove(self) -> None:
-        """Removes what a build leaves that is killed after its last step."""
+        """Removes the lease of a build that was killed after its last step."""
         Lease(self._folder, _OWNER).remove()

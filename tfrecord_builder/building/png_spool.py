@@ -1,7 +1,7 @@
-"""PNG images on disk, in the order they were read, until shards are gathered.
+"""PNG images on disk, in the order they were read, until shards are written.
 
-A range of rows is written at the file's end: n int64 sizes, then n images. A
-PNG's size is known only when it is made, and so is its offset in a shard.
+A range of rows is appended to the file: n int64 sizes, then n images. The size
+of a PNG, and so its offset in a shard, is known only after the encoding.
 """
 
 import concurrent.futures
@@ -14,7 +14,7 @@ import numpy as np
 
 from tfrecord_builder.records import png_encoder
 
-_ENCODE_IMAGES = 64  # Images a task: 2 MB, which stays in the cache.
+_ENCODE_IMAGES = 64  # Images per task: 2 MB fit into the CPU's cache.
 
 
 class PngSpool:
@@ -23,14 +23,14 @@ class PngSpool:
     def __init__(
         self, path: pathlib.Path, pool: concurrent.futures.ThreadPoolExecutor
     ) -> None:
-        """Makes no file yet; images are encoded by `pool`."""
+        """Does not create the file yet; the threads of `pool` encode images."""
         self._path = path
         self._pool = pool
         self._offsets = self._sizes = np.zeros(0, np.int64)
 
     @property
     def num_bytes(self) -> int:
-        """Returns the bytes of all images."""
+        """Number of bytes of all images."""
         return int(self._sizes.sum())
 
     def write(self, images: np.ndarray, count: Callable[[float], None]) -> int:
@@ -59,7 +59,7 @@ class PngSpool:
         """Reads the offset and size of every image; `reader` needs them.
 
         Args:
-            ranges: First image -> (number of images, what `write` returned).
+            ranges: First image -> (number of images, the result of `write`).
             total: Number of all images.
         """
         self._offsets = np.zeros(total, np.int64)

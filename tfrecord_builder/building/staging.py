@@ -1,14 +1,14 @@
-"""The folder where a build grows until it is complete, and its journal.
+"""The folder of a build until it is complete, and its journal.
 
-    .build/identity.json   what is being built; another build is refused
-    .build/journal         one line a finished range of rows, or shard
-    .build/lock            held (flock) by the one builder at work
-    .build/*.tfrecord      shards, records written in place
+    .build/identity.json   the flags and source; another build is refused
+    .build/journal         one line for each finished range of rows, or shard
+    .build/lock            locked (flock) by the running builder
+    .build/*.tfrecord      shards, with records at their final offsets
     .build/images          PNG: the images, in the order they were read
     .build/input           copies of input files that are not on local disk
 
-A killed build leaves it; the same command, run again, goes on from it. It
-is in the output folder, or under --spool_dir if that is no local folder.
+It remains after a kill, and the same command continues it. It is in the output
+folder or, if that is not on local disk, under --spool_dir.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ INPUT = "input"
 
 
 class Staging:
-    """One build's folder, locked while the object is open."""
+    """The folder of one build, locked within a `with` block."""
 
     def __init__(self, path: pathlib.Path, output: str) -> None:
-        """Makes no folder yet; `output` is what errors call the build."""
+        """Does not create the folder yet; errors name the build `output`."""
         self.path = path
         self._output = output
         self._lock: IO | None = None
@@ -49,10 +49,10 @@ class Staging:
             except BlockingIOError:
                 self._lock.close()
                 raise UserError(
-                    f"{self._output}: another builder is at work on this "
-                    "output; wait for it, or stop it and run this again"
+                    f"{self._output}: another builder is writing to it; "
+                    "wait for it, or stop it and run this command again"
                 ) from None
-            # One that has just ended may have removed the file that we locked.
+            # Another builder that has just ended may have removed this file.
             with contextlib.suppress(FileNotFoundError):
                 ours = os.fstat(self._lock.fileno())
                 if os.path.samestat(ours, os.stat(self.path / "lock")):
@@ -66,27 +66,26 @@ class Staging:
             self.remove()  # Nothing was begun.
             if self._made_output:
                 self.path.parent.rmdir()
-        if self._lock:  # The kernel drops the lock, also of a killed one.
+        if self._lock:  # The kernel releases the lock, also after a kill.
             self._lock.close()
 
     def begin(
         self, identity: dict, *, overwrite: bool, output: pathlib.Path | None
     ) -> None:
-        """Takes up an earlier build of the same identity, or starts anew.
+        """Continues an earlier build of the same identity, or starts a new one.
 
         Args:
-            identity: What decides the result: flags and source.
-            overwrite: Whether a build of another identity may be thrown away.
-            output: Where finished shards may have been moved to.
+            identity: The values that the result depends on: flags and source.
+            overwrite: Whether a build of another identity may be deleted.
+            output: The folder that finished shards may have been moved to.
         """
         before = self._identity()
         if before is not None and before != identity and not overwrite:
             changed = differences.describe(before, identity)
             raise UserError(
-                f"{self._output}: an unfinished build of other flags or of "
-                f"another source is in it ({', '.join(changed)}); "
-                "finish that one, choose another --output_dir, or add "
-                "--overwrite"
+                f"{self._output}: it holds an unfinished build with other "
+                f"flags or another source ({', '.join(changed)}); finish "
+                "that build, choose another --output_dir, or add --overwrite"
             )
         if before != identity or self._lost_shards(output):
             self._clear()
@@ -104,7 +103,7 @@ class Staging:
         }
 
     def done_shards(self) -> dict[str, str]:
-        """Returns name -> SHA-256 of the shards that were finished."""
+        """Returns the SHA-256 of each finished shard, by name."""
         return {w[1]: w[2] for w in self._lines() if w[0] == "shard"}
 
     def range_done(self, rows: RowRange, offset: int = 0) -> None:
@@ -115,7 +114,7 @@ class Staging:
         self._add(f"shard {name} {sha256}")
 
     def start_over(self) -> None:
-        """Forgets everything in the journal."""
+        """Empties the journal."""
         self._begun().truncate(0)
 
     def remove(self) -> None:
@@ -131,7 +130,7 @@ class Staging:
             return None
 
     def _lost_shards(self, output: pathlib.Path | None) -> bool:
-        """Whether a finished shard is in neither of its two folders."""
+        """Returns whether a finished shard is missing in both folders."""
         folders = [self.path, *([output] if output else [])]
         return any(
             not any((folder / name).exists() for folder in folders)
@@ -139,14 +138,14 @@ class Staging:
         )
 
     def _clear(self) -> None:
-        """Empties the folder, the identity first, the lock never."""
+        """Empties the folder, except the lock; the identity goes first."""
         (self.path / "identity.json").unlink(missing_ok=True)
         for file in self.path.iterdir():
             if file.name not in ("lock", INPUT):
                 file.unlink()
 
     def _cut_journal(self) -> None:
-        """Cuts off a last line that a kill left unfinished."""
+        """Removes an incomplete last line, which a kill may have left."""
         path = self.path / "journal"
         if path.exists():
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
@@ -165,5 +164,5 @@ class Staging:
             text = (self.path / "journal").read_text()
         except FileNotFoundError:
             return []
-        # Only lines with their end are complete.
+        # Only lines that end with a newline are complete.
         return [line.split() for line in text.split("\n")[:-1] if line]

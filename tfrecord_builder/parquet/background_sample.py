@@ -1,7 +1,7 @@
 """Finds the background of a parquet file's images from a few of its pixels.
 
-A column is decoded whole, or not at all. So few columns are read, of row
-groups throughout the file: at most 128 of the competition's 32,332.
+A column can only be decoded as a whole. So it reads only a few columns, from
+row groups spread over the file: at most 128 of the competition's 32,332.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ from tfrecord_builder.parquet.parquet_files import ParquetFiles
 from tfrecord_builder.records import background
 from tfrecord_builder.records.background import Sides
 
-_LEAST_GROUPS = 4  # Row groups of a file that are read, if it has them.
-_IMAGES = 1024  # Images of a file that are looked at, about.
-# Pixels at the border, and as many all over the image: a share of all columns.
+_LEAST_GROUPS = 4  # At least so many row groups of a file are read.
+_IMAGES = 1024  # Approximate number of images of a file that are read.
+# One of 64 pixels is read at the border, and as many all over the image.
 _SHARE = 64
 _LEAST_PIXELS, _MOST_PIXELS = 16, 64
-_MOST_INSET = 3  # Pixels at the edge of a scan that may show its frame.
+_MOST_INSET = 3  # Pixels at the edge are ignored: they may show a frame.
 
 
 def count_sides(
@@ -31,12 +31,12 @@ def count_sides(
     Args:
         files: The parquet files.
         i: The index of the file.
-        groups: Rows of each of its row groups.
+        groups: Number of rows of each of its row groups.
         size: Height and width of the images.
 
     Returns:
-        The sample's counts, a function of the file alone. Row groups that
-        cannot be read are left out: the build reports them.
+        The counts of the sample; they depend only on the file. Row groups that
+        cannot be read are ignored here: the build reports them.
     """
     border, everywhere = border_pixels(*size), inner_pixels(*size)
     columns = sorted({*border, *everywhere})
@@ -53,7 +53,7 @@ def count_sides(
 
 
 def _choose_groups(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yields row groups of a file, and the distance of the rows to look at."""
+    """Yields row groups of a file, and the distance of the rows to read."""
     filled = [group for group, rows in enumerate(groups) if rows]
     images = sum(groups)
     if not filled:
@@ -66,7 +66,7 @@ def _choose_groups(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def border_pixels(height: int, width: int) -> list[int]:
-    """Returns columns of pixels all around the border of an image."""
+    """Returns pixel columns all around the border of an image."""
     inset = min(_MOST_INSET, min(height, width) // 16)
     rows = np.arange(inset, height - inset) * width
     columns = np.arange(inset, width - inset)
@@ -78,16 +78,16 @@ def border_pixels(height: int, width: int) -> list[int]:
             (rows[1:-1] + columns[0])[::-1],
         ]
     )
-    # An image of one row or column has each of its pixels twice.
+    # An image with one row or column has each of its pixels twice here.
     around = list(dict.fromkeys(around.tolist()))
     number = min(len(around), _num_pixels(height, width))
     return [around[k * len(around) // number] for k in range(number)]
 
 
 def inner_pixels(height: int, width: int) -> list[int]:
-    """Returns columns of pixels spread evenly over an image."""
+    """Returns pixel columns spread evenly over an image."""
     number = _num_pixels(height, width)
-    # Steps of the golden ratio (610 / 987) leave no column of pixels out.
+    # Steps of the golden ratio (610 / 987) spread over the whole width.
     return [
         (2 * k + 1) * height // (2 * number) * width
         + k * 610 % 987 * width // 987

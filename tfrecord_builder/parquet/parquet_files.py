@@ -13,12 +13,12 @@ from storage import Folder, Spool, UserError
 
 
 class ParquetFiles:
-    """Files, each called by its index among their names.
+    """Parquet files; each is identified by its index in the list of names.
 
     Args:
-        folder: Where they lie; a .zip, too, is a folder.
+        folder: The folder of the files; it can be a .zip.
         names: Their names in the folder.
-        spool: Copies those to this machine that are not on its own disk.
+        spool: Copies files that are not on a local disk.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ def _clear_errors(where: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise  # The disk's or the mount's own error.
+            raise  # An error of the disk or of the mount.
         raise UserError(
-            f"{where}: not a whole parquet file ({_first_line(error)}); copy "
-            "or download it again"
+            f"{where}: not a complete parquet file ({_first_line(error)}); "
+            "copy or download it again"
         ) from None
 
 
@@ -91,7 +91,11 @@ def _first_line(error: Exception) -> str:
 
 
 def find_files(folder: Folder, glob: str) -> list[str]:
-    """Returns the names that match `glob`, in natural order; at least one."""
+    """Returns the names that match `glob`, in natural order.
+
+    Raises:
+        UserError: No name matches, or the folder does not exist.
+    """
     files = folder.list()
     if not files and folder.path is not None and not folder.path.is_dir():
         raise UserError(f"{folder.url}: no such folder (--input_dir)")
@@ -99,12 +103,12 @@ def find_files(folder: Folder, glob: str) -> list[str]:
     if not names:
         raise UserError(
             f"{folder.url}: no file named {glob} in it; it holds "
-            f"{', '.join(sorted(files)[:8]) or 'nothing'}; name others by "
+            f"{', '.join(sorted(files)[:8]) or 'nothing'}; select files with "
             "--input_glob"
         )
     return names
 
 
 def _natural(name: str) -> list:
-    """Sorts data_10 after data_2."""
+    """Returns a sort key that puts data_10 after data_2."""
     return [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", name)]

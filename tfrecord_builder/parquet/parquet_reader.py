@@ -1,4 +1,4 @@
-"""Reads images from parquet files of one column a pixel, in bounded memory.
+"""Reads images from parquet files with one column per pixel.
 
     image_id, 0, 1, 2, … H*W-1       pixel (r, c) is in column r * W + c
 
@@ -6,8 +6,9 @@
     for rows in source.ranges(max_rows=10_000):
         images = source.read_pixels(rows)            # [n, H, W] uint8
 
-A file of 32,332 columns is read in blocks of columns, since each column is
-decoded by itself; each block is transposed into its columns of the rows.
+Memory is bounded: a file of 32,332 columns is read in blocks of columns,
+because each column is decoded separately. Each block is transposed into its
+columns of the rows.
 """
 
 import concurrent.futures
@@ -28,10 +29,10 @@ from tfrecord_builder.parquet import (
 from tfrecord_builder.parquet.parquet_files import ParquetFiles
 from tfrecord_builder.records.background import Sides
 
-# Pixels decoded at once. A block is held three times: as a table, as a matrix
-# of columns, and the next one being read.
+# Size of a block of columns, 64 MiB. Memory holds three: a block as a table and
+# as a matrix, and the next block that is being read.
 BLOCK_BYTES = 64 << 20
-# Pixels of a range: a row group of 50,210 images is read in one pass.
+# Size of a range: a row group of 50,210 images is read in one pass.
 RANGE_BYTES = 1640 << 20
 _MAX_BLOCK_COLUMNS = 2048
 
@@ -42,10 +43,10 @@ class RowRange:
 
     Attributes:
         file: Index of the file in `Source.files`.
-        group: The row group.
-        start: First row within the row group.
-        stop: First row after the range, within the row group.
-        first: The first row's index in the file.
+        group: Index of the row group.
+        start: First row, counted within the row group.
+        stop: First row after the range, counted within the row group.
+        first: First row, counted within the file.
     """
 
     file: int
@@ -65,7 +66,7 @@ class ParquetFile:
 
 
 def cut_ranges(files: Sequence[ParquetFile], max_rows: int) -> list[RowRange]:
-    """Cuts all rows into ranges of at most `max_rows`, file by file."""
+    """Splits all rows into ranges of at most `max_rows`, file by file."""
     ranges = []
     for i, file in enumerate(files):
         first = 0
@@ -84,11 +85,11 @@ class Source:
     """The parquet files of one folder, all with the same pixel columns.
 
     Attributes:
-        folder: Where the files lie; a .zip, too, is a folder.
+        folder: The folder of the files; it can be a .zip.
         url: The folder's URL or path, as it was given.
         files: The files in natural order of their names.
-        height: Pixels.
-        width: Pixels.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
     """
 
     def __init__(
@@ -111,8 +112,8 @@ class Source:
                 if not count:
                     raise UserError(
                         f"{self._files.where(i)}: no pixel columns in it; "
-                        "expected image_id and the pixels 0, 1, 2, …: name "
-                        "files of images by --input_glob"
+                        "expected image_id and the pixels 0, 1, 2, …: select "
+                        "files of images with --input_glob"
                     )
                 self.height, self.width = size(count, names[i])
             pixels.check_columns(
@@ -139,9 +140,9 @@ class Source:
         return pa.concat_arrays([self._files.read_ids(i) for i in files][::-1])
 
     def scan(self) -> tuple[pa.LargeStringArray, Sides]:
-        """Returns all image ids, and a sample's counts of backgrounds.
+        """Returns all image ids, and the backgrounds of a sample of the images.
 
-        In one pass: to open a file of 32,332 columns takes 0.1 s.
+        Both are read in one pass: opening a file of 32,332 columns takes 0.1 s.
         """
         ids, sides, size = [], Sides(), (self.height, self.width)
         for i in reversed(range(len(self.files))):
@@ -160,7 +161,7 @@ class Source:
         return self._files.digest(i)
 
     def ranges(self, max_rows: int) -> list[RowRange]:
-        """Cuts all rows into ranges; see `cut_ranges`."""
+        """Splits all rows into ranges; see `cut_ranges`."""
         return cut_ranges(self.files, max_rows)
 
     def read_pixels(
@@ -170,8 +171,8 @@ class Source:
     ) -> np.ndarray:
         """Returns the images of a range, [n, H, W] uint8.
 
-        `progress` is called with the number of images, or parts of images,
-        just read.
+        `progress` is called with the number of images that were just read, or
+        fractions of it.
         """
         count, width = rows.stop - rows.start, self.height * self.width
         out = np.empty((count, width), np.uint8)
@@ -205,7 +206,7 @@ class Source:
                 del columns
 
     def _block_columns(self, rows: RowRange) -> int:
-        """Returns how many columns to decode at once."""
+        """Returns the number of columns to decode at once."""
         parquet = self._files.open(rows.file)
         group_rows = self.files[rows.file].groups[rows.group]
         value_bytes = pixels.value_bytes(parquet.schema_arrow)
@@ -232,7 +233,7 @@ def open_source(
     height: int = 0,
     width: int = 0,
     guesses: Sequence[tuple[int, int]] = (),
-    advice: str = "give the images' size by --source_height and --source_width",
+    advice: str = "give their size with --source_height and --source_width",
     spool_dir: str | pathlib.Path | None = None,
     always_spool: bool = False,
 ) -> Source:
@@ -240,15 +241,18 @@ def open_source(
 
     Args:
         input_dir: The folder.
-        glob: Which of its files to read; they are read in natural order.
-        height: Height of the images in pixels; 0: it is one of `guesses`.
-        width: Width in pixels.
-        guesses: (height, width) pairs; the first with as many pixels as the
-            files have pixel columns is taken.
-        advice: What to do where none of them fits, for the error.
-        spool_dir: Where files are copied to that are not on this machine's
-            own disk; None for a temporary folder.
-        always_spool: Whether to copy those of its own disk, too.
+        glob: Pattern of the names to read; they are read in natural order.
+        height: Height of the images in pixels; 0: the size is one of `guesses`.
+        width: Width of the images in pixels.
+        guesses: (height, width) pairs. The first whose number of pixels is the
+            number of pixel columns is used.
+        advice: What to do if none of them fits, for the error.
+        spool_dir: Folder for copies of files that are not on a local disk;
+            None: a temporary folder.
+        always_spool: Whether to copy also files that are on a local disk.
+
+    Raises:
+        UserError: No file matches, a file is not valid, or no guess fits.
     """
     folder = storage.open_folder(input_dir)
     names = parquet_files.find_files(folder, glob)

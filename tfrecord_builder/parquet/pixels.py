@@ -1,4 +1,4 @@
-"""Checks pixel columns, and turns decoded ones into rows of uint8."""
+"""Checks pixel columns, and converts decoded columns to rows of uint8."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,21 +6,23 @@ from absl import logging
 
 from storage import UserError
 
-# Rows and columns of a tile: 256 KiB, read along one side and written along
-# the other within the L2 cache. 256 took a third longer, 128 twice as long.
+# Rows and columns of a tile. A tile of 256 KiB is read along one side and
+# written along the other within the L2 cache. 256 took a third longer, 128
+# twice as long.
 _TILE = 512
 
 
 def count_columns(schema: pa.Schema) -> int:
-    """Returns how many pixel columns a file should have, by its highest one.
+    """Returns the number of pixel columns, from the highest column name.
 
-    A column missing from the middle must not look like a smaller image.
+    So a file in which a column in the middle is missing does not seem to have
+    smaller images.
     """
     return max((int(n) + 1 for n in schema.names if n.isdecimal()), default=0)
 
 
 def check_columns(schema: pa.Schema, count: int, where: str) -> None:
-    """Checks that a file has an image_id and `count` pixel columns."""
+    """Raises UserError unless a file has image_id and `count` pixel columns."""
     wanted = ["image_id", *map(str, range(count))]
     names = set(schema.names)
     missing = [name for name in wanted if name not in names]
@@ -32,12 +34,12 @@ def check_columns(schema: pa.Schema, count: int, where: str) -> None:
         )
     if len(schema.names) > len(names):
         doubled = next(n for n in names if schema.names.count(n) > 1)
-        raise UserError(f"{where}: column {doubled} is there twice")
+        raise UserError(f"{where}: column {doubled} occurs twice")
     extra = sorted(names.difference(wanted))
     if extra:
         logging.warning(
-            "%s: %d columns beside image_id and the pixels 0 to %d are left "
-            "out: %s",
+            "%s: %d columns other than image_id and the pixels 0 to %d are "
+            "ignored: %s",
             where,
             len(extra),
             count - 1,
@@ -46,10 +48,10 @@ def check_columns(schema: pa.Schema, count: int, where: str) -> None:
 
 
 def value_bytes(schema: pa.Schema) -> int:
-    """Returns the bytes of a decoded pixel, going by the first column."""
+    """Returns the bytes of a decoded pixel, from the first column's type."""
     try:
         return schema.field("0").type.byte_width
-    except ValueError:  # No number: reported when it is read.
+    except ValueError:  # Not a number: reported when it is read.
         return 8
 
 
@@ -57,12 +59,16 @@ def to_columns(table: pa.Table, where: str, first_row: int) -> np.ndarray:
     """Returns a table's columns as one matrix.
 
     Args:
-        table: One column a pixel; whole numbers from 0 to 255 of any type.
+        table: One column per pixel, with whole numbers from 0 to 255 of any
+            type.
         where: The file, for errors.
         first_row: The first row's index in the file, for errors.
 
     Returns:
         [columns, rows] uint8.
+
+    Raises:
+        UserError: A value is not a whole number from 0 to 255.
     """
     try:
         batches = table.combine_chunks().to_batches()
@@ -72,7 +78,7 @@ def to_columns(table: pa.Table, where: str, first_row: int) -> np.ndarray:
         raise
     if matrix.dtype == np.uint8:
         return matrix
-    with np.errstate(invalid="ignore"):  # NaN and infinity differ, too.
+    with np.errstate(invalid="ignore"):  # NaN and infinity are found, too.
         exact = matrix.astype(np.uint8)
     bad = np.argwhere(exact != matrix)
     if len(bad):
@@ -88,7 +94,7 @@ def to_columns(table: pa.Table, where: str, first_row: int) -> np.ndarray:
 def transpose(columns: np.ndarray, out: np.ndarray) -> None:
     """Writes `columns` [C, N] uint8 to `out` [N, C], tile by tile.
 
-    A plain `out[...] = columns.T` misses the cache at every byte.
+    A plain `out[...] = columns.T` would miss the cache at every byte.
     """
     for row in range(0, out.shape[0], _TILE):
         for column in range(0, out.shape[1], _TILE):
@@ -97,7 +103,7 @@ def transpose(columns: np.ndarray, out: np.ndarray) -> None:
 
 
 def _raise_bad_column(table: pa.Table, where: str, first_row: int) -> None:
-    """Names the column, and the row, that is no column of numbers."""
+    """Raises an error that names the column, and the row, without a number."""
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count:
             row = column.is_null().to_pylist().index(True)

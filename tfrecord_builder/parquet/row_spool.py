@@ -1,12 +1,12 @@
-"""Rows of parquet files of one column a pixel, in little memory.
+"""Rows of parquet files with one column per pixel, in little memory.
 
     for group in row_spool.spool_groups(source, files=[0, 1]):
         images = group.read(0, 256)                  # [n, H, W] uint8
 
-A row group has to be decoded whole, and the competition's have 1.6 GB of
-pixels. So each block of columns goes as rows to a scratch file on local disk,
-block behind block; rows are then read back out of every block. Nothing is
-decoded twice, and a block is all that is held.
+A row group can only be decoded as a whole, and those of the competition have
+1.6 GB of pixels. So each block of columns is transposed and appended to a
+scratch file on local disk; rows are then read from every block. Nothing is
+decoded twice, and memory holds only one block.
 """
 
 import os
@@ -23,7 +23,9 @@ from tfrecord_builder.parquet.parquet_reader import RowRange, Source
 
 
 class RowGroup:
-    """The rows of one row group, in a scratch file that goes with the object.
+    """The rows of one row group, in a scratch file.
+
+    The file is removed with the object.
 
     Attributes:
         file: Index of the row group's file in `source.files`.
@@ -92,6 +94,6 @@ def _check_space(size: int) -> None:
     if free < size:
         raise UserError(
             f"{folder}: no space for a row group's pixels: {size >> 20} MiB "
-            f"needed, {free >> 20} MiB free; make space, or set TMPDIR to a "
-            "folder on another disk"
+            f"needed, {free >> 20} MiB free; free some space, or set TMPDIR "
+            "to a folder on another disk"
         )

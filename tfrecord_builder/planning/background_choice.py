@@ -1,15 +1,15 @@
-"""Which background a dataset is recorded with: what is asked for, or found."""
+"""Chooses the background of a dataset: from the flag, or from a sample."""
 
 from absl import logging
 
 from tfrecord_builder.records.background import Sides
 
 AUTO = "auto"
-_MIXED = 20  # One image in so many on the other side is more than chance.
+_MIXED = 20  # One of 20 images with another background is not chance.
 
 
 def choose(wanted: str, sides: Sides) -> str:
-    """Returns LIGHT or DARK, and reports in one line why.
+    """Returns LIGHT or DARK, and prints the reason in one line.
 
     Args:
         wanted: The flag --background.
@@ -17,21 +17,21 @@ def choose(wanted: str, sides: Sides) -> str:
     """
     found = (
         f"light in {sides.light:,} and dark in {sides.dark:,} of "
-        f"{sides.images:,} images looked at"
+        f"{sides.images:,} images of a sample"
     )
     if wanted != AUTO:
-        print(f"background: {wanted}, as --background asks; {found}")
+        print(f"background: {wanted}, from --background; {found}")
     elif not sides.light + sides.dark:
         logging.warning(
-            "background: unclear in all of %d images looked at, so it is "
+            "background: unclear in all %d images of a sample, so it is "
             "recorded as light; if it is dark, give --background=dark",
             sides.images,
         )
     elif min(sides.light, sides.dark) * _MIXED > sides.light + sides.dark:
         logging.warning(
             "background: mixed, %s; it is recorded as %s, and the model will "
-            "take the paper of the others for ink: invert them, or give "
-            "--background=light or dark",
+            "treat the paper of the other images as ink: invert those images, "
+            "or give --background=light or dark",
             found,
             sides.most,
         )

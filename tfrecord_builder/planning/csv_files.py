@@ -1,4 +1,4 @@
-"""Reads csv files, and the classes that class_map.csv names."""
+"""Reads csv files, and the classes in class_map.csv."""
 
 import csv
 import io
@@ -16,20 +16,20 @@ def read(folder: Folder, name: str) -> tuple[list[str], Iterator]:
         data = folder.read_bytes(name)
     except FileNotFoundError:
         raise UserError(
-            f"{where}: no such file; it gives each image its labels (another "
-            "name: --labels_csv)"
+            f"{where}: no such file; it has the labels of the images (give "
+            "another name with --labels_csv)"
         ) from None
     rows = _parse_csv(data, where)
     header = next(rows, None)
     if header is None:
-        raise UserError(f"{where}: empty; expected a header and a row an image")
+        raise UserError(f"{where}: empty; expected a header and rows of images")
     return [name.strip() for name in header], rows
 
 
 def _parse_csv(data: bytes, where: str) -> Iterator[list[str]]:
-    """Yields the rows; of the text there is one block at a time."""
+    """Yields the rows; memory holds only one block of the text at a time."""
     file = io.BytesIO(data)
-    # utf-8-sig: spreadsheet programs put a byte order mark in front.
+    # utf-8-sig: spreadsheet programs write a byte order mark at the start.
     lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
     problem: object
     try:
@@ -37,14 +37,14 @@ def _parse_csv(data: bytes, where: str) -> Iterator[list[str]]:
         return
     except csv.Error as error:
         problem = error
-    except UnicodeDecodeError as error:  # Its positions are in the block.
+    except UnicodeDecodeError as error:  # Its positions count in the block.
         byte = file.tell() - len(error.object) + error.start
         problem = f"{error.reason} at byte {byte}"
     raise UserError(f"{where}: not a csv file in UTF-8: {problem}")
 
 
 def read_class_map(folder: Folder) -> dict[str, tuple[str, ...]]:
-    """Returns output -> class names; {} where there is no class_map.csv."""
+    """Returns the class names of each output; {} without a class_map.csv."""
     if CLASS_MAP not in folder.list():
         return {}
     where = f"{folder.url}/{CLASS_MAP}"

@@ -1,13 +1,15 @@
-"""Deals images to folds and orders them, by their ids and labels alone.
+"""Splits images into folds and orders them, from only their ids and labels.
 
-`text_hash(seed, image_id)` is the one hash that decides everything:
+`text_hash(seed, image_id)` is the only hash; it determines everything:
 
     split   unseen, if the image's grapheme is held out; else a fold
-    order   within a split, records stand in the order of their hashes
+    order   within a split, records are in the order of their hashes
 
-Graphemes are taken in the order of their labels and dealt like one pack of
-cards: each goes on at the fold where the one before ended. So folds differ by
-one image at most, and so do a grapheme's and a first label's shares of them.
+Graphemes are taken in the order of their labels, and their images are dealt to
+the folds in turn, like one pack of cards: each grapheme continues at the fold
+after the last one of the grapheme before. So the sizes of the folds differ by
+at most one image. The same is true for the images of one grapheme, and for
+those of one class of the first output.
 """
 
 import hashlib
@@ -19,9 +21,9 @@ from storage import UserError
 
 
 def text_hash(seed: int, text: str) -> int:
-    """Returns a uint64 that depends on (seed, text) alone: 8 bytes of BLAKE2b.
+    """Returns a uint64 hash of (seed, text): 8 bytes of BLAKE2b.
 
-    It is part of the format: another hash would be another dataset.
+    It is part of the format: another hash would make another dataset.
     """
     return int(text_hashes(seed, [text])[0])
 
@@ -46,20 +48,23 @@ def deal(
     num_folds: int,
     unseen_fraction: float = 0.0,
 ) -> np.ndarray:
-    """Deals images to folds.
+    """Splits images into folds.
 
     Args:
         order: [N] ints, the images in the order of their hashes.
         codes: [N] ints, index of each image's grapheme.
-        labels: [G, outputs] int64 of the graphemes, which stand in the order
-            of their labels, and then of their texts.
+        labels: [G, outputs] int64 labels of the graphemes, which are in the
+            order of their labels, then of their texts.
         texts: G texts.
-        seed: Decides which graphemes are unseen.
-        num_folds: Folds to deal to.
+        seed: Seed of the choice of unseen graphemes.
+        num_folds: Number of folds.
         unseen_fraction: Fraction of the distinct graphemes to hold out.
 
     Returns:
         [N] int32: a fold from 0 on, or `num_folds` for unseen.
+
+    Raises:
+        UserError: There are too few images, or no grapheme can be held out.
     """
     splits = np.full(len(order), num_folds, np.int32)
     unseen = choose_unseen(
@@ -90,23 +95,27 @@ def choose_unseen(
     fraction: float,
     min_images: int,
 ) -> np.ndarray:
-    """Chooses whole graphemes to hold out, in an order of their own hashes.
+    """Chooses complete graphemes to hold out, in an order of their hashes.
 
-    Texts that share their labels, and labels that share their text, go
-    together: a grapheme is unseen only if neither was seen. A choice must
-    leave each of its classes `min_images` images, so that every fold can have
-    one; where too few graphemes do, one image is enough.
+    Graphemes with the same labels, or with the same text, stay together: a
+    grapheme is unseen only if neither was seen. The choice must leave
+    `min_images` images of each class, so that every fold can have one. If too
+    few graphemes allow that, one image is enough.
 
     Args:
-        counts: [G] ints, images of each grapheme; those of none do not count.
+        counts: [G] ints, number of images of each grapheme; those without
+            images do not count.
         labels: [G, outputs] int64.
         texts: G texts.
-        seed: Decides the order.
+        seed: Seed of the order.
         fraction: Fraction of the distinct texts to hold out.
         min_images: Images of each class that must remain.
 
     Returns:
         [G] bool, whether a grapheme is held out.
+
+    Raises:
+        UserError: No grapheme can be held out.
     """
     unseen = np.zeros(len(counts), bool)
     if not fraction:
@@ -149,10 +158,10 @@ def choose_unseen(
 def _groups(
     graphemes: Sequence[int], labels: np.ndarray, texts: Sequence[str]
 ) -> dict[tuple[str, ...], list[int]]:
-    """Puts graphemes of equal texts or equal labels into one group.
+    """Groups graphemes with equal texts or equal labels.
 
     Returns:
-        A group's distinct texts, sorted -> its graphemes.
+        The graphemes of each group, by its distinct texts, sorted.
     """
     parent: dict = {}
 

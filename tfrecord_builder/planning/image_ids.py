@@ -4,9 +4,8 @@
     ids.texts[ids.order[0]]            # the first in the order of the records
     table.find(ids)                    # the index of each in `table`
 
-`folds.text_hash` is the hash. Ids that share one are rare unless they are
-equal, so all sorting and searching is done on numbers; texts are looked at one
-by one only where hashes are the same.
+`folds.text_hash` is the hash. Different ids rarely have the same hash, so all
+sorting and searching uses numbers; texts are compared only if hashes are equal.
 """
 
 import dataclasses
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 
 from tfrecord_builder.planning import folds
 
-BLOCK = 1 << 16  # Ids that are Python's objects at once.
+BLOCK = 1 << 16  # Number of ids that are Python objects at one time.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Ids:
         return len(self.texts)
 
     def doubled(self) -> list[list[int]]:
-        """Returns, for each text that occurs more than once, its indices."""
+        """Returns the indices of each text that occurs more than once."""
         groups = [
             list(group)
             for tie in _ties(self.hashes)
@@ -51,17 +50,20 @@ class Ids:
         return [group for group in groups if len(group) > 1]
 
     def find(self, ids: "Ids") -> np.ndarray:
-        """Returns the index of each of `ids` in these; none may occur twice.
+        """Returns the index of each of `ids` in this object.
+
+        No id may occur twice in this object.
 
         Returns:
-            [len(ids)] int64, in the order of `ids.texts`; -1 if these lack it.
+            [len(ids)] int64, in the order of `ids.texts`; -1 if it is missing
+            here.
         """
         indices = np.full(len(ids), -1, np.int64)
         for start in range(0, len(ids), BLOCK):
             wanted = ids.order[start : start + BLOCK]
             hashes = ids.hashes[start : start + BLOCK]
             at = np.searchsorted(self.hashes, hashes)
-            while len(wanted):  # Goes on where another text has the hash.
+            while len(wanted):  # Continue where another text has the same hash.
                 known = at < len(self)
                 known[known] = self.hashes[at[known]] == hashes[known]
                 wanted, hashes, at = wanted[known], hashes[known], at[known]
@@ -76,8 +78,8 @@ class Ids:
 
 
 def sort(texts: pa.LargeStringArray, seed: int) -> Ids:
-    """Puts ids in the order of their hashes."""
-    # Arrow keeps what the parts took of which `texts` was made.
+    """Sorts ids by their hashes."""
+    # Arrow keeps the memory of the parts that `texts` was made from.
     pa.default_memory_pool().release_unused()
     hashes = np.empty(len(texts), np.uint64)
     for start in range(0, len(texts), BLOCK):

@@ -1,4 +1,4 @@
-"""The images of the parquet files, joined with the labels of the csv."""
+"""Joins the images of the parquet files with the labels of the csv."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,8 @@ def find(
         The ids of N images; [N] int32, index of each image's grapheme.
 
     Raises:
-        UserError: There is no image, or one has no labels, or no id of its
-            own.
+        UserError: There is no image, an image has no labels, or an id occurs
+            twice.
     """
     ids = image_ids.sort(texts, seed)
     ends = np.cumsum([sum(file.groups) for file in source.files])
@@ -38,18 +38,18 @@ def find(
     if doubled := ids.doubled():
         first, again, *_ = min(doubled, key=lambda indices: indices[1])
         raise UserError(
-            f"{source.url}/{file_of(again)}: image {ids.texts[again]} is there "
-            f"twice, also in {file_of(first)}; an image has one id"
+            f"{source.url}/{file_of(again)}: image {ids.texts[again]} occurs "
+            f"twice, also in {file_of(first)}; each image needs its own id"
         )
     if not len(ids):
-        raise UserError(f"{source.url}: its parquet files hold no image")
+        raise UserError(f"{source.url}: its parquet files hold no images")
     rows = table.ids.find(ids)
     unlabelled = np.flatnonzero(rows < 0)
     if len(unlabelled):
         raise UserError(
             f"{source.url}: {len(unlabelled)} of {len(ids)} images have no "
             f"labels, the first is {ids.texts[unlabelled[0]]} in "
-            f"{file_of(unlabelled[0])}; give each a row in the label csv"
+            f"{file_of(unlabelled[0])}; add a row for each to the label csv"
         )
     if len(ids) < len(table.ids):
         logging.warning(

@@ -18,14 +18,14 @@ from tfrecord_builder.planning.image_ids import Ids
 
 @dataclasses.dataclass(frozen=True)
 class Graphemes:
-    """All that images show: G distinct labels with their text, in that order.
+    """All graphemes: G distinct pairs of labels and text, sorted.
 
     Attributes:
         outputs: Names of the label columns.
         classes: The class names of each output.
         labels: [G, len(outputs)] int64.
-        texts: G texts; the labels joined by commas where the csv has no
-            `grapheme` column.
+        texts: G texts; if the csv has no `grapheme` column, the labels joined
+            by commas.
     """
 
     outputs: tuple[str, ...]
@@ -41,7 +41,7 @@ class Labels:
     Attributes:
         ids: The images.
         codes: [N] int32, index of each image's grapheme.
-        graphemes: What they show.
+        graphemes: The graphemes of the images.
     """
 
     ids: Ids
@@ -51,7 +51,7 @@ class Labels:
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """The rows of a csv; many differ by their image id alone.
+    """The rows of a csv; many of them differ only in their image id.
 
     Attributes:
         ids: N image ids.
@@ -75,16 +75,19 @@ def read_labels(
     label_columns: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Labels:
-    """Reads and checks the labels of a folder; UserError where they are bad.
+    """Reads and checks the labels of a folder.
 
     Images are looked up by a hash of (seed, id).
+
+    Raises:
+        UserError: A file or a column is missing, or a label is not valid.
     """
     class_map = csv_files.read_class_map(folder)
     outputs = tuple(label_columns or class_map)
     if not outputs:
         raise UserError(
             f"{folder.url}: found no {csv_files.CLASS_MAP}, which names the "
-            f"label columns; add it, or name columns of {csv_name} by "
+            f"label columns; add it, or give columns of {csv_name} with "
             "--label_columns=a,b"
         )
     where = f"{folder.url}/{csv_name}"
@@ -93,7 +96,7 @@ def read_labels(
     if missing:
         raise UserError(
             f"{where}: missing column {', '.join(missing)}; it has "
-            f"{', '.join(header)}; name its label columns by --label_columns"
+            f"{', '.join(header)}; give its label columns with --label_columns"
         )
     rows = _read_rows(lines, header, outputs, where)
     labels = np.empty((len(rows.label_texts), len(outputs)), np.int64)
@@ -133,7 +136,7 @@ def _read_rows(
     outputs: Sequence[str],
     where: str,
 ) -> _Rows:
-    """Reads ids, and the texts of the outputs and the grapheme."""
+    """Reads the ids, and the texts of the outputs and of the grapheme."""
     names = [*outputs, *(name for name in ("grapheme",) if name in header)]
     columns = [header.index(name) for name in names]
     id_column = header.index("image_id")
@@ -190,7 +193,7 @@ def _check_doubled(ids: Ids, where: str) -> None:
         first = ids.texts[min(rows[0] for rows in doubled)]
         raise UserError(
             f"{where}: {sum(len(rows) - 1 for rows in doubled)} doubled "
-            f"image ids, the first {first}; every image has one row"
+            f"image ids, the first is {first}; give every image one row"
         )
 
 

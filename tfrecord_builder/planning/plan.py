@@ -1,10 +1,10 @@
-"""Where every image goes, from the ids and labels alone.
+"""Plans the shard and the offset of every image from its id and labels.
 
     plan = plan_records(ids, codes, graphemes, recipe)
     plan.shards[3].images        # indices into `ids`, in record order
     plan.offsets[17]             # raw: the byte at which image 17's record is
 
-Nothing here has seen a pixel, the number of files or of workers.
+The plan does not depend on pixels, or on the number of files or workers.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ from tfrecord_builder.planning.image_ids import Ids
 from tfrecord_builder.planning.labels import Graphemes
 from tfrecord_builder.records import example, framing
 
-# A shard of fewer records than this is not worth a file of its own.
+# Splits with few records have fewer shards, so that a shard has 8 or more.
 _MIN_RECORDS = 8
-# Shards a split has at least, if there are records: they are read in parallel.
+# A larger split has at least 4 shards, because they are read in parallel.
 _MIN_SHARDS = 4
-# About what a PNG of handwriting takes of the raw pixels.
+# Approximate size of a PNG of handwriting, relative to its raw pixels.
 _PNG_RATIO = 0.29
 
 
 @dataclasses.dataclass(frozen=True)
 class BuildRecipe:
-    """The flags that decide the dataset's bytes."""
+    """The flags that determine the bytes of the dataset."""
 
     image_height: int
     image_width: int
@@ -63,17 +63,17 @@ class PlannedShard:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Where every image goes. N images, in the source's order.
+    """The shard and the offset of every image. N images, in the source's order.
 
     Attributes:
         ids: N image ids.
         codes: [N] int32, index of each image's grapheme.
-        graphemes: G of them.
-        keys: G times `example.serialize_keys`.
+        graphemes: G graphemes.
+        keys: The result of `example.serialize_keys` for each grapheme.
         splits: Names of the splits.
         shards: All shards.
         shard_of: [N] int32, index of each image's shard.
-        offsets: [N] int64, where each raw record begins in its shard.
+        offsets: [N] int64, byte offset of each raw record in its shard.
         sizes: [shards] int64, bytes of each raw shard.
     """
 
@@ -88,7 +88,7 @@ class Plan:
     sizes: np.ndarray
 
     def header(self, image: int, image_bytes: int) -> bytes:
-        """Returns all of an image's record but its last `image_bytes`."""
+        """Returns an image's record without its last `image_bytes` bytes."""
         return example.image_header(
             self.ids[image].as_py(), self.keys[self.codes[image]], image_bytes
         )
@@ -104,12 +104,16 @@ def plan_records(
         codes: [N] int32, index of each image's grapheme.
         graphemes: The graphemes that the images show.
         recipe: How they are built.
+
+    Raises:
+        UserError: A label column has a reserved name, or the folds cannot be
+            made.
     """
     for name in graphemes.outputs:
         if name in example.RESERVED:
             raise UserError(
-                f"a label column cannot be called {name}: records keep their "
-                f"{', '.join(example.RESERVED)} under these names"
+                f"a label column cannot be called {name}: records use "
+                f"{', '.join(example.RESERVED)} for other values"
             )
     split_of = folds.deal(
         ids.order,
@@ -150,7 +154,7 @@ def plan_records(
 
 
 def source_line(labels: Sequence[int], text: str) -> str:
-    """Returns what `source_digest` takes of a grapheme."""
+    """Returns the text of a grapheme for `source_digest`."""
     return "\t".join([text, *map(str, labels)])
 
 
@@ -165,7 +169,7 @@ def source_digest(images: Iterable[tuple[str, str]]) -> str:
 def _cut(
     split: str, images: np.ndarray, recipe: BuildRecipe
 ) -> list[PlannedShard]:
-    """Cuts a split's images into shards of equal numbers of records."""
+    """Splits the images of a split into shards of equal numbers of records."""
     image_bytes = recipe.image_bytes
     if recipe.image_encoding == "png":
         image_bytes = int(image_bytes * _PNG_RATIO)
@@ -189,7 +193,7 @@ def _offsets(
 
     @functools.cache
     def length(id_bytes: int, key_bytes: int) -> int:
-        """Returns the bytes of a framed record, which its parts' decide."""
+        """Returns the bytes of a framed record, from the bytes of its parts."""
         header = example.image_header(
             "x" * id_bytes, bytes(key_bytes), image_bytes
         )

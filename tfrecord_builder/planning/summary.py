@@ -1,4 +1,4 @@
-"""Describes what was built: dataset_info.json, and the table of the folds."""
+"""Describes a built dataset: dataset_info.json, and the table of the folds."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -67,9 +67,9 @@ def make_info(
 
 
 def fold_table(info: DatasetInfo) -> str:
-    """Returns a line a split, its images and each output's smallest class.
+    """Returns a line for each split: images and smallest class of each output.
 
-    A class that a split has no image of is its smallest one, of 0.
+    A class without images in a split is its smallest class, with 0.
     """
     lines = [["split", "images", "shards"]]
     lines[0] += [f"smallest {output.name}" for output in info.outputs]
@@ -98,7 +98,7 @@ def fold_table(info: DatasetInfo) -> str:
 
 
 def _count(plan: Plan) -> np.ndarray:
-    """Returns each split's images of each grapheme, [splits, G] int64."""
+    """Returns the images of each grapheme in each split, [splits, G] int64."""
     counts = np.zeros((len(plan.splits), len(plan.keys)), np.int64)
     for shard in plan.shards:
         counts[plan.splits.index(shard.split)] += np.bincount(
@@ -108,7 +108,7 @@ def _count(plan: Plan) -> np.ndarray:
 
 
 def _sorted_images(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yields what `plan.source_digest` takes."""
+    """Yields the arguments of `plan.source_digest`."""
     lines = list(
         map(
             planning.source_line,
@@ -129,7 +129,12 @@ def _sorted_images(plan: Plan) -> Iterator[tuple[str, str]]:
 def _class_counts(
     graphemes: Graphemes, counts: np.ndarray
 ) -> dict[str, tuple[int, ...]]:
-    """Returns each output's images of each class, by those of graphemes."""
+    """Returns the images of each class of each output.
+
+    Args:
+        graphemes: The graphemes.
+        counts: [G], number of images of each grapheme.
+    """
     return {
         output: tuple(
             np.bincount(column, counts, len(classes)).astype(int).tolist()

@@ -1,9 +1,9 @@
-"""The format of the records: all that the trainer needs of the builder.
+"""The format of the records; the trainer needs only this of the builder.
 
-example       one tf.train.Example: written and parsed
+example       writes and parses one tf.train.Example
 dataset_info  dataset_info.json: outputs, classes, shards and their digests
-background    which side of an image is its background
+background    light or dark background of an image
 framing       a record's length and checksums in a TFRecord file
-resize        what is done to an image before it is stored
-png_encoder   gray images as PNG
+resize        how an image is resized before it is stored
+png_encoder   encodes gray images as PNG
 """

@@ -1,8 +1,8 @@
-"""Which side is the background of an image: light, or dark.
+"""Decides whether the background of an image is light or dark.
 
-The background is the level that most of the border has; the ink is what
-differs from it. Where the ink is darker the background is light. Levels are
-compared with one another only, so paper may be gray, and ink faint.
+The background is the gray level of most of the border; the ink is what differs
+from it. If the ink is darker, the background is light. Levels are only compared
+with each other, so paper may be gray, and ink faint.
 """
 
 import dataclasses
@@ -13,14 +13,14 @@ from storage import UserError
 
 LIGHT = "light"
 DARK = "dark"
-# How many times as much as the other side's are the squares of the ink. Below
-# that an image is unclear: noise, a photograph, nothing drawn.
+# The sum of squares of one side must be 4 times that of the other. If not, the
+# image is unclear: noise, a photograph, or an empty page.
 _CLEAR = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Sides:
-    """How many images have a light or a dark background, or no clear one."""
+    """The numbers of images with a light, a dark, or no clear background."""
 
     light: int = 0
     dark: int = 0
@@ -32,7 +32,7 @@ class Sides:
 
     @property
     def most(self) -> str:
-        """LIGHT or DARK; LIGHT where there are as many of either."""
+        """LIGHT or DARK, the more frequent; LIGHT if both are equal."""
         return DARK if self.dark > self.light else LIGHT
 
     def __add__(self, other: "Sides") -> "Sides":
@@ -44,7 +44,7 @@ class Sides:
 
 
 def count(border: np.ndarray, pixels: np.ndarray) -> Sides:
-    """Counts images by their background, in whole numbers alone.
+    """Counts images by their background, in exact integer arithmetic.
 
     Args:
         border: [P, N] uint8, pixels at the border of N images.
@@ -52,7 +52,7 @@ def count(border: np.ndarray, pixels: np.ndarray) -> Sides:
     """
     level = np.sort(border, axis=0)[len(border) // 2].astype(np.int64)
     difference = pixels - level
-    # Squares: a shadow over half of the paper weighs less than a stroke.
+    # With squares a shadow over half of the paper counts less than a stroke.
     above = np.square(np.maximum(difference, 0)).sum(axis=0)
     below = np.square(np.minimum(difference, 0)).sum(axis=0)
     light = int((below > _CLEAR * above).sum())
@@ -67,6 +67,6 @@ def of_image(image: np.ndarray) -> str:
 
 
 def check(value: object) -> None:
-    """Raises UserError for what is neither LIGHT nor DARK."""
+    """Raises UserError if a value is neither LIGHT nor DARK."""
     if value not in (LIGHT, DARK):
         raise UserError(f"background {value!r}: expected {LIGHT!r} or {DARK!r}")

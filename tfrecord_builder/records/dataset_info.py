@@ -1,10 +1,10 @@
-"""dataset_info.json: what a dataset holds. Written last, it marks it as whole.
+"""dataset_info.json: the content of a dataset. It is written last.
 
-    info = dataset_info.read("RECORDS")     # UserError if it is not whole
+    info = dataset_info.read("RECORDS")     # UserError if it is not complete
     info.outputs[0].classes, info.splits["fold0"].shards[0].name
 
-It holds no time, host or path, so that the same input and flags give the same
-bytes.
+It contains no time, host or path, so that the same input and flags give the
+same bytes.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ UNSEEN = "unseen"
 class Image:
     """Size in pixels, encoding and background of the stored images.
 
-    `background` is "light" or "dark"; the pixels are stored as they came.
+    `background` is "light" or "dark"; it does not change the stored pixels.
     """
 
     height: int
@@ -45,7 +45,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """A label column: its class names and how many images each class has."""
+    """A label column: its class names and the images of each class."""
 
     name: str
     classes: tuple[str, ...]
@@ -73,7 +73,7 @@ class Shard:
 @dataclasses.dataclass(frozen=True)
 class Split:
     records: int
-    counts: dict[str, tuple[int, ...]]  # Images per class, by output.
+    counts: dict[str, tuple[int, ...]]  # Images per class of each output.
     shards: tuple[Shard, ...]
 
 
@@ -85,15 +85,15 @@ class DatasetInfo:
     outputs: tuple[Output, ...]
     graphemes: tuple[Grapheme, ...]
     splits: dict[str, Split]
-    build: dict[str, Any]  # The flags and the source that decided the bytes.
+    build: dict[str, Any]  # The flags and the source that determine the bytes.
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """Returns the names of the folds in their order, without unseen."""
+        """Names of the folds in their order, without unseen."""
         return tuple(name for name in self.splits if name != UNSEEN)
 
     def class_counts(self, splits: Iterable[str]) -> dict[str, list[int]]:
-        """Returns, by output, the images of each class in `splits`."""
+        """Returns the images of each class of each output in `splits`."""
         splits = tuple(splits)
         return {
             output.name: [
@@ -111,8 +111,8 @@ class DatasetInfo:
         fields = dataclasses.asdict(self)
         if self.image.encoder is None:
             del fields["image"]["encoder"]
-        # Not written for light ones, which datasets of before were taken for:
-        # their digest, by which a run knows its dataset, stays the same.
+        # "light" is not written, because older datasets lack the key: so their
+        # digest, which identifies the dataset of a run, stays the same.
         if self.image.background == background.LIGHT:
             del fields["image"]["background"]
         fields = {"schema_version": SCHEMA_VERSION, **fields}
@@ -124,7 +124,11 @@ class DatasetInfo:
 
 
 def from_json(text: str) -> DatasetInfo:
-    """Returns what `to_json` wrote; UserError for anything else."""
+    """Parses the text of `to_json`.
+
+    Raises:
+        UserError: The text is not one of `to_json`, or of another version.
+    """
     try:
         fields = json.loads(text)
         version = fields.pop("schema_version")
@@ -133,7 +137,7 @@ def from_json(text: str) -> DatasetInfo:
     if version != SCHEMA_VERSION:
         raise UserError(
             f"schema version {version!r}, expected {SCHEMA_VERSION}: made by "
-            "another version of the builder; build the records anew"
+            "another version of the builder; build the records again"
         )
     try:
         return DatasetInfo(
@@ -154,7 +158,7 @@ def from_json(text: str) -> DatasetInfo:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"broken {NAME}: {error!r}; build the records anew"
+            f"broken {NAME}: {error!r}; build the records again"
         ) from None
 
 
@@ -183,7 +187,11 @@ def read(folder_url: str | pathlib.Path) -> DatasetInfo:
 
 
 def read_only(folder: Folder, files: dict[str, int]) -> DatasetInfo:
-    """Reads a folder's information, whatever its shards may be."""
+    """Reads a folder's information without checking its shards.
+
+    Raises:
+        UserError: The folder has no valid dataset_info.json.
+    """
     if NAME not in files:
         raise UserError(
             f"{folder.url}: no {NAME} in it, so it is not a finished dataset; "
@@ -203,7 +211,7 @@ def _shard(fields: dict[str, Any]) -> Shard:
 
 
 def _tuples(kind: Callable[..., _T], fields: dict[str, Any]) -> _T:
-    """Returns `kind(**fields)` with JSON's lists made tuples again."""
+    """Returns `kind(**fields)` with lists converted to tuples."""
     return kind(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     )

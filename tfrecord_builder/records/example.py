@@ -1,13 +1,13 @@
 """THE record schema: writing and parsing of one tf.train.Example.
 
     image_id   bytes   the id's UTF-8
-    <output>   int64   one label a label column, in the dataset's order
+    <output>   int64   one label per label column, in the dataset's order
     grapheme   bytes   the text's UTF-8
     image      bytes   raw uint8, row-major, or a PNG; the record's last bytes
 
-Features stand in this order, the image last, so that everything before its
-first pixel (`image_header`) is known from ids and labels alone. That is how a
-record has its offset in a shard before the pixels are read.
+Features are in this order, with the image last. So everything before its first
+pixel (`image_header`) depends only on ids and labels, and the offset of a
+record in its shard is known before the pixels are read.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import Any
 
 from tfrecord_builder.records.dataset_info import DatasetInfo
 
-# Features that are not labels; no label column can bear such a name.
+# Features that are not labels; no label column may have such a name.
 RESERVED = ("image_id", "grapheme", "image")
 
 
@@ -27,7 +27,7 @@ def serialize_example(
     grapheme: str,
     image: bytes,
 ) -> bytes:
-    """Returns a serialized tf.train.Example; `image` is encoded already."""
+    """Returns a serialized tf.train.Example; `image` is already encoded."""
     keys = serialize_keys(outputs, labels, grapheme)
     return image_header(image_id, keys, len(image)) + image
 
@@ -45,7 +45,7 @@ def serialize_keys(
 
 
 def image_header(image_id: str, keys: bytes, image_bytes: int) -> bytes:
-    """Returns all of a record up to its image of `image_bytes` bytes."""
+    """Returns a record without its image of `image_bytes` bytes."""
     features = (
         _feature("image_id", _bytes_list(image_id.encode()))
         + keys
@@ -56,7 +56,7 @@ def image_header(image_id: str, keys: bytes, image_bytes: int) -> bytes:
 
 @functools.lru_cache(1024)
 def _image_start(image_bytes: int) -> bytes:
-    """Returns the entry "image" up to its `image_bytes` bytes of value."""
+    """Returns the entry "image" without its value of `image_bytes` bytes."""
     start = b""
     for number in (1, 1, 2):  # The value in a BytesList, Feature and entry.
         start = _length(_tag(number), len(start) + image_bytes) + start
@@ -68,7 +68,7 @@ def read_example(record: bytes) -> dict[str, bytes | int]:
     """Parses one record without TensorFlow.
 
     Raises:
-        ValueError: It is not what `serialize_example` writes.
+        ValueError: It is not a record of `serialize_example`.
     """
     ((number, features),) = _fields(record)
     parsed = {}
@@ -85,11 +85,15 @@ def read_example(record: bytes) -> dict[str, bytes | int]:
 
 
 def bytes_of(features: Mapping[str, bytes | int], name: str) -> bytes:
-    """Returns a feature that `read_example` has read.
+    """Returns the value of a bytes feature.
+
+    Args:
+        features: The result of `read_example`.
+        name: The name of the feature.
 
     Raises:
-        KeyError: There is none of that name.
-        TypeError: It is a label.
+        KeyError: There is no feature of that name.
+        TypeError: The feature is a label.
     """
     value = features[name]
     if isinstance(value, int):
@@ -104,14 +108,14 @@ def parse_examples(
 
     Args:
         serialized: [B] string tensor of records.
-        info: The dataset's.
+        info: The information of the dataset.
         with_keys: Whether to return `image_id` and `grapheme` as well.
 
     Returns:
         "image": [B, H, W, 1] uint8 in [0, 255]; each output's name: [B] int64;
         with keys "image_id" and "grapheme": [B] string.
     """
-    # Here, since the builder would pay 4 s for an import that it never uses.
+    # Imported here, because it takes 4 s and the builder does not use it.
     import tensorflow as tf
 
     schema = {"image": tf.io.FixedLenFeature([], tf.string)}
@@ -140,8 +144,8 @@ def parse_examples(
     return parsed
 
 
-# The wire format, by hand: an import of tensorflow takes 4 s, and one of a
-# generated class would still build every record twice in memory.
+# The wire format is written directly: the import of tensorflow takes 4 s, and
+# generated classes would build every record twice in memory.
 # https://protobuf.dev/programming-guides/encoding
 _TAGS = [bytes([number << 3 | 2]) for number in range(4)]  # 2: with a length.
 

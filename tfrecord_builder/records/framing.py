@@ -1,4 +1,4 @@
-"""TFRecord framing, and records written to their offsets in a shard.
+"""TFRecord framing, and records written at their offsets in a shard.
 
 A record in a file, https://www.tensorflow.org/tutorials/load_data/tfrecord:
 
@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 import google_crc32c
 import numpy as np
 
-FRAME_BYTES = 16  # What the framing adds to a record.
+FRAME_BYTES = 16  # Bytes that the framing adds to a record.
 _READ_BYTES = 8 << 20  # 8 MiB
-_MOST_BUFFERS = 512  # A system call; IOV_MAX is 1024.
+_MOST_BUFFERS = 512  # Per system call; IOV_MAX is 1024.
 
 
 def mask(crc: int) -> int:
@@ -28,21 +28,21 @@ def mask(crc: int) -> int:
 
 @functools.lru_cache(4096)
 def frame_head(length: int) -> bytes:
-    """Returns the 12 bytes in front of a record of `length` bytes."""
+    """Returns the 12 bytes before a record of `length` bytes."""
     packed = struct.pack("<Q", length)
     return packed + struct.pack("<I", mask(google_crc32c.value(packed)))
 
 
 def frame_tail(crc: int) -> bytes:
-    """Returns the 4 bytes behind a record whose crc32c is `crc`."""
+    """Returns the 4 bytes after a record whose crc32c is `crc`."""
     return struct.pack("<I", mask(crc))
 
 
 def frame(header: bytes, image: bytes | np.ndarray) -> list:
-    """Returns the buffers of one framed record, its pixels not copied.
+    """Returns the buffers of one framed record; does not copy the pixels.
 
     Args:
-        header: `example.image_header`.
+        header: The result of `example.image_header`.
         image: The record's last bytes: bytes or a contiguous uint8 array.
     """
     crc = google_crc32c.extend(google_crc32c.value(header), image)
@@ -52,11 +52,11 @@ def frame(header: bytes, image: bytes | np.ndarray) -> list:
 
 
 def write_at(descriptor: int, records: Iterable[tuple[int, list]]) -> None:
-    """Writes framed records; neighbours share a system call.
+    """Writes framed records; adjacent records share a system call.
 
     Args:
         descriptor: The file.
-        records: (offset, buffers of one record), front to back.
+        records: (offset, buffers of one record), in ascending order.
     """
     group_start = end = 0
     buffers: list = []
@@ -71,10 +71,10 @@ def write_at(descriptor: int, records: Iterable[tuple[int, list]]) -> None:
 
 
 def _write_all(descriptor: int, buffers: list, offset: int) -> None:
-    """Writes all of `buffers`; one call may write less than that."""
+    """Writes all of `buffers`; one system call may write only a part."""
     total = sum(memoryview(buffer).nbytes for buffer in buffers)
     written = os.pwritev(descriptor, buffers, offset) if buffers else 0
-    if written < total:  # A signal or a nearly full disk.
+    if written < total:  # Because of a signal or a nearly full disk.
         rest = memoryview(b"".join(bytes(b) for b in buffers))[written:]
         offset += written
         while rest:
@@ -84,7 +84,7 @@ def _write_all(descriptor: int, buffers: list, offset: int) -> None:
 
 
 def read_records(path: str | os.PathLike) -> Iterator[bytes | None]:
-    """Yields a shard's records; None, and no more, at the first bad one."""
+    """Yields a shard's records; at the first bad one, None, and ends."""
     with open(path, "rb", buffering=_READ_BYTES) as file:
         while head := file.read(12):
             if len(head) < 12:

@@ -1,8 +1,8 @@
-"""What the builder does to an image before it is stored; predict does the same.
+"""How the builder resizes an image before it is stored; predict does the same.
 
-The specification is plain data, so that dataset_info.json and a model can
-carry it: None stores the source's pixels untouched, else
-`{"method": "area", "height": h, "width": w}`.
+The specification is plain data, so that dataset_info.json and a model can store
+it. None: the source's pixels are stored unchanged; otherwise `{"method":
+"area", "height": h, "width": w}`.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ METHOD = "area"
 def make_spec(
     source: tuple[int, int], stored: tuple[int, int]
 ) -> dict[str, str | int] | None:
-    """Returns how (height, width) `source` becomes `stored`."""
+    """Returns the specification from (height, width) `source` to `stored`."""
     if source == stored:
         return None
     return {"method": METHOD, "height": stored[0], "width": stored[1]}
@@ -24,9 +24,9 @@ def make_spec(
 def resize_images(images: np.ndarray, spec: dict | None) -> np.ndarray:
     """Resizes images.
 
-    Each new pixel is the mean of the area of the old image that it covers,
-    fractions of pixels weighed (as OpenCV's INTER_AREA); where the image
-    grows, that repeats pixels.
+    Each new pixel is the mean of the area of the old image that it covers, with
+    fractions of pixels weighted (as OpenCV's INTER_AREA). If the image becomes
+    larger, pixels are repeated.
 
     Args:
         images: [N, H, W] uint8.
@@ -44,8 +44,8 @@ def resize_images(images: np.ndarray, spec: dict | None) -> np.ndarray:
     rows = area_weights(images.shape[1], spec["height"])
     columns = area_weights(images.shape[2], spec["width"])
     resized = np.empty((len(images), len(rows), len(columns)), np.uint8)
-    # One image at a time: two small products that stay in cache, whose result
-    # cannot depend on how many images come in one call.
+    # One image at a time: two small products that stay in the cache, and the
+    # result cannot depend on the number of images in a call.
     for source, target in zip(images, resized, strict=True):
         mean = rows @ source.astype(np.float64) @ columns.T
         np.floor(mean + (0.5 + 1e-9), out=mean)
@@ -54,7 +54,7 @@ def resize_images(images: np.ndarray, spec: dict | None) -> np.ndarray:
 
 
 def area_weights(source: int, target: int) -> np.ndarray:
-    """Returns [target, source] float64: a source pixel's share of a target."""
+    """Returns [target, source] float64 weights of the mean of an area."""
     edges = np.arange(target + 1) * (source / target)
     low, high = edges[:-1, None], edges[1:, None]
     pixel = np.arange(source)[None, :]
