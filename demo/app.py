@@ -1,9 +1,9 @@
-"""A page to draw a grapheme on, or to drop an image of one, and see the answer.
+"""A web page for drawing a grapheme, or dropping an image, to predict it.
 
     python demo/app.py --model=WORKDIR/model.keras
 
-The page is one file, page.html; the answers come from this process, and
-neither asks anything of any other machine.
+The page is one file, page.html, and this process predicts. Neither of them
+sends requests to other machines.
 """
 
 from absl import flags
@@ -43,15 +43,15 @@ from trainer.inference.ensemble import Predict
 from trainer.runtime import devices
 
 FLAGS = flags.FLAGS
-# Why not Gradio (6.31 and Colab's 6.24 were tried): both refuse Pillow 13. Its
-# Sketchpad answers a stroke in 3 to 8 s where this page takes 1 (in Chromium
-# without a GPU), draws nothing after "Clear" until a tool is chosen, and lays
-# its tools over the paper on a phone.
+# Gradio is not used (6.31 and Colab's 6.24 were tried): both refuse Pillow 13.
+# Its Sketchpad takes 3 to 8 s to answer a stroke, this page 1 s (in Chromium
+# without a GPU). After "Clear" it draws nothing until a tool is chosen, and on
+# a phone its tools cover the paper.
 PAGE = pathlib.Path(__file__).with_name("page.html")
 FONT = "Hind Siliguri"
-MAX_BYTES = 4 << 20  # 4 MiB of an upload.
-TOP = 5  # Classes listed for each output.
-_SECONDS = 30.0  # For a client to send what it announced.
+MAX_BYTES = 4 << 20  # 4 MiB, the largest upload.
+TOP = 5  # Number of classes shown for each output.
+_SECONDS = 30.0  # Time limit for a client to send its request.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; "
     "img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
@@ -90,14 +90,14 @@ def make_server(
     size: tuple[int, int],
     paper: str,
 ) -> http.server.ThreadingHTTPServer:
-    """Returns a server that is bound to `address`.
+    """Returns a server that listens on `address`.
 
     Args:
         address: Host and port.
-        predict: From [1, H, W] uint8 to probabilities by output.
-        classes: By output, the names of its classes.
-        size: Height and width that `predict` takes.
-        paper: The background of the images that it takes.
+        predict: Maps [1, H, W] uint8 to probabilities of each output.
+        classes: The names of the classes of each output.
+        size: Height and width of the images that `predict` expects.
+        paper: The background of these images, "light" or "dark".
     """
     one_at_a_time = threading.Lock()
 
@@ -114,12 +114,17 @@ def make_server(
 
 class _Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # A page closed.
+        # A ConnectionError means that a page was closed.
+        if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """GET / and /font.ttf; POST /predict an image file, get JSON."""
+    """Handles the requests of the page.
+
+    GET / returns the page, GET /font.ttf its font. POST /predict takes an image
+    file and returns JSON.
+    """
 
     timeout = _SECONDS
 
@@ -152,7 +157,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         logging.debug(format, *args)
 
     def _refuse(self, status: int, message: str) -> None:
-        self.close_connection = True  # What was sent may not have been read.
+        self.close_connection = True  # The body may not have been read.
         self._send_json(status, {"error": message})
 
     def _send_json(self, status: int, value: dict) -> None:
@@ -173,11 +178,11 @@ def make_answer(
     probabilities: Mapping[str, np.ndarray],
     classes: Mapping[str, Sequence[str]],
 ) -> dict:
-    """Returns what the page shows.
+    """Returns the values that the page shows.
 
     Args:
-        probabilities: By output, [1, C] float32.
-        classes: By output, the names of its classes.
+        probabilities: For each output, [1, C] float32.
+        classes: The names of the classes of each output.
     """
     order = {
         name: np.argsort(-probabilities[name][0], kind="stable")[:TOP]
@@ -205,13 +210,13 @@ def make_answer(
 
 
 def spell(best: Mapping[str, int], classes: Mapping[str, Sequence[str]]) -> str:
-    """Returns the text of a class of each output."""
+    """Returns the text of a combination of classes, one for each output."""
     if set(classes) == set(graphemes.OUTPUTS):
         parts = tuple(tuple(classes[name]) for name in graphemes.OUTPUTS)
         if parts == combinations.read_classes():
             labels = [best[name] for name in graphemes.OUTPUTS]
             return combinations.spell(labels, parts)
-    # Of another dataset it is not known how its classes make a word.
+    # For another dataset it is not known how classes make a word.
     return " ".join(classes[name][i] for name, i in best.items())
 
 

@@ -1,4 +1,4 @@
-"""Image files as a model takes them."""
+"""Converts image files to the images that a model expects."""
 
 import io
 
@@ -13,21 +13,21 @@ MAX_PIXELS = 16 << 20
 
 
 def read(data: bytes, size: tuple[int, int], paper: str) -> np.ndarray:
-    """Returns an image file as the model takes it: gray, on its paper.
+    """Returns an image file as a gray image with the model's background.
 
-    One on the other paper, such as what is drawn for a model of white ink on
-    black, is inverted.
+    An image with the other background is inverted, for example a drawing in
+    black on white for a model of white ink on black.
 
     Args:
         data: The file's bytes.
-        size: Height and width to fit it into, its proportions kept.
-        paper: The background that the model takes, "light" or "dark".
+        size: Height and width to fit it into; its proportions are kept.
+        paper: The background that the model expects, "light" or "dark".
 
     Returns:
         [H, W] uint8.
 
     Raises:
-        storage.UserError: Not an image, or too large a one.
+        storage.UserError: It is not an image, or has too many pixels.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -41,7 +41,7 @@ def read(data: bytes, size: tuple[int, int], paper: str) -> np.ndarray:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise UserError(
-            f"not a whole image: expected one of {', '.join(FORMATS)}"
+            f"not a complete image: expected one of {', '.join(FORMATS)}"
         ) from None
     white = Image.new("RGBA", image.size, "white")
     gray = Image.alpha_composite(white, image).convert("L")

@@ -1,12 +1,13 @@
-"""Every grapheme that can be written: root x vowel x consonant, spelt right.
+"""Every grapheme that can be written: root x vowel x consonant, with its text.
 
-graphemes.csv holds the 1,295 that the competition's volunteers wrote. The
-rules here spell and admit others of the same classes:
+graphemes.csv holds the 1,295 graphemes that the competition's volunteers wrote.
+The rules here spell other graphemes of the same classes, and decide which can
+be written:
 
     reph + root + ya-phala, ra-phala or both + vowel sign + chandrabindu
 
-Signs and independent vowels take next to nothing; a consonant takes every
-vowel sign and, where it is written at all, every consonant diacritic.
+Signs and independent vowels take almost no additions. A consonant takes every
+vowel sign and every consonant diacritic with which it is ever written.
 """
 
 import csv
@@ -25,22 +26,24 @@ from storage import UserError
 _SIGNS = ("ং", "ঃ", "ৎ")
 _VOWELS = ("অ", "আ", "ই", "ঈ", "উ", "ঊ", "ঋ", "এ", "ঐ", "ও", "ঔ")
 _RA, _YA = "র", "য"
-_DOTTED = "\u09dc\u09dd\u09df"  # Letters of their own: no mark above or below.
-# What the vowel signs and the consonant diacritics are, by class.
+_DOTTED = "\u09dc\u09dd\u09df"  # Separate letters: no mark above or below.
+# Names of classes: vowel signs and consonant diacritics.
 _NO_SIGN, _AA = 0, 1
 _PLAIN, _CHANDRABINDU, _REPH, _REPH_YA, _YA_PHALA, _RA_PHALA, _RA_YA = range(7)
-_RARE = 0.25  # Of the mean of an output's classes.
+_RARE = 0.25  # A rare class has fewer than this, relative to the mean.
 
 
 def choose(kind: str, table: Sequence[Grapheme]) -> list[Grapheme]:
-    """Returns the graphemes that --graphemes names, each as frequent.
+    """Returns the graphemes that --graphemes names.
+
+    Only "train" keeps the frequencies of the table.
 
     Args:
         kind: "train", "all", "rare" or "unseen-of:RECORDS".
         table: The competition's graphemes.
 
     Raises:
-        storage.UserError: It is none of these, or RECORDS is no dataset.
+        storage.UserError: `kind` is none of these, or RECORDS is not a dataset.
     """
     if kind == "train":
         return list(table)
@@ -71,8 +74,8 @@ def all_graphemes(
 ) -> list[Grapheme]:
     """Returns every grapheme that can be written, in the order of labels.
 
-    What the table spells is spelt so (of two spellings, the more frequent),
-    and its texts stand for nothing else.
+    A grapheme in the table has the text of the table (of two texts, the more
+    frequent). A text in the table is not used for other labels.
     """
     classes = read_classes()
     taken = {grapheme.text for grapheme in table}
@@ -106,14 +109,14 @@ def spell(labels: Sequence[int], classes: Sequence[Sequence[str]]) -> str:
 def can_be_written(
     labels: Sequence[int], classes: Sequence[Sequence[str]]
 ) -> bool:
-    """Tells whether the three classes can stand together."""
+    """Returns whether the three classes can be combined."""
     root, vowel, mark = labels
     text = classes[0][root]
     if text in _SIGNS:
         return (vowel, mark) == (_NO_SIGN, _PLAIN)
     if text in _VOWELS:
         if text in ("অ", "এ") and (vowel, mark) == (_AA, _YA_PHALA):
-            return True  # The vowel of "bat", as it is written in loanwords.
+            return True  # The vowel of "bat" in loanwords.
         return vowel == _NO_SIGN and mark in (_PLAIN, _CHANDRABINDU)
     if mark in (_REPH, _REPH_YA) and (text[0] == _RA or text in _DOTTED):
         return False
@@ -124,7 +127,7 @@ def can_be_written(
 def rare_classes(
     table: Sequence[Grapheme],
 ) -> tuple[frozenset[int], ...]:
-    """Returns, for each output, its classes of few images."""
+    """Returns, for each output, its classes with few images."""
     labels = np.array([grapheme.labels for grapheme in table])
     frequency = np.array([grapheme.count for grapheme in table])
     rare = []
@@ -152,7 +155,7 @@ def _seen(records: str) -> set[tuple[int, ...]]:
     folder = storage.open_folder(records)
     if "dataset_info.json" not in folder.list():
         raise UserError(
-            f"--graphemes=unseen-of:{records}: no dataset_info.json there; "
+            f"--graphemes=unseen-of:{records}: it has no dataset_info.json; "
             "expected records that tfrecord_builder/main.py wrote"
         )
     info = json.loads(folder.read_bytes("dataset_info.json"))

@@ -1,8 +1,9 @@
-"""Fonts, and a grapheme's strokes as a field of distances to a pen's path.
+"""Fonts, and the strokes of a grapheme as distances to a pen's path.
 
-A printed letter becomes a pen's path: the glyph is drawn large, thinned to
-its middle line, and kept as the distance of every pixel from that line. Any
-pen width then is one threshold, whatever the weight of the font.
+A printed letter is converted to the path of a pen: the glyph is drawn large,
+thinned to its middle line, and stored as the distance of every pixel from that
+line. Then a threshold gives strokes of any pen width, independent of the weight
+of the font.
 """
 
 import dataclasses
@@ -18,11 +19,11 @@ from PIL import Image, ImageDraw, ImageFont, features
 from storage import UserError
 
 BODY = 56  # pixels from headline to baseline in a field
-REACH = 9  # pixels; distances beyond are cut
+REACH = 9  # pixels; the largest distance that is stored
 _MARGIN = REACH + 1
 _CANVAS = (12 * BODY, 6 * BODY)
 _ORIGIN = (2 * BODY, 3 * BODY)
-_SAMPLE = "\u0995"  # KA, the letter that a font is measured by
+_SAMPLE = "\u0995"  # KA; its height gives the size of a font
 _DEPTHS = np.sqrt(np.arange(256, dtype=np.float32))
 _STEPS = np.minimum(np.round(16 * _DEPTHS), 255).astype(np.uint8)
 _WEIGHTS = (300, 400, 500, 600, 700)
@@ -33,10 +34,11 @@ class Field:
     """The pen's path of one grapheme.
 
     Attributes:
-        distance: [h, w] uint8, 16 steps a pixel, from the path; 255 is far.
+        distance: [h, w] uint8, distance from the path in 1/16 pixel; 255 is
+            far.
         baseline: Row of the baseline; the headline is BODY rows above it.
-        left, right, top, bottom: Box around the path, in rows and columns.
-        headline: Whether a line that letters hang from runs all along.
+        left, right, top, bottom: Box around the path, in columns and rows.
+        headline: Whether the grapheme has a headline over its whole width.
     """
 
     distance: np.ndarray
@@ -52,7 +54,8 @@ def find_fonts(font_dir: str | None) -> list[pathlib.Path]:
     """Lists the packaged font's weights, then the fonts in `font_dir`.
 
     Raises:
-        storage.UserError: Shaping is missing, or font_dir holds no such font.
+        storage.UserError: Pillow cannot join letters, or font_dir has no font
+            with Bengali letters.
     """
     check_shaping()
     paths = [fontpkg.path("Hind Siliguri", weight) for weight in _WEIGHTS]
@@ -66,7 +69,7 @@ def find_fonts(font_dir: str | None) -> list[pathlib.Path]:
         if not added:
             raise UserError(
                 f"--font_dir={font_dir}: expected a folder with .ttf or .otf "
-                "files, found none there"
+                "files, found none"
             )
         for path in added:
             _check_letters(path)
@@ -75,7 +78,7 @@ def find_fonts(font_dir: str | None) -> list[pathlib.Path]:
 
 
 def check_shaping() -> None:
-    """Raises storage.UserError where Pillow cannot shape conjuncts."""
+    """Raises storage.UserError if Pillow cannot join letters to conjuncts."""
     for feature, remedy in (
         ("raqm", "install Pillow from its wheel: pip install pillow"),
         ("fribidi", "install the library: apt-get install libfribidi0"),
@@ -88,7 +91,7 @@ def check_shaping() -> None:
 
 
 def digest(paths: list[pathlib.Path]) -> str:
-    """The sha256 over the fonts' bytes, in order."""
+    """Returns the sha256 of the fonts' bytes, in order."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(hashlib.sha256(path.read_bytes()).digest())
@@ -96,11 +99,11 @@ def digest(paths: list[pathlib.Path]) -> str:
 
 
 class Fields:
-    """The fields of graphemes in a list of fonts, each made once."""
+    """The fields of graphemes in a list of fonts; each is made only once."""
 
     def __init__(self, paths: list[pathlib.Path]) -> None:
         self._fonts = [load(path) for path in paths]
-        # About 20 KB a field: 160 MB at most.
+        # A field has about 20 KB: 160 MB at most.
         self.get = functools.lru_cache(maxsize=8192)(self._make)
 
     def __len__(self) -> int:
@@ -130,13 +133,13 @@ class Fields:
 def render(font: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int]:
     """Draws a text: ([h, w] uint8, 255 is ink; the row of the baseline)."""
     if unicodedata.category(text[0]).startswith("M"):
-        text = "\u00a0" + text  # else a sign alone gets a dotted circle
+        text = "\u00a0" + text  # so that a single sign gets no dotted circle
     image = Image.new("L", _CANVAS)
     ImageDraw.Draw(image).text(
         _ORIGIN, text, 255, font, anchor="ls", language="bn"
     )
     left, top, right, bottom = image.getbbox() or (*_ORIGIN, *_ORIGIN)
-    # The headline's and the baseline's rows are kept where they are empty.
+    # Keep the rows of headline and baseline even if they are empty.
     top = min(top, _ORIGIN[1] - BODY) - _MARGIN
     bottom = max(bottom, _ORIGIN[1] + 1) + _MARGIN
     box = (max(left - _MARGIN, 0), top, right + _MARGIN, bottom)
@@ -144,7 +147,7 @@ def render(font: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int]:
 
 
 def load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
-    """Opens a font at the size where KA is BODY pixels tall."""
+    """Opens a font at the size at which KA is BODY pixels tall."""
 
     def sized(size: float) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(
@@ -156,7 +159,7 @@ def load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
 
 
 def _check_letters(path: pathlib.Path) -> None:
-    """Raises storage.UserError where a font cannot draw Bengali."""
+    """Raises storage.UserError if a font cannot draw Bengali."""
     try:
         font = ImageFont.truetype(path, 64)
         letters, missing = (
@@ -167,7 +170,7 @@ def _check_letters(path: pathlib.Path) -> None:
         raise UserError(f"{path}: not a readable font") from error
     if letters is None or letters == missing:
         raise UserError(
-            f"{path}: the font has no Bengali letters; take it out of "
+            f"{path}: the font has no Bengali letters; remove it from "
             "--font_dir"
         )
 
@@ -175,8 +178,8 @@ def _check_letters(path: pathlib.Path) -> None:
 def middle_line(ink: np.ndarray) -> np.ndarray:
     """Thins strokes to their middle line.
 
-    There the distance from the paper has a ridge, where its slope is far
-    below 1. Toward a corner the slope is 0.7 or more, so no spurs grow.
+    There the distance from the paper has a ridge: its slope is far below 1.
+    Toward a corner the slope is 0.7 or more, so corners add no extra lines.
 
     Args:
         ink: [h, w] bool.
@@ -199,21 +202,21 @@ def steps_from(path: np.ndarray) -> np.ndarray:
 
 
 def squared_distances(mask: np.ndarray) -> np.ndarray:
-    """Distance to the nearest True, exact up to REACH pixels, then cut.
+    """Returns squared distances to the nearest True; exact up to REACH pixels.
 
-    The squared distance along each column, then the least of it and of its
-    neighbours' plus their squared distance along the row.
+    First it computes the squared distance along each column, then along each
+    row the minimum of these values plus the squared distance in the row.
 
     Args:
         mask: [h, w] bool.
 
     Returns:
-        [h, w] uint8, squared.
+        [h, w] uint8, squared; at most REACH * REACH.
     """
     start = np.where(mask, 0, REACH * REACH).astype(np.uint8)
     squares = start.copy()
     _spread(start, squares)
-    # Turned in memory too: shifting whole rows is twice as fast.
+    # Copy the transpose: shifting whole rows is twice as fast.
     squares = np.ascontiguousarray(squares.T)
     nearest = squares.copy()
     _spread(squares, nearest)
@@ -221,7 +224,7 @@ def squared_distances(mask: np.ndarray) -> np.ndarray:
 
 
 def _spread(start: np.ndarray, nearest: np.ndarray) -> None:
-    """Lowers `nearest` to what `start` allows along the first axis."""
+    """Lowers `nearest` to the distances from `start` along the first axis."""
     step = np.empty_like(start)
     for shift in range(1, REACH):
         # At most 81 + 64: no overflow.

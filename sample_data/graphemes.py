@@ -1,8 +1,8 @@
-"""Which graphemes a dataset holds: the table, and how images are dealt to it.
+"""The graphemes of a dataset: the table, and the number of images of each.
 
-graphemes.csv: the 1,295 graphemes of the competition's training set with their
-labels and how often each was written (200,840 images in all).
-class_map.csv: the text of each class, byte for byte the competition's own.
+graphemes.csv: the 1,295 graphemes of the competition's training set, with their
+labels and how often each was written (200,840 images in total). class_map.csv:
+the text of each class, an exact copy of the competition's file.
 """
 
 import csv
@@ -17,7 +17,7 @@ import numpy as np
 OUTPUTS = ("grapheme_root", "vowel_diacritic", "consonant_diacritic")
 CLASS_MAP = pathlib.Path(__file__).with_name("class_map.csv")
 _TABLE = pathlib.Path(__file__).with_name("graphemes.csv")
-_TRAIN_STREAM, _TEST_STREAM = 10, 11  # keep the two deals independent
+_TRAIN_STREAM, _TEST_STREAM = 10, 11  # make the two splits independent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def digest(graphemes: Sequence[Grapheme]) -> str:
 def deal(
     graphemes: Sequence[Grapheme], *, num_images: int, seed: int
 ) -> np.ndarray:
-    """Deals `num_images` images to graphemes, by frequency, and shuffles them.
+    """Assigns `num_images` images to graphemes by frequency; shuffles them.
 
     Returns:
         [num_images] int64, an index into `graphemes` for each image.
@@ -73,13 +73,13 @@ def draw_test(
 
 
 def count_images(graphemes: Sequence[Grapheme], num_images: int) -> np.ndarray:
-    """Counts the images of each grapheme, by the largest remainder.
+    """Returns the number of images of each grapheme, by the largest remainder.
 
-    Few images do not reach every grapheme; a smallest set that holds every
-    class of every output is then served first, as far as the images go.
+    If there are too few images for every grapheme, a smallest set of graphemes
+    that has every class of every output comes first.
 
     Returns:
-        [graphemes] int64 that sum to num_images.
+        [graphemes] int64 whose sum is num_images.
     """
     frequencies = np.array([grapheme.count for grapheme in graphemes])
     quotas = num_images * frequencies / frequencies.sum()
@@ -97,11 +97,11 @@ def count_images(graphemes: Sequence[Grapheme], num_images: int) -> np.ndarray:
 
 
 def covering_graphemes(graphemes: Sequence[Grapheme]) -> list[int]:
-    """Picks graphemes that together show every class, the most useful first.
+    """Chooses graphemes that together have every class, most useful first.
 
     Returns:
-        Indices into `graphemes`; each adds as many classes not seen before as
-        any other could (the most frequent of several).
+        Indices into `graphemes`. Each adds the largest possible number of new
+        classes (if several do, it is the most frequent).
     """
     labels = np.array([grapheme.labels for grapheme in graphemes])
     frequencies = np.array([grapheme.count for grapheme in graphemes])

@@ -1,9 +1,10 @@
-"""Draws a grapheme as a writer's hand would, on a scanned sheet.
+"""Draws a grapheme like a writer's hand, on a scanned sheet.
 
     path of the pen -> bent, slanted, stretched -> inked -> on paper -> scanned
 
-Each image is a pure function of (seed, split, index): the split and index
-choose the writer, the seed and writer the habits, and all of them the rest.
+Each image is a pure function of (seed, split, index): split and index choose
+the writer, seed and writer choose the habits, and all of them together choose
+everything else.
 """
 
 import math
@@ -18,11 +19,11 @@ from sample_data.paper import Sheets
 from sample_data.placement import Pose
 from sample_data.writers import Writer
 
-_STREAM = 1  # Never the numbers of the writers.
+_STREAM = 1  # Other random numbers than those of the writers.
 
 
 class Desk:
-    """Where images are drawn: fonts, writers and paper of one seed."""
+    """Draws images, with the fonts, writers and paper of one seed."""
 
     def __init__(self, *, font_paths: list[pathlib.Path], seed: int) -> None:
         self._seed = seed
@@ -55,10 +56,10 @@ class Desk:
 def bend_sheet(
     pose: Pose, wobble: float, tiles: Noise, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bends, slants and stretches the sheet's window as a hand does.
+    """Bends, slants and stretches the coordinates of the sheet's window.
 
     Args:
-        wobble: How far strokes stray, in pixels of the image.
+        wobble: How far strokes deviate, in pixels of the image.
 
     Returns:
         y and x, [rows, columns] float32 in pixels of the field, counted from
@@ -86,10 +87,11 @@ def _lay_path(
     tiles: Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Lays the pen's path on the sheet, bent as a hand bends it.
+    """Puts the pen's path on the sheet, bent as a hand bends it.
 
     Returns:
-        [rows, columns] float32 of the window, pixels from the path.
+        [rows, columns] float32 of the window, distances from the path in
+        pixels.
     """
     y, x = bend_sheet(pose, writer.wobble, tiles, rng)
     upper = None
@@ -115,7 +117,7 @@ def _lay_path(
         y += beyond
         np.minimum(distance, np.sqrt(y, out=y), out=distance)
     distance *= np.float32((pose.scale_x + pose.scale_y) / 2)
-    # A stretch upward would broaden the strokes that run across.
+    # A vertical stretch would make horizontal strokes broader.
     if upper is not None:
         broad = np.float32((pose.above - 1) / 2)
         distance += distance * (upper < 0) * broad
@@ -128,10 +130,10 @@ def ink_path(
     tiles: Noise,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Inks a path.
+    """Draws the ink along a path.
 
     Args:
-        distance: [rows, columns] float32, pixels from the path.
+        distance: [rows, columns] float32, distances from the path in pixels.
 
     Returns:
         [rows, columns] float32 in [0, 1], 1 is black.
@@ -162,10 +164,10 @@ def ink_path(
 
 
 def sample_field(field: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Reads a field of distances between its pixels, bilinearly.
+    """Reads a field of distances at fractional pixels, bilinearly.
 
     Args:
-        field: [h, w] uint8, 16 steps a pixel; its rim is far.
+        field: [h, w] uint8, in 1/16 pixel; its border is far from the path.
         y, x: [rows, columns] float32 coordinates in the field; overwritten.
 
     Returns:

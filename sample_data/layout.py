@@ -8,7 +8,7 @@
     test.csv               row_id, image_id, component
     sample_submission.csv  row_id, target
 
-Every file gets its name only when it is whole; train.csv comes last.
+Every file gets its name only when it is complete; train.csv is written last.
 """
 
 import csv
@@ -28,15 +28,15 @@ from storage import whole_file
 TRAIN_CSV = "train.csv"
 NUM_TEST_FILES = 4
 NUM_TEST_IMAGES = 12
-_RECIPE = b"sample_data"  # a parquet file's key for what it was drawn from
-# In each file a test image's rows come in this order.
+_RECIPE = b"sample_data"  # the metadata key of a parquet file's recipe
+# The order of a test image's rows in each file.
 _COMPONENTS = ("consonant_diacritic", "grapheme_root", "vowel_diacritic")
 
 
 def image_files(
     num_train_images: int, num_train_files: int
 ) -> Iterator[tuple[str, str, range]]:
-    """Lists the parquet files: (name, "train" or "test", indices held)."""
+    """Yields the parquet files: (name, "train" or "test", image indices)."""
     for split, total, files in (
         ("test", NUM_TEST_IMAGES, NUM_TEST_FILES),
         ("train", num_train_images, num_train_files),
@@ -51,12 +51,12 @@ def image_files(
 
 
 def image_id(split: str, index: int) -> str:
-    """Names an image: Train_0, Test_11."""
+    """Returns the id of an image: Train_0, Test_11."""
     return f"{split.capitalize()}_{index}"
 
 
 def train_csv(table: Sequence[Grapheme], rows: np.ndarray) -> bytes:
-    """Makes train.csv; rows[i] is image i's row of the table."""
+    """Returns train.csv; rows[i] is the index of image i in the table."""
     return _csv_bytes(
         ("image_id", *graphemes.OUTPUTS, "grapheme"),
         (
@@ -67,7 +67,7 @@ def train_csv(table: Sequence[Grapheme], rows: np.ndarray) -> bytes:
 
 
 def small_files() -> dict[str, bytes]:
-    """Makes the files that are the same in every dataset: name -> bytes."""
+    """Returns the files that are equal in every dataset: name -> bytes."""
     rows = [
         (f"{image_id('test', index)}_{component}", image_id("test", index))
         + (component,)
@@ -84,10 +84,10 @@ def small_files() -> dict[str, bytes]:
 
 
 def take_columns(batches: Iterator[np.ndarray], num_images: int) -> np.ndarray:
-    """Takes a file's images off the front of `batches`.
+    """Takes the images of one file from `batches`, as columns of pixels.
 
     Args:
-        batches: [n, height, width] uint8; one of them ends with the file.
+        batches: [n, height, width] uint8; a batch never spans two files.
 
     Returns:
         [pixels, num_images] uint8.
@@ -99,7 +99,7 @@ def take_columns(batches: Iterator[np.ndarray], num_images: int) -> np.ndarray:
         if columns is None:
             columns = np.empty((rows.shape[1], num_images), np.uint8)
         stop = filled + len(rows)
-        for start in range(0, rows.shape[1], 512):  # As the CPU caches hold.
+        for start in range(0, rows.shape[1], 512):  # Parts fit the cache.
             part = rows[:, start : start + 512]
             columns[start : start + 512, filled:stop] = part.T
         filled = stop
@@ -109,13 +109,14 @@ def take_columns(batches: Iterator[np.ndarray], num_images: int) -> np.ndarray:
 def write_images(
     path: pathlib.Path, ids: list[str], columns: np.ndarray, recipe: str
 ) -> None:
-    """Writes a parquet file of one row group.
+    """Writes a parquet file with one row group.
 
     The table's columns are views of `columns`: nothing is copied.
 
     Args:
         columns: [pixels, images] uint8, C-contiguous.
-        recipe: What the images were drawn from; see read_recipe.
+        recipe: A text that identifies how the images were drawn; see
+            read_recipe.
     """
     names = ["image_id", *map(str, range(len(columns)))]
     pixels = pa.py_buffer(columns)
@@ -132,7 +133,7 @@ def write_images(
 
 
 def read_recipe(path: pathlib.Path) -> str | None:
-    """Reads what a parquet file was drawn from; None: not drawn here."""
+    """Reads the recipe of a parquet file; None: it was not drawn here."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except pa.ArrowInvalid:
@@ -151,7 +152,7 @@ def remove_partial(folder: pathlib.Path) -> None:
 
 
 def dataset_files(folder: pathlib.Path) -> list[str]:
-    """Lists a folder's files that belong to such a dataset; train.csv first."""
+    """Lists the dataset files in a folder, train.csv first."""
     wanted = {TRAIN_CSV, *small_files()}
     names = (
         path.name

@@ -2,8 +2,8 @@
 
     python sample_data/main.py --output_dir=DIR --num_images=N
 
-Real Bengali graphemes with their labels and frequencies, written by hands
-that are made up: needs no download and no account.
+The graphemes, their labels and frequencies are real; the writers are invented.
+It needs no download and no account.
 """
 
 from absl import flags
@@ -25,20 +25,20 @@ from sample_data.workers import Workers
 from storage import UserError
 
 FLAGS = flags.FLAGS
-_DRAWING = 1  # counts the changes that give other pixels for the same flags
+_DRAWING = 1  # increased when the same flags give other pixels
 _PIXELS = paper.HEIGHT * paper.WIDTH
 
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-    """What a dataset is to hold.
+    """The planned content of a dataset.
 
     Attributes:
         texts: For "train" and "test", the grapheme of each image.
         image_files: The parquet files: (name, split, indices of images).
-        small_files: The other files but train.csv: name -> bytes.
+        small_files: The other files except train.csv: name -> bytes.
         train_csv: Its bytes.
-        recipe: What the parquet files say that they were drawn from.
+        recipe: The recipe that is stored in the parquet files.
     """
 
     texts: dict[str, list[str]]
@@ -49,7 +49,7 @@ class _Plan:
 
 
 def main() -> int:
-    """Draws the dataset, or what is missing of it."""
+    """Draws the dataset, or its missing files."""
     folder = _folder(FLAGS.output_dir)
     font_paths = fonts.find_fonts(FLAGS.font_dir)
     plan = _make_plan(font_paths)
@@ -68,7 +68,7 @@ def main() -> int:
     )
     num_drawn = len(plan.image_files) - len(missing)
     if num_drawn:
-        print(f"Going on: {num_drawn} files are there already.", flush=True)
+        print(f"Continuing: {num_drawn} files exist already.", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     layout.remove_partial(folder)
     for name, data in plan.small_files.items():
@@ -83,11 +83,11 @@ def main() -> int:
 
 
 def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
-    """Deals the images to graphemes and to files."""
+    """Assigns the images to graphemes and to files."""
     if FLAGS.num_train_files > FLAGS.num_images:
         raise UserError(
             f"--num_train_files={FLAGS.num_train_files} is more than "
-            f"--num_images={FLAGS.num_images}: a file would stay empty"
+            f"--num_images={FLAGS.num_images}: a file would be empty"
         )
     table = combinations.choose(FLAGS.graphemes, graphemes.read_graphemes())
     rows = {
@@ -123,8 +123,8 @@ def _make_plan(font_paths: list[pathlib.Path]) -> _Plan:
 def _folder(url: str) -> pathlib.Path:
     if "://" in url:
         raise UserError(
-            f"--output_dir={url}: expected a local folder; draw into one and "
-            "copy it there"
+            f"--output_dir={url}: expected a local folder; draw into a local "
+            "folder and copy it"
         )
     folder = pathlib.Path(url)
     if folder.exists() and not folder.is_dir():
@@ -135,7 +135,7 @@ def _folder(url: str) -> pathlib.Path:
 def _missing(
     folder: pathlib.Path, plan: _Plan
 ) -> list[tuple[str, str, range]] | None:
-    """Lists the image files yet to draw; None if the dataset is complete.
+    """Returns the image files yet to draw; None if the dataset is complete.
 
     Raises:
         storage.UserError: The folder holds files of another dataset.
@@ -149,9 +149,9 @@ def _missing(
             ours = layout.read_recipe(folder / name) == plan.recipe
         if not ours:
             raise UserError(
-                f"{folder} holds another dataset (its {name} is not what "
-                "these flags give); choose another --output_dir, or remove "
-                "that one first"
+                f"{folder} holds another dataset (its {name} was made with "
+                "other flags); choose another --output_dir, or remove that "
+                "dataset first"
             )
     missing = [file for file in plan.image_files if file[0] not in existing]
     return missing if missing or set(texts) - set(existing) else None
@@ -165,8 +165,8 @@ def _draw_files(
 ) -> None:
     """Draws and writes files one after the other.
 
-    The workers draw on while a file is written. One file's pixels are held
-    in memory: 1.6 GB for 50,210 images.
+    The workers continue to draw while a file is written. Memory holds the
+    pixels of one file: 1.6 GB for 50,210 images.
     """
     total = sum(len(indices) for _, _, indices in files)
     with Progress("drawing", total=total, megabytes=_PIXELS / 1e6) as progress:

@@ -1,4 +1,4 @@
-"""Random surfaces to cut from: making one for each image would be slow."""
+"""Random surfaces; each image cuts a part, because making one is slow."""
 
 import numpy as np
 from PIL import Image
@@ -10,11 +10,13 @@ _TILE = 512  # pixels, height and width
 class Noise:
     """Tiles of noise of one seed; cuts differ by position and mirroring.
 
+    All have the shape [tiles, 512, 512], float32, with mean 0 and standard
+    deviation about 1.
+
     Attributes:
-        bend: How strokes stray: waves of about 40 pixels, and small ones of
-            15. [tiles, 512, 512] float32 of mean 0 and deviation about 1, as
-            are the others.
-        pressure: How a pen's pressure changes: waves of 20 pixels.
+        bend: How strokes deviate: waves of about 40 pixels, and small waves of
+            15.
+        pressure: Changes of a pen's pressure: waves of 20 pixels.
         grain: Fibres of paper, and specks of ink.
     """
 
@@ -28,7 +30,7 @@ class Noise:
 def cut(
     tiles: np.ndarray, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Cuts [height, width] out of a tile at random; a view, do not write."""
+    """Returns a random [height, width] part of a tile: a view, do not write."""
     tile, y, x, down, right = (
         rng.random(5) * (len(tiles), _TILE - height, _TILE - width, 2, 2)
     ).astype(int)
@@ -37,7 +39,7 @@ def cut(
 
 
 def waves(rng: np.random.Generator, knots: int) -> np.ndarray:
-    """A smooth tile through knots x knots normal values."""
+    """Returns a smooth tile through knots x knots normal values."""
     values = rng.standard_normal((knots, knots), dtype=np.float32)
     image = Image.fromarray(values)
     return np.asarray(image.resize((_TILE, _TILE), Image.Resampling.BICUBIC))
@@ -48,7 +50,7 @@ def _bend(rng: np.random.Generator) -> np.ndarray:
 
 
 def _grain(rng: np.random.Generator) -> np.ndarray:
-    """White noise mixed with itself smeared out, as fibres look scanned."""
+    """Returns white noise plus blurred noise, like scanned fibres."""
     white = rng.standard_normal((_TILE, _TILE), dtype=np.float32)
     fine = _smeared(white, 1)
     coarse = _smeared(fine, 5)
@@ -61,7 +63,7 @@ def _grain(rng: np.random.Generator) -> np.ndarray:
 
 
 def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
-    """Sums over squares of 2 reach + 1 pixels; tiles wrap around."""
+    """Returns sums over squares of 2 reach + 1 pixels; tiles wrap around."""
     for axis in (0, 1):
         noise = sum(
             np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)

@@ -1,4 +1,4 @@
-"""The sheet under the ink, and what the scanner makes of it."""
+"""The sheet under the ink, and its scan."""
 
 import dataclasses
 
@@ -12,17 +12,17 @@ _DOWN = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A writer's sheet in one scanner; levels in [0, 255]."""
+    """A writer's sheet in one scanner; gray levels in [0, 255]."""
 
-    level: float  # of the paper; beyond 255 the scanner shows pure white
+    level: float  # of the paper; above 255 the scan is pure white
     noise: float
-    shadow: float  # fall of the level from one side to the other
+    shadow: float  # change of the level from one side to the other
     frames: tuple[float, ...]  # level of a line on top, bottom, left, right
-    #                            side; 0 where there is none
+    #                            side; 0 if there is no line
 
 
 def make_sheet(seed: int, number: int) -> Sheet:
-    """Draws the sheet of writer `number`."""
+    """Returns the random sheet of writer `number`."""
     rng = np.random.default_rng((seed, _SHEET_STREAM, number))
     white = rng.random() < 0.5
     framed = rng.random(4) < (0.03, 0.05, 0.05, 0.06)
@@ -57,7 +57,7 @@ class Sheets:
             ink: [rows, columns] float32 in [0, 1], 1 is black.
             window: The rows and columns of the sheet that have ink.
             number: The writer.
-            fibres: [HEIGHT, WIDTH] float32, noise of deviation 1.
+            fibres: [HEIGHT, WIDTH] float32, noise with standard deviation 1.
 
         Returns:
             [HEIGHT, WIDTH] uint8.
@@ -81,7 +81,7 @@ class Sheets:
 
 
 def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:
-    """Drops a grain of dust of 1 to 3 pixels."""
+    """Adds a speck of dust of 1 to 3 pixels."""
     size = int(rng.integers(1, 4))
     y = int(rng.integers(HEIGHT - size))
     x = int(rng.integers(WIDTH - size))
@@ -91,7 +91,7 @@ def _add_speck(light: np.ndarray, rng: np.random.Generator) -> None:
 def add_frame(
     light: np.ndarray, levels: tuple[float, ...], rng: np.random.Generator
 ) -> None:
-    """Leaves a rest of the form's printed box along some sides."""
+    """Adds a part of the form's printed box along some sides."""
     sides = (light, light[::-1], light.T, light.T[::-1])
     for side, level in zip(sides, levels, strict=True):
         if level and rng.random() < 0.6:

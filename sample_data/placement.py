@@ -1,4 +1,4 @@
-"""Where on its sheet a grapheme is written, how large and how slanted."""
+"""The position, size and slant of a grapheme on its sheet."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ _MOST_ABOVE, _MOST_BELOW = 52, 36  # pixels of the image
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """Where one grapheme is on its sheet; lengths in pixels of the image."""
+    """The position of a grapheme on its sheet; lengths in image pixels."""
 
     across: float  # column of its middle
     headline: float  # row
@@ -22,7 +22,7 @@ class Pose:
     above: float
     below: float
     slant: float
-    tilt: float  # rows a column
+    tilt: float  # rows per column
     overhang: tuple[float, float]  # of the headline, left and right
     window: tuple[slice, slice]  # rows and columns that ink can reach
 
@@ -32,18 +32,18 @@ def choose_pose(
     writer: Writer,
     rng: np.random.Generator,
 ) -> Pose:
-    """Chooses where one grapheme is on its sheet."""
+    """Chooses the position, size and slant of one grapheme."""
     jitter = np.exp(rng.normal(0, (0.08, 0.08, 0.1, 0.1))).tolist()
     scale_y = writer.body / fonts.BODY * jitter[0]
     scale_x = scale_y * writer.aspect * jitter[1]
-    # A wide grapheme is written narrower, to stay on the sheet.
+    # A wide grapheme is made narrower, so that it fits on the sheet.
     half = (field.right - field.left) / 2
     scale_x = min(scale_x, 0.4 * paper.WIDTH / max(half, 1.0))
     slant = writer.slant + rng.normal(0, 0.05)
     tilt = rng.normal(0, 0.05)
     overhang = rng.exponential(writer.overhang, 2).tolist()
 
-    # Signs above and below may run off the sheet, but not be lost there.
+    # Signs above and below may be cut by the edge, but stay recognizable.
     rise = scale_y * max(field.baseline - fonts.BODY - field.top, 0)
     fall = scale_y * max(field.bottom - field.baseline, 0)
     above = min(writer.above * jitter[2], _MOST_ABOVE / max(rise, 1.0))
@@ -79,6 +79,6 @@ def choose_pose(
 
 
 def _span(start: float, stop: float, size: int) -> slice:
-    """Cuts [start, stop) to at least one pixel of [0, size)."""
+    """Clips [start, stop) to at least one pixel of [0, size)."""
     first = min(max(int(start), 0), size - 1)
     return slice(first, max(min(int(stop) + 1, size), first + 1))

@@ -1,7 +1,7 @@
 """Processes that draw images, in order and in bounded memory.
 
-A worker ends when its pipe closes, so none outlives its parent, however the
-parent ends.
+A worker ends when its pipe closes. So no worker outlives its parent, even if
+the parent is killed.
 """
 
 import collections
@@ -19,8 +19,8 @@ import numpy as np
 from sample_data import paper
 from sample_data.handwriting import Desk
 
-AHEAD = 4096  # images drawn while the last ones are being written: 132 MB
-BATCH = 64  # images a job
+AHEAD = 4096  # images drawn while earlier ones are written: 132 MB
+BATCH = 64  # images per job
 
 
 def count_cores() -> int:
@@ -43,8 +43,9 @@ class Workers:
         """Starts the processes.
 
         Args:
-            num_workers: How many; the images do not depend on it.
-            make_desk: Called in each process; returns what has Desk's draw.
+            num_workers: Number of processes; the images do not depend on it.
+            make_desk: Called in each process; returns an object with Desk's
+                method draw.
             **arguments: The arguments of make_desk.
         """
         context = multiprocessing.get_context("spawn")
@@ -84,13 +85,13 @@ class Workers:
         """Draws images, given as (split, index, text), in their order.
 
         Args:
-            files: The images of one file, of the next, and so on.
-            on_drawn: Called from other threads with the number of images just
-                drawn.
+            files: The images of each file.
+            on_drawn: Called from other threads with the number of images that
+                were just drawn.
 
         Yields:
-            [n, 137, 236] uint8, n <= BATCH for each worker, consecutive
-            images of one file.
+            [n, 137, 236] uint8, consecutive images of one file; n is at most
+            BATCH times the number of workers.
         """
         size = BATCH * len(self.processes)
         pending = collections.deque()
@@ -108,7 +109,7 @@ class Workers:
     def _deal(
         self, images: list[tuple[int, int, str]]
     ) -> list[tuple[list[int], concurrent.futures.Future]]:
-        """Deals images by their text, so that each is shaped in one worker.
+        """Assigns images to workers by text: one worker draws equal texts.
 
         Returns:
             For each worker the indices of its images and a future with their
@@ -129,7 +130,7 @@ class Workers:
 def _gather(
     hands: list[tuple[list[int], concurrent.futures.Future]],
 ) -> np.ndarray:
-    """Puts the images of _deal in their order."""
+    """Returns the images of _deal in their order."""
     pixels = np.empty(
         (sum(len(indices) for indices, _ in hands),)
         + (paper.HEIGHT, paper.WIDTH),
@@ -143,14 +144,14 @@ def _gather(
 def _ask(
     pipe: connection.Connection, job: list[tuple[int, int, str]]
 ) -> np.ndarray:
-    """Has a worker do a job."""
+    """Sends a job to a worker; returns the drawn images."""
     try:
         pipe.send(job)
         pixels = np.frombuffer(pipe.recv_bytes(), np.uint8)
     except (EOFError, ConnectionError) as error:
         raise OSError(
-            "a drawing process died; if this machine is short of memory, "
-            "try a smaller --num_workers"
+            "a drawing process died; if this machine has too little memory, "
+            "use a smaller --num_workers"
         ) from error
     return pixels.reshape(-1, paper.HEIGHT, paper.WIDTH)
 
@@ -160,8 +161,8 @@ def _serve(
     make_desk: Callable[..., Any],
     arguments: dict[str, Any],
 ) -> None:
-    """Draws what comes through the pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
+    """Draws the jobs that come through the pipe, until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     table = make_desk(**arguments)
     try:
         while True:

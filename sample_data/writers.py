@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 NUM_WRITERS = 3000
-_STREAM = 2  # Never the numbers of the images.
+_STREAM = 2  # Other random numbers than those of the images.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,22 +15,22 @@ class Writer:
 
     font: int
     body: float  # from headline to baseline
-    aspect: float  # width against height
-    slant: float  # columns a row
-    above: float  # stretch of what rises above the headline
-    below: float  # stretch of what hangs below the baseline
-    overhang: float  # mean of how far the headline runs past the letters
-    wobble: float  # how far strokes stray
+    aspect: float  # width relative to height
+    slant: float  # columns per row
+    above: float  # stretch of the part above the headline
+    below: float  # stretch of the part below the baseline
+    overhang: float  # mean length of the headline outside the letters
+    wobble: float  # how far strokes deviate
     pen: float  # width of a stroke
     darkness: float  # of the ink, in [0, 1]
-    hollow: float  # how much paler a stroke's middle is
+    hollow: float  # how much lighter a stroke's middle is
     grain: float  # speckle of the ink
     softness: float  # width of a stroke's edge
     pressure: float = 0.1  # how much a stroke's width changes along it
 
 
 def make_writer(seed: int, number: int, num_fonts: int) -> Writer:
-    """Draws the habits of writer `number`."""
+    """Returns the random habits of writer `number`."""
     rng = np.random.default_rng((seed, _STREAM, number))
     return Writer(
         font=int(rng.integers(num_fonts)),

@@ -182,7 +182,8 @@ def test_answers_over_http(url):
 def test_what_is_no_image_or_too_large_is_refused(url):
     assert post(url, b"MZ\0")[0] == 415
     assert post(url, png()[:60])[1] == {
-        "error": "not a whole image: expected one of PNG, JPEG, WEBP, BMP, GIF"
+        "error": "not a complete image: expected one of PNG, JPEG, WEBP, BMP, "
+        "GIF"
     }
     status, answer = post(url, png((5000, 5000)))
     assert (status, answer["error"][:34]) == (

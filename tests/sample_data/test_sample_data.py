@@ -162,7 +162,7 @@ def test_a_killed_run_goes_on_where_it_was(dataset, tmp_path):
     kept = (copy / FILES[3]).stat().st_ino
     result = run_main(copy, "--num_workers=3")
     assert result.returncode == 0, result.stderr
-    assert "Going on: 4 files are there already." in result.stdout
+    assert "Continuing: 4 files exist already." in result.stdout
     assert sorted(path.name for path in copy.iterdir()) == FILES
     assert (copy / FILES[3]).stat().st_ino == kept
     for name in FILES[7:]:  # byte for byte, drawn by another number
@@ -184,8 +184,8 @@ def test_another_dataset_is_refused(dataset):
     other = run_main(folder, "--seed=1")
     assert other.returncode == 1
     assert other.stderr.splitlines()[-1] == (
-        f"error: {folder} holds another dataset (its train.csv is not what "
-        "these flags give); choose another --output_dir, or remove that one "
+        f"error: {folder} holds another dataset (its train.csv was made with "
+        "other flags); choose another --output_dir, or remove that dataset "
         "first"
     )
     assert "Traceback" not in other.stderr
