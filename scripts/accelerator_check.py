@@ -2,12 +2,12 @@
 
     python scripts/accelerator_check.py --output_dir=CHECK
 
-Draws images and trains on them: the same losses as on the CPU, exact resume
-after a kill, a run that goes on on the CPU, the other commands, memory that
-runs out, several GPUs, and the speed of each preset. Each result is printed,
-and written to CHECK/accelerator.json; the last line is a row for the README's
-table of what was run where. Exit code 1 if a check fails. A check that this
-machine cannot make is "not run", with the reason.
+It draws images, trains on them, and checks: the same losses as on the CPU,
+exact resume after a kill, a run that continues on the CPU, the other commands,
+memory that runs out, several GPUs, and the speed of each preset. Each result is
+printed and written to CHECK/accelerator.json. The last line is a row for the
+README's table of hardware. The exit code is 1 if a check fails. A check that is
+impossible on this machine is "not run", with the reason.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from flags import accelerator_check_flags
 from storage import UserError, write_whole
 
 FLAGS = flags.FLAGS
-# In this order: each says whether the next is worth its time.
+# In this order: if a check fails, the next ones are less useful.
 CHECKS = {
     "losses": agreement.check_losses,
     "resume": agreement.check_resume,
@@ -39,7 +39,7 @@ CHECKS = {
 
 
 def main() -> int:
-    """Makes every check; returns the exit code."""
+    """Runs every check; returns the exit code."""
     folder = pathlib.Path(FLAGS.output_dir).resolve()
     if folder.exists():
         raise UserError(f"--output_dir={folder} exists: give a new folder")
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def row(report: dict) -> str:
-    """Returns the row for the README's table of what was run where."""
+    """Returns the row for the README's table of hardware."""
     results = report["checks"]
     parts = [
         ", ".join(name for name in results if results[name]["ok"] is ok)
@@ -96,13 +96,13 @@ def row(report: dict) -> str:
 
 
 def _try(name: str, check: processes.Check, machine: Machine) -> dict:
-    """Makes one check; whatever it raises is its result."""
+    """Runs one check; an error is its result."""
     print(f"{name}: begins", flush=True)
     try:
         result = check(machine)
     except processes.NotRunError as reason:
         result = {"ok": None, "why": str(reason)}
-    except Exception as error:  # The next checks are worth their time.
+    except Exception as error:  # The next checks are still useful.
         traceback.print_exc()
         result = {"ok": False, "why": f"{type(error).__name__}: {error}"}
     word = {True: "passed", False: "FAILED", None: "not run"}[result["ok"]]

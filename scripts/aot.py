@@ -1,14 +1,14 @@
-"""Compiles a preset's training step for an accelerator that is not here.
+"""Compiles a preset's training step for an accelerator that this machine lacks.
 
     python scripts/aot.py --preset=t4 --target=t4
     python scripts/aot.py --preset=a100 --target=l4 -- --global_batch_size=256
     python scripts/aot.py --table
 
-Shows the memory that the step needs, its operations and bytes, and the
-images/s that they allow at best; flags of trainer/main.py can follow a "--".
-The last line is a JSON object; exit code 1 if the step does not fit with a
-tenth of the memory to spare. The first start installs compilers into .data
-(1.5 GB, for a TPU 4 GB); compiling takes one to ten minutes.
+It shows the memory that the step needs, its operations and bytes, and the
+images/s that they allow at most. Flags of trainer/main.py can follow a "--".
+The last line is a JSON object. The exit code is 1 if the step does not fit with
+a tenth of the memory free. The first start installs compilers into .data (1.5
+GB, for a TPU 4 GB); compiling takes one to ten minutes.
 """
 
 import json
@@ -30,12 +30,12 @@ FLAGS = flags.FLAGS
 
 
 def main(more_flags: list[str]) -> int:
-    """Compiles what the flags name; returns the exit code."""
+    """Compiles the preset in the flags; returns the exit code."""
     if FLAGS.table:
         if FLAGS.preset or FLAGS.target or more_flags:
             raise UserError(
-                "--table compiles every preset as it is: give no "
-                "--preset, no --target and no further flags"
+                "--table compiles every preset unchanged: give no --preset, "
+                "no --target and no other flags"
             )
         return table.write()
     for name in ("preset", "target"):
@@ -48,7 +48,7 @@ def main(more_flags: list[str]) -> int:
 
 
 def show(batch: int, found: Estimate) -> None:
-    """Prints an estimate for people."""
+    """Prints an estimate in a readable form."""
     used = found.arguments + found.temporaries
     verdict = "fits" if found.fits else "DOES NOT FIT"
     print(
@@ -59,7 +59,7 @@ def show(batch: int, found: Estimate) -> None:
         f"{gigabytes(found.memory)} in all: {verdict} with {SPARE:.0%} to spare"
     )
     if not found.images_per_second:
-        print("  not compiled: the compiler refuses what does not fit")
+        print("  not compiled: the compiler refuses a step that does not fit")
         return
     parts = ", ".join(
         f"{name} {1e3 * seconds:.1f} ms"

@@ -1,8 +1,9 @@
-"""A mounted file system that behaves as Google Drive does: it uploads later.
+"""A mounted file system that behaves like Google Drive: it uploads later.
 
-rclone's FUSE mount with write-back: what is written stays in a cache on this
-machine's disk for a while before it reaches the backing store, and is lost
-with the cache. Needs /dev/fuse and `apt-get install rclone fuse3`.
+It is rclone's FUSE mount with write-back: a written file stays in a cache on
+this machine's disk for a while before it is copied to the backing store. If the
+cache is lost, so is the file. Needs /dev/fuse and `apt-get install rclone
+fuse3`.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Self
 
 
 def why_not() -> str | None:
-    """Returns what this machine lacks for a mount; None if nothing."""
+    """Returns a text about what this machine lacks for a mount, or None."""
     if not os.path.exists("/dev/fuse"):
         return "no /dev/fuse"
     missing = [t for t in ("rclone", "fusermount3") if not shutil.which(t)]
@@ -26,10 +27,11 @@ class DriveMount:
     """A mount of `folder/store` on `folder/mnt`.
 
     Args:
-        folder: Folder of its own.
+        folder: A folder that only this mount uses.
         write_back: Seconds between the last use of a file and its upload.
-        store: The backing store; another mount of it is another machine's.
-        dir_cache: Seconds for which a listing may be an old one.
+        store: The backing store. Another mount of the same store acts as
+            another machine.
+        dir_cache: Seconds for which a listing may be out of date.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class DriveMount:
         self.unmount()
 
     def mount(self) -> None:
-        """Mounts it and waits until it is there."""
+        """Mounts the store, and waits until it is mounted."""
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -71,7 +73,8 @@ class DriveMount:
                     f"--cache-dir={self._cache}",
                     "--vfs-cache-mode=writes",
                     f"--vfs-write-back={self.write_back:.3f}s",
-                    # Drive notifies its clients of changes, this cannot.
+                    # Drive notifies its clients of changes; rclone's :local:
+                    # cannot.
                     f"--dir-cache-time={self._dir_cache:.3f}s",
                 ],
                 stdout=log,
@@ -85,14 +88,14 @@ class DriveMount:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """Kills the mount's process: files on it give Errno 107 from now on."""
+        """Kills the mount's process: files on it then give Errno 107."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def unmount(self) -> None:
-        """Takes the dead mount away, as a bare folder remains."""
+        """Removes the dead mount; an ordinary folder remains."""
         subprocess.run(
             ["fusermount3", "-uz", str(self.path)],
             stderr=subprocess.DEVNULL,
@@ -103,8 +106,8 @@ class DriveMount:
         """Loses this machine; returns how many files had not been uploaded.
 
         Args:
-            rng: Draws which of the files that waited have arrived all the
-                same, as if they were uploaded in a random order; None: none.
+            rng: Chooses which of the waiting files were uploaded before, as if
+                uploads had a random order; None: none was uploaded.
         """
         self.kill()
         self.unmount()
@@ -120,11 +123,11 @@ class DriveMount:
         return lost
 
     def waiting(self) -> int:
-        """Returns how many files wait for their upload."""
+        """Returns the number of files that wait for their upload."""
         return len(self._waiting())
 
     def _waiting(self) -> list[pathlib.Path]:
-        """Returns the files that wait, as paths in the store."""
+        """Returns the files that wait for upload, as paths in the store."""
         folder = self._cached("vfsMeta")
         found = []
         for path in sorted(folder.rglob("*")):
@@ -135,5 +138,5 @@ class DriveMount:
         return found
 
     def _cached(self, kind: str) -> pathlib.Path:
-        """Returns rclone's folder of cached files, or of what it notes."""
+        """Returns rclone's folder of cached files or of their metadata."""
         return self._cache / kind / f":local{self.store}"

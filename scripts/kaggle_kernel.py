@@ -3,10 +3,10 @@
     python scripts/kaggle_kernel.py --model=a.keras[,b.keras] \\
         --output_dir=kernel --user=NAME [--tta=4]
 
-The competition takes no submission.csv, only a kernel that writes one with
-Internet off. OUTPUT_DIR/dataset holds the project and the models, and
-OUTPUT_DIR/kernel the script that runs trainer/predict.py; the commands that
-upload them are printed.
+The competition accepts no submission.csv, only a kernel that writes one with
+Internet off. OUTPUT_DIR/dataset holds the project and the models.
+OUTPUT_DIR/kernel holds the script that runs trainer/predict.py. The command
+prints the commands that upload them.
 """
 
 import pathlib

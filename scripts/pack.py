@@ -2,8 +2,8 @@
 
     python scripts/pack.py --output=bengali-trainer.zip
 
-The files that git tracks, as they are in the working tree. The same files
-give the same bytes, with the same version of zlib.
+The zip holds the files that git tracks, with their content in the working tree.
+With the same version of zlib, the same files give the same bytes.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ FLAGS = flags.FLAGS
 
 
 def main() -> None:
-    """Writes the zip that the flags name."""
+    """Writes the zip."""
     output = pathlib.Path(FLAGS.output)
     count = project_zip.pack(project_zip.ROOT, output)
     print(f"wrote {output}: {count} files, {output.stat().st_size:,} bytes")

@@ -1,11 +1,12 @@
-"""Prints the flagfile of the preset that fits this machine, or the run.
+"""Prints the flagfile of the preset that fits the run or this machine.
 
     python scripts/preset.py --data_dir=RECORDS --workdir=DIR \\
         --backup_dir=DRIVE [other flags of trainer/main.py]
 
-A run that has a backup keeps the preset that it was begun with, on whatever
-machine it goes on: net and batch belong to the run. Without a backup the
-accelerator decides. The line on stderr says which of them it was.
+If the run has a backup, the preset is the one that the run was started with, on
+any machine, because the net and the batch size belong to the run. Without a
+backup the accelerator of this machine decides. The line on stderr shows which
+of the two was the case.
 """
 
 import json
@@ -48,12 +49,12 @@ def main() -> None:
 
 
 def path_of(preset: str) -> pathlib.Path:
-    """Returns a preset's flagfile."""
+    """Returns the path of a preset's flagfile."""
     return ROOT / "flags" / "presets" / f"{preset}.flags"
 
 
 def read_identity(backup_dir: str) -> dict | None:
-    """Returns the flags of the newest run in a backup folder, None if none."""
+    """Returns the flags of the newest run in a backup folder, or None."""
     backups = Generations(storage.open_folder(backup_dir)).newest_first()
     manifests = [b.manifest for b in backups if b.manifest is not None]
     manifests.append(
@@ -63,11 +64,12 @@ def read_identity(backup_dir: str) -> dict | None:
 
 
 def choose_by_run(identity: dict, argv: Sequence[str]) -> str:
-    """Returns the preset with which `argv` differs least from a run.
+    """Returns the preset that differs least from a run.
 
     Args:
-        identity: The run's flags, as its backup has them.
-        argv: A command line of trainer/main.py; its flags override a preset's.
+        identity: The run's flags, as they are in its backup.
+        argv: A command line of trainer/main.py; its flags override those of a
+            preset.
     """
 
     def count_differences(preset: str) -> int:
@@ -82,7 +84,7 @@ def choose_by_run(identity: dict, argv: Sequence[str]) -> str:
 
 
 def parse(preset: str, argv: Sequence[str]) -> dict:
-    """Returns the flags that decide about a run's result, as JSON values."""
+    """Returns the flags that a run's result depends on, as JSON values."""
     FLAGS.unparse_flags()
     FLAGS([argv[0], f"--flagfile={path_of(preset)}", *argv[1:]])
     found = FLAGS.get_key_flags_for_module(main_flags)
@@ -92,13 +94,13 @@ def parse(preset: str, argv: Sequence[str]) -> dict:
 
 
 def choose_by_machine() -> str:
-    """Returns the preset for the accelerator that is here."""
+    """Returns the preset for the accelerator of this machine."""
     if running.has_tpu() and tensorflow_sees_tpu():
         return "tpu_v5e"
     gpus = list_gpus()
     if not gpus:
         return "cpu_15min"
-    # The slowest of several sets the pace.
+    # The smallest of several GPUs decides.
     memory = min(memory for memory, _ in gpus)
     capability = min(capability for _, capability in gpus)
     large = memory >= LARGE_GPU_MIB and capability >= BFLOAT16_CAPABILITY

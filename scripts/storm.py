@@ -1,15 +1,15 @@
-"""Kills a training run at random moments until it ends, again and again.
+"""Kills training runs at random moments, again and again.
 
   python scripts/storm.py --data_dir=RECORDS --output_dir=DIR --kills=100
 
-Each run is compared with one that was never killed: by final_state_sha256,
-metrics.csv and model.keras (configuration and arrays). The backups go through
-a mount that uploads later (drive_mount.py); every few kills the mount is lost
-with the trainer, as when Colab takes a machine away: some of the files that
-wait for their upload have arrived, whichever, and the others have not. Now and
-then a second trainer is started with the first, or while that is paused. A
-start that is refused, because no backup had arrived before, is made again with
---restart. The last line is a JSON object; exit code 1 if a run differs.
+Each run is compared with a run that was never killed: final_state_sha256,
+metrics.csv and model.keras (configuration and arrays). The backups are written
+to a mount that uploads later (drive_mount.py). Every few kills the mount is
+lost with the trainer, as when Colab takes a machine away: of the files that
+wait for their upload, a random part has been uploaded. Sometimes a second
+trainer is started with the first, or while the first is paused. A start that is
+refused because no backup had been uploaded is repeated with --restart. The last
+line is a JSON object; the exit code is 1 if a run differs.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from killing.fingerprint import fingerprint
 from killing.moments import Moments
 from killing.victim import Victim
 
-# What else happens in a leg, and how often.
+# Other events in a leg, with their relative frequencies.
 _EVENTS = {"": 8, "two at once": 1, "paused": 1}
 
 
@@ -52,10 +52,10 @@ class Storm:
 
     Attributes:
         args: The command line.
-        folder: Where all files go.
-        kills: Kills by the moment that was waited for.
-        counts: What else happened, by name.
-        wrong: Runs whose end differs.
+        folder: The folder for all files.
+        kills: Number of kills at each kind of moment.
+        counts: Numbers of other events, by name.
+        wrong: Number of runs that end differently.
     """
 
     args: argparse.Namespace
@@ -75,7 +75,7 @@ class Storm:
         self.expected: dict[str, str] = {}
 
     def run_undisturbed(self) -> None:
-        """Makes the run that all others are compared with."""
+        """Makes the run that all other runs are compared with."""
         began = time.monotonic()
         calm = self._victim(self.folder / "calm", self.folder / "calm/backup")
         calm.leg(None)
@@ -87,7 +87,7 @@ class Storm:
         )
 
     def run_until_the_end(self) -> None:
-        """Makes one run, killed again and again."""
+        """Makes one run, with kills until it ends."""
         folder = self.folder / f"run{self.counts['runs']}"
         with drive_mount.DriveMount(folder, write_back=1.0) as drive:
             run = self._victim(folder / "work", drive.path / "backup")
@@ -108,7 +108,7 @@ class Storm:
         )
 
     def result(self) -> dict:
-        """Returns the figures of the last line."""
+        """Returns the values of the last line."""
         return {
             "kills": sum(self.kills.values()),
             **self.counts,
@@ -137,11 +137,11 @@ class Storm:
             drive.mount()
 
     def _watch(self, run: Victim, moment: str) -> Callable[[], bool]:
-        """Returns what says whether a moment of the leg has come."""
+        """Returns a function that reports whether a moment has come."""
         watches = []
 
         def came() -> bool:
-            if not watches:  # The leg has begun only now.
+            if not watches:  # The leg begins with the first call.
                 watches.append(
                     Moments(
                         run.workdir,

@@ -1,11 +1,11 @@
-"""Compiles one program for a device that is not there; a process of its own.
+"""Compiles a program for a device that this machine lacks; its own process.
 
     AOT_PYTHON scripts/ahead/compiling.py PROGRAM.hlo TARGET RESULT.json
 
-Runs in the environment of requirements-aot.txt. RESULT.json has the bytes of
-arguments, outputs and temporaries, the seconds, and the kernels, by hlo.py. A
-program that does not fit the device's memory has bytes of temporaries alone:
-libtpu refuses to compile it.
+It runs in the environment of requirements-aot.txt. RESULT.json has the bytes of
+arguments, outputs and temporaries, the seconds, and the kernels (hlo.py). For a
+program that does not fit the device's memory it has only the bytes of
+temporaries, because libtpu refuses to compile it.
 """
 
 import dataclasses
@@ -18,15 +18,15 @@ import tempfile
 import time
 from typing import Any
 
-# Not of a machine at Google's cloud; must be set before libtpu is loaded.
+# This is no machine in Google's cloud; set before libtpu is loaded.
 os.environ["TPU_SKIP_MDS_QUERY"] = "1"
 os.environ["TPU_WORKER_HOSTNAMES"] = "localhost"
-# Nothing is held: two compilations may go on at a time.
+# No device is used, so two compilations may run at the same time.
 os.environ["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import jax  # noqa: F401  It registers what follows.
+import jax  # noqa: F401  It must be imported before the next lines.
 import jaxlib.xla_client as xla
 import numpy as np
 from jax._src.lib import _jax
@@ -56,7 +56,7 @@ def main() -> None:
 def compile_for_tpu(
     program: bytes, target: Target, folder: pathlib.Path
 ) -> dict[str, Any]:
-    """Returns what libtpu makes of a program."""
+    """Compiles a program with libtpu; returns the content of RESULT.json."""
     del folder
     from jax.experimental import topologies
 
@@ -80,7 +80,7 @@ def compile_for_tpu(
 def compile_for_gpu(
     program: bytes, target: Target, folder: pathlib.Path
 ) -> dict[str, Any]:
-    """Returns what XLA makes of a program for a GPU."""
+    """Compiles a program with XLA for a GPU; returns RESULT.json's content."""
     import jax_plugins.xla_cuda12 as plugin
 
     library = next(pathlib.Path(plugin.__file__).parent.glob("*_plugin.so"))
@@ -89,8 +89,8 @@ def compile_for_gpu(
     topology = _jax.get_default_c_api_topology(
         "cuda", "1x1x1", {"target_config": target.compiler, "topology": "1x1x1"}
     )
-    # Without a GPU nothing can be timed. The plugin does not give the
-    # program's text, but writes it.
+    # Without a GPU the compiler cannot time kernels. The plugin does not return
+    # the program's text, but writes it to a file.
     options = [
         ("xla_gpu_autotune_level", "0"),
         ("xla_gpu_enable_triton_gemm", "False"),

@@ -1,4 +1,4 @@
-"""Virtual environments beside the project's own, in .data/.
+"""Virtual environments in .data/, separate from the project's own.
 
 python = environments.make("beam")    # its interpreter
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# By name: the requirements, and the constraints if there are any.
+# By name: the requirements, and the constraints if there is such a file.
 FILES = {
     "beam": ("requirements-beam.txt", "constraints-beam.txt"),
     "tpu": ("requirements-tpu.txt", "constraints-tpu.txt"),
@@ -23,13 +23,13 @@ class MakeError(Exception):
 
 
 def exists(name: str) -> bool:
-    """Returns whether an environment is made, by the files as they are."""
+    """Returns whether an environment exists, for the present files."""
     stamp = _folder(name) / ".installed"
     return stamp.exists() and stamp.read_text() == _digest(name)
 
 
 def make(name: str) -> str:
-    """Returns the interpreter of an environment, which is made if need be.
+    """Returns the interpreter of an environment; makes it if necessary.
 
     Args:
         name: A key of FILES.
@@ -55,7 +55,7 @@ def _folder(name: str) -> pathlib.Path:
 
 
 def _digest(name: str) -> str:
-    """Returns what an installation depends on, hashed."""
+    """Returns a hash of the files that an installation depends on."""
     digest = hashlib.sha256(sys.version.encode())
     for file in FILES[name]:
         digest.update((ROOT / file).read_bytes())

@@ -1,10 +1,10 @@
-"""Whether a step fits a device, how long it takes and what limits it.
+"""Estimates whether a step fits a device, its time and what limits it.
 
-Of a GPU each kernel takes the longest of: its bytes at 85 % of the memory's
-speed, its products at 40 % of the units' speed, and 4 us, its launch. Of a TPU
-it is the cycles that the compiler estimates, whose gathers this project adds
-(see hlo.py). Neither knows of waiting for the host, and cuDNN's own copies are
-in neither: expect less than the images/s, and no more.
+On a GPU a kernel takes the longest of: its bytes at 85 % of the memory's speed,
+its products at 40 % of the units' speed, and 4 us for its launch. On a TPU it
+takes the cycles that the compiler estimates; this project adds those of gathers
+(see hlo.py). The estimates do not contain waiting for the host or cuDNN's own
+copies, so the real number of images/s is lower.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from typing import Any
 
 from ahead.targets import Target
 
-SPARE = 0.1  # Of the memory, for what nobody can know beforehand.
+SPARE = 0.1  # Part of the memory that must stay free for unknown needs.
 _BANDWIDTH = 0.85
 _PRODUCTS = 0.4
 _LAUNCH = 4e-6  # Seconds.
@@ -21,20 +21,20 @@ _LAUNCH = 4e-6  # Seconds.
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a step needs of a device; bytes and seconds of one step.
+    """The needs of a step on a device; bytes and seconds of one step.
 
     Attributes:
-        arguments: Bytes of the run's variables, and of two batches, one of
-            which is on its way.
-        temporaries: Bytes that a step has beside them at its peak.
+        arguments: Bytes of the run's variables and of two batches; one of them
+            is being copied.
+        temporaries: Bytes of other memory of a step at its peak.
         memory: Bytes of the device.
-        flops: Operations of products.
+        flops: Number of operations of products.
         moved: Bytes read and written.
-        kernels: Kernels that run.
-        seconds: By program, gradients and update.
+        kernels: Number of kernels that run.
+        seconds: Seconds of each program, gradients and update.
         limit: What takes the most time.
-        images_per_second: At best.
-        hours: Of the preset's epochs over 4 of 5 folds, at best.
+        images_per_second: An upper bound.
+        hours: A lower bound for the preset's epochs over 4 of 5 folds.
     """
 
     arguments: float
@@ -50,7 +50,7 @@ class Estimate:
 
     @property
     def fits(self) -> bool:
-        """Whether a tenth of the memory is spare."""
+        """Whether a tenth of the memory stays free."""
         used = self.arguments + self.temporaries
         return used <= (1 - SPARE) * self.memory
 
@@ -64,8 +64,8 @@ def make(
 
     Args:
         target: The device.
-        step: What export.py wrote to step.json.
-        programs: By name, what compiling.py wrote.
+        step: The content of step.json from export.py.
+        programs: The results of compiling.py, by name.
     """
     seconds, reasons = {}, {}
     for name, program in programs.items():
@@ -110,7 +110,7 @@ def _time(target: Target, kernel: Mapping[str, Any]) -> tuple[str, float]:
         return "gathers", cycles
     if max(moving, computing) < 0.5 * cycles:
         return "vector units", cycles
-    # A copy without an estimate goes on beside the other kernels.
+    # A copy without an estimate runs in parallel with other kernels.
     return ("products" if computing > moving else "memory's speed"), cycles
 
 
@@ -119,7 +119,7 @@ def _sum(kernels: Sequence[Mapping[str, Any]], what: str) -> float:
 
 
 def _describe(reasons: Mapping[str, float], whole: float) -> str:
-    """Returns what limits the step: "memory's speed 71 %, products 20 %"."""
+    """Returns the limits of a step: "memory's speed 71 %, products 20 %"."""
     ordered = sorted(reasons.items(), key=lambda item: -item[1])
     return ", ".join(
         f"{reason} {100 * seconds / whole:.0f} %"

@@ -1,12 +1,12 @@
-"""Writes the programs of a training step as HLO; a process of its own.
+"""Writes the programs of a training step as HLO; a separate process.
 
     python scripts/ahead/export.py FOLDER KIND PRECISION PROGRAMS FLAGS…
 
 KIND is "gpu" or "tpu", PRECISION a Keras dtype policy, PROGRAMS one or both of
-gradients,update, FLAGS those of trainer/main.py. The step is the one that the
-trainer makes of these flags for one replica; its dataset has the competition's
-classes and sizes, and no records. For a TPU `gradients` needs tensorflow-tpu,
-all else TensorFlow.
+gradients,update, FLAGS are flags of trainer/main.py. The step is the one that
+the trainer makes from these flags for one replica; its dataset has the
+competition's classes and sizes, and no records. For a TPU, `gradients` needs
+tensorflow-tpu; everything else needs TensorFlow.
 
   FOLDER/gradients.hlo    TrainStep.gradients; the weights are parameters
   FOLDER/update.hlo       TrainStep.update; the variables are parameters
@@ -21,8 +21,8 @@ import sys
 # Must be set before TensorFlow is loaded.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-# Else Muon's identity matrices become 100 MB of constants in resnet50_v2's
-# update, and libtpu needs 11 GB to compile them.
+# Otherwise Muon's identity matrices become 100 MB of constants in the update of
+# resnet50_v2, and libtpu needs 11 GB to compile them.
 os.environ["TF_XLA_FLAGS"] = "--tf_xla_disable_constant_folding=true"
 os.environ["TPU_SKIP_MDS_QUERY"] = "1"
 os.environ["TPU_ACCELERATOR_TYPE"] = "v5litepod-1"
@@ -83,7 +83,7 @@ def main() -> None:
         function, given = calls[name]
         compiled = tf.function(function, jit_compile=True, autograph=False)
         make_ir = compiled.experimental_get_compiler_ir(*given)
-        # With variables TensorFlow exports for a device that is there alone.
+        # With variables TensorFlow can export only for an existing device.
         place = {"platform_name": kind.upper()} if name == "gradients" else {}
         hlo = make_ir(stage="hlo_serialized", **place)
         pathlib.Path(folder, f"{name}.hlo").write_bytes(hlo)
@@ -106,7 +106,7 @@ def main() -> None:
 def make_step(
     kind: str, precision: str
 ) -> tuple[TrainStep, dict[str, tf.Tensor]]:
-    """Returns the trainer's step, of the flags, and a batch of zeros."""
+    """Returns the trainer's step for the flags, and a batch of zeros."""
     info = make_info()
     data = TrainingData(
         "none",

@@ -1,11 +1,11 @@
-"""What the kernels of a compiled program cost, read off its text.
+"""Reads the costs of the kernels of a compiled program from its text.
 
     kernels = hlo.read_kernels(text)      # of an HLO module after optimisation
     sum(kernel.bytes * kernel.count for kernel in kernels)
 
-A kernel is an instruction of the main computation or of a loop's body; one of
-a loop counts as often as the loop goes round. XLA's own cost analysis counts
-loops once, and the CUDA plugin has none.
+A kernel is an instruction of the main computation or of a loop's body; in a
+loop it counts once for each iteration. XLA's own cost analysis counts loops
+once, and the CUDA plugin has no such analysis.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ _FREE = frozenset(
         "async-update",
     }
 )
-# Reads as much of its first operand as it returns.
+# These read only as much of their first operand as they return.
 _PARTIAL = frozenset({"dynamic-slice", "slice", "gather"})
 # A TPU gathers one slice after another, in a loop of scalar instructions:
 # 567 bundles for 64 of them, by libtpu's dump for a v5e.
@@ -55,10 +55,10 @@ class Kernel:
         name: Its name in the program.
         count: How often it runs in a step.
         bytes: Bytes of the device's memory read and written.
-        flops: Floating point operations of products, two a multiply-add.
+        flops: Floating point operations of products; a multiply-add is two.
         float32: Whether its products are of float32.
-        cycles: Of a TPU, as its compiler estimates; 0 where it does not.
-        gathers: Whether the cycles are those of a gather, by this module.
+        cycles: On a TPU, the estimate of its compiler; 0 if there is none.
+        gathers: Whether the cycles are of a gather, estimated by this module.
     """
 
     name: str
@@ -150,7 +150,7 @@ class _Reader:
         body: Mapping[str, Instruction],
         inside: Mapping[str, Instruction],
     ) -> int:
-        """Counts parts of arrays where a fusion touches only parts."""
+        """Returns a fusion's bytes, of an array only the parts it uses."""
         users = {}
         for part in inside.values():
             for position, name in enumerate(part.operands):

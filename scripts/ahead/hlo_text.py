@@ -12,7 +12,10 @@ _COMPUTATION = re.compile(r"(ENTRY )?%?([\w.\-]+) .*\{\s*$")
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-    """An instruction: NAME = SHAPE OPCODE(OPERANDS), attributes in LINE."""
+    """A line of a program: NAME = SHAPE OPCODE(OPERANDS), attributes.
+
+    `line` is the complete line.
+    """
 
     name: str
     opcode: str
@@ -22,7 +25,7 @@ class Instruction:
 
 
 def parse(text: str) -> tuple[dict[str, dict[str, Instruction]], str | None]:
-    """Returns each computation's instructions, and the main one's name."""
+    """Returns the instructions of each computation, and the main one's name."""
     computations, entry, current = {}, None, {}
     for line in text.splitlines():
         match = _INSTRUCTION.match(line)
@@ -47,7 +50,7 @@ def _split_shape(text: str) -> tuple[str, str]:
 
 
 def _closing(text: str) -> int:
-    """Returns the index of the parenthesis that closes an open one."""
+    """Returns the index of the parenthesis that closes the open one."""
     depth = 1
     for index, character in enumerate(text):
         depth += (character == "(") - (character == ")")

@@ -1,7 +1,7 @@
-"""From a preset to an estimate: export, compile, and what is kept of it.
+"""From a preset to an estimate: exports, compiles, and stores the results.
 
-Each step is a process, since the environments differ. What compilers return is
-kept in .data/aot, by the program's digest and the target.
+Each step is a separate process, because the environments differ. Results of the
+compilers are stored in .data/aot, by the program's digest and the target.
 """
 
 import hashlib
@@ -38,11 +38,11 @@ def run(
         more_flags: Flags of trainer/main.py that follow the preset's.
 
     Returns:
-        What the last line of scripts/aot.py shows, and the estimate.
+        The values of the last line of scripts/aot.py, and the estimate.
 
     Raises:
-        UserError: There is no such preset, an environment cannot be made, or
-            a process failed.
+        UserError: There is no such preset, an environment cannot be made, or a
+            process failed.
     """
     path = PRESETS / f"{preset}.flags"
     if not path.exists():
@@ -74,7 +74,7 @@ def run(
 
 
 def make_environment(name: str) -> str:
-    """Returns the interpreter of an environment, and shows the wait for it.
+    """Returns the interpreter of an environment; shows progress meanwhile.
 
     Raises:
         UserError: It cannot be made.
@@ -91,7 +91,7 @@ def make_environment(name: str) -> str:
 def _export(
     folder: pathlib.Path, target: str, trainer_flags: Sequence[str]
 ) -> dict[str, Any]:
-    """Writes the programs; returns what export.py says of the step."""
+    """Writes the programs; returns the content of step.json."""
     kind, precision = TARGETS[target].kind, TARGETS[target].precision
     exports = {sys.executable: ",".join(PROGRAMS)}
     if kind == "tpu":
@@ -107,7 +107,7 @@ def _export(
 
 
 def _compile(program: pathlib.Path, name: str, target: str) -> dict[str, Any]:
-    """Returns what compiling.py says of a program, now or earlier."""
+    """Returns the result of compiling.py for a program, new or stored."""
     digest = hashlib.sha256(program.read_bytes())
     for source in ("hlo.py", "targets.py", "compiling.py"):
         digest.update((_HERE / source).read_bytes())
@@ -122,7 +122,7 @@ def _compile(program: pathlib.Path, name: str, target: str) -> dict[str, Any]:
 
 
 def _run(command: Sequence[str | pathlib.Path]) -> None:
-    """Runs a process to its end.
+    """Runs a process until it ends.
 
     Raises:
         UserError: It failed; its last line is in the message.

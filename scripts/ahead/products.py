@@ -1,7 +1,7 @@
 """The floating point operations of an instruction that multiplies.
 
-A multiply-add is two. Products with padding and with the zeros of a dilation
-are left out, as in XLA's own analysis of costs.
+A multiply-add counts as two. Products with padding and with the zeros of a
+dilation do not count, as in XLA's own cost analysis.
 """
 
 import math
@@ -42,7 +42,7 @@ def flops(
     if labels is None:
         depth = math.prod(left[axis] for axis in _contracted(line))
         return 2.0 * math.prod(result) * depth
-    # cuDNN names the axes of the convolution that it computes a gradient of.
+    # cuDNN names the axes of the convolution whose gradient it computes.
     if "$convBackwardInput" in line:
         left, right, result = result, right, left
     elif "$convBackwardFilter" in line:
@@ -97,7 +97,7 @@ def _count_pairs(
     left_dilation: int,
     right_dilation: int,
 ) -> int:
-    """Returns how many pairs of output and kernel element meet an input."""
+    """Returns the number of (output, kernel element) pairs with an input."""
     last = (size - 1) * left_dilation
     return sum(
         0 <= index <= last and index % left_dilation == 0

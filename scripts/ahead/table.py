@@ -1,4 +1,4 @@
-"""docs/accelerators.md: presets by the devices that they are compiled for."""
+"""docs/accelerators.md: presets and the devices that they are compiled for."""
 
 import datetime
 import importlib.metadata
@@ -9,7 +9,7 @@ from ahead.targets import TARGETS
 
 PATH = ROOT / "docs" / "accelerators.md"
 BEGIN, END = "<!-- scripts/aot.py --table: begin -->\n", "<!-- end -->\n"
-# By preset, what it is meant for, and what else a run may go on on.
+# Each preset with its device, and with others that a run may resume on.
 PAIRS = (
     ("t4", "t4"),
     ("t4", "l4"),
@@ -59,7 +59,7 @@ def write() -> int:
 
 
 def versions() -> str:
-    """Returns the versions of what exports and compiles."""
+    """Returns the versions of the exporters and compilers."""
     tensorflow = importlib.metadata.version("tensorflow")
     lines = (ROOT / "requirements-aot.txt").read_text().splitlines()
     pinned = [line.replace("==", " ") for line in lines if "==" in line]

@@ -1,7 +1,7 @@
 """The devices that a step can be compiled for.
 
-Sources: Google's and NVIDIA's data sheets; memory is what the driver reports.
-The specifications of the GPUs are those of openxla/xla's folder
+Sources: Google's and NVIDIA's data sheets; the memory is the number that the
+driver reports. The specifications of the GPUs are those of openxla/xla's folder
 xla/backends/gpu/target_config/specs, with the data sheets' numbers for T4, L4.
 """
 
@@ -28,15 +28,15 @@ class Target:
     """A device.
 
     Attributes:
-        name: For people.
+        name: Its name in texts.
         kind: "gpu" or "tpu", as in trainer/runtime/devices.py.
         precision: The Keras dtype policy that the trainer chooses on it.
-        memory: Bytes that programs can have.
-        bandwidth: Bytes of memory a second.
-        flops: Operations a second of the units for 16-bit products.
-        float32_flops: Operations a second of float32 products.
-        clock: Cycles a second.
-        compiler: What the compiler is given: a TPU's topology, or a GPU's
+        memory: Bytes of memory for programs.
+        bandwidth: Bytes of memory per second.
+        flops: Operations per second of the units for 16-bit products.
+        float32_flops: Operations per second of float32 products.
+        clock: Cycles per second.
+        compiler: The argument for the compiler: a TPU's topology, or a GPU's
             specification.
     """
 
@@ -56,7 +56,7 @@ def _tpu(name: str, topology: str, **fields: float) -> Target:
         name,
         kind="tpu",
         precision="mixed_bfloat16",
-        # A float32 product is made of six bfloat16 ones.
+        # A float32 product consists of six bfloat16 products.
         float32_flops=fields["flops"] / 6,
         compiler=topology,
         **fields,

@@ -1,4 +1,4 @@
-"""The same numbers: as on the CPU, after a kill, on several GPUs."""
+"""Checks that numbers agree: with the CPU, after a kill, on several GPUs."""
 
 import csv
 import json
@@ -7,14 +7,14 @@ from checks import processes
 from checks.machine import Machine, Run
 from checks.processes import NotRunError
 
-# How far the mean loss of an epoch may be from the CPU's, relative to it.
+# Largest relative difference of the mean loss of an epoch from the CPU's.
 FLOAT32_BOUND = 1e-3  # Sums in another order.
 MIXED_BOUND = 0.05  # bfloat16 has 8 bits, float16 11.
-SCORE_BOUND = 0.02  # An image of a rare class that falls the other way.
+SCORE_BOUND = 0.02  # One image of a rare class with another prediction.
 
 
 def check_losses(machine: Machine) -> dict:
-    """The losses of 20 steps are the CPU's."""
+    """Checks that the losses of 20 steps are those of the CPU."""
     if machine.kind == "cpu":
         raise NotRunError("there is no accelerator to compare with the CPU")
     on_cpu = Run(machine.folder, "cpu", "--precision=float32")
@@ -30,7 +30,7 @@ def check_losses(machine: Machine) -> dict:
 
 
 def check_resume(machine: Machine) -> dict:
-    """A killed run ends where the undisturbed one did, to the bit."""
+    """Checks that a killed run ends with the bits of an undisturbed run."""
     run = Run(machine.folder, "killed")
     resumed = _kill_and_resume(run)
     digests = {r.summary()["final_state_sha256"] for r in (run, machine.small)}
@@ -38,7 +38,7 @@ def check_resume(machine: Machine) -> dict:
 
 
 def check_move(machine: Machine) -> dict:
-    """A run that was killed goes on on the CPU."""
+    """Checks that a run that was killed can resume on the CPU."""
     if machine.kind == "cpu":
         raise NotRunError("there is no accelerator to move from")
     run = Run(machine.folder, "moved")
@@ -48,7 +48,7 @@ def check_move(machine: Machine) -> dict:
 
 
 def check_commands(machine: Machine) -> dict:
-    """evaluate, predict, report and export work, and agree."""
+    """Checks that evaluate, predict, report and export work, and agree."""
     run, folder = machine.small, machine.folder / "commands"
     model = f"--model={run.workdir / 'model.keras'}"
     records = f"--data_dir={machine.folder / 'small' / 'records'}"
@@ -90,7 +90,7 @@ def check_commands(machine: Machine) -> dict:
 
 
 def check_several(machine: Machine) -> dict:
-    """Several GPUs give the losses of one."""
+    """Checks that several GPUs give the losses of one GPU."""
     gpus = len(machine.hardware)
     if machine.kind != "gpu" or gpus < 2:
         raise NotRunError(f"there are {gpus} GPUs")
@@ -100,10 +100,10 @@ def check_several(machine: Machine) -> dict:
 
 
 def _kill_and_resume(run: Run, *flags: str) -> str:
-    """Kills a run after its first backup; returns the line of its resumption.
+    """Kills a run after its first backup; returns its line about the resume.
 
     Raises:
-        RuntimeError: It had ended before.
+        RuntimeError: The run ended before it could be killed.
     """
     process = run.start()
     if process.wait(until=run.has_backup):
@@ -120,7 +120,7 @@ def _far(run: Run, other: Run) -> float:
 
 
 def _judge(found: dict[str, tuple[float, float]]) -> dict:
-    """Returns what was found, and whether all of it is within its bound."""
+    """Returns the differences, and whether all are within their bounds."""
     return {"ok": all(value <= bound for value, bound in found.values())} | {
         name: {"difference": value, "bound": bound}
         for name, (value, bound) in found.items()

@@ -1,4 +1,4 @@
-"""What is here, and the data that all checks train on."""
+"""The hardware, and the data that all checks train on."""
 
 import dataclasses
 import json
@@ -27,11 +27,11 @@ class Machine:
     """The machine and the folder of the checks.
 
     Attributes:
-        folder: Where everything goes.
+        folder: The folder for all files.
         devices: The trainer's line about its devices.
         kind: "tpu", "gpu" or "cpu".
-        hardware: What nvidia-smi says of each GPU.
-        versions: Of Python and packages.
+        hardware: nvidia-smi's line for each GPU.
+        versions: Versions of Python and packages.
         small: A run of RECIPE that was not disturbed.
     """
 
@@ -68,9 +68,10 @@ class Run:
 
     Args:
         folder: Folder of all runs.
-        name: Of this one.
-        flags: More flags, or other ones.
+        name: Name of this run.
+        flags: Flags in addition to `recipe`; they override it.
         data: "small" or "large".
+        recipe: Flags.
     """
 
     def __init__(
@@ -94,17 +95,17 @@ class Run:
         )
 
     def start(self, *more: str, **options: object) -> Process:
-        """Starts the trainer, or starts it again."""
+        """Starts the trainer, for the first time or again."""
         return Process(
             "trainer/main.py", *self._flags, *more, log=self.log, **options
         )
 
     def has_backup(self) -> bool:
-        """Whether there is a complete backup."""
+        """Returns whether there is a complete backup."""
         return any(self.backup.glob("backup-*.json"))
 
     def first_line(self, mark: str) -> str:
-        """Returns what follows `mark` in the log.
+        """Returns the text after `mark` in the first line of the log with it.
 
         Raises:
             RuntimeError: The log has no such line.

@@ -1,4 +1,4 @@
-"""Out of memory: a run on a smaller accelerator than it was begun for."""
+"""Out of memory: a run continues on an accelerator with less memory."""
 
 import contextlib
 import subprocess
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from checks.machine import Machine, Run
 from checks.processes import NotRunError
 
-_FREE = 15  # Parts of 100 MB that are left to the run.
+_FREE = 15  # Parts of 100 MB that stay free for the run.
 _RECIPE = ("--backbone=resnet18_v2", "--epochs=2", "--global_batch_size=1024")
-# Allocates so many parts of 100 MB on a GPU, prints how many there was room
-# for, and keeps them until its stdin is closed.
+# Allocates up to N parts of 100 MB on a GPU, prints how many it got, and keeps
+# them until its stdin is closed.
 _HOLD = """
 import sys
 import tensorflow as tf
@@ -30,7 +30,7 @@ sys.stdin.read()
 
 
 def check(machine: Machine) -> dict:
-    """A run whose step does not fit goes on in smaller parts."""
+    """Checks that a run whose step does not fit continues in smaller parts."""
     if machine.kind != "gpu":
         raise NotRunError("only a GPU's memory can be filled from outside")
     run = Run(machine.folder, "large_batch", data="large", recipe=_RECIPE)
@@ -44,7 +44,7 @@ def check(machine: Machine) -> dict:
 
 @contextlib.contextmanager
 def _hold(parts: int) -> Iterator[int]:
-    """Holds parts of the GPU's memory; yields how many there was room for."""
+    """Allocates parts of the GPU's memory; yields how many it got."""
     with subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(parts)],
         stdin=subprocess.PIPE,

@@ -17,17 +17,17 @@ Check = Callable[[Any], dict]
 
 
 class NotRunError(Exception):
-    """This machine cannot make the check."""
+    """This check is impossible on this machine."""
 
 
 class Process:
-    """A command under way.
+    """A running command.
 
     Args:
         script: Path from the root of the project.
         flags: Its flags.
         log: File for its stdout and stderr.
-        env: What is added to the environment.
+        env: Variables to add to the environment.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Process:
             )
 
     def wait(self, until: Callable[[], bool] | None = None) -> bool:
-        """Waits for its end; returns False if `until` became true before.
+        """Waits until it ends; returns False if `until` became true before.
 
         Raises:
             RuntimeError: The command failed.
@@ -72,7 +72,7 @@ class Process:
         return True
 
     def kill(self) -> None:
-        """Ends the process as a machine that goes away does."""
+        """Kills the process at once, like the loss of a machine."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -84,7 +84,7 @@ class Process:
 
 
 def run(script: str, *flags: str, log: pathlib.Path, **options: Any) -> str:
-    """Runs a command to its end; returns what it printed.
+    """Runs a command until it ends; returns its output.
 
     Raises:
         RuntimeError: It failed.

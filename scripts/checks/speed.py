@@ -6,7 +6,7 @@ from checks.machine import Machine, Run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _FOLDER = ROOT / "flags" / "presets"
-# By kind of accelerator, the first letters of the presets that are for it.
+# By kind of accelerator: the first letters of the names of its presets.
 _KINDS = {"gpu": ("t4", "l4", "a100"), "tpu": ("tpu",), "cpu": ("cpu",)}
 _PROFILED = (4, 8)  # Steps.
 
@@ -15,7 +15,7 @@ def presets(asked: list[str] | None, kind: str) -> list[str]:
     """Returns the names of the presets to measure.
 
     Args:
-        asked: What the user asked for; None: those for the accelerator.
+        asked: The presets that the user named; None: those for the accelerator.
         kind: The kind of accelerator.
     """
     if asked is not None:
@@ -25,7 +25,7 @@ def presets(asked: list[str] | None, kind: str) -> list[str]:
 
 
 def measure(machine: Machine, preset: str) -> dict:
-    """Trains two epochs of a preset; the first loop, which compiles, is out."""
+    """Trains two epochs of a preset; the first loop does not count."""
     run = Run(
         machine.folder,
         f"preset_{preset}",
@@ -52,11 +52,11 @@ def measure(machine: Machine, preset: str) -> dict:
 
 
 def transfers(folder: pathlib.Path, steps: int) -> dict[str, float]:
-    """Returns, by kind of copy between host and device, copies a step.
+    """Returns the copies between host and device per step, by kind.
 
     Args:
-        folder: What the profiler wrote.
-        steps: Steps that were profiled.
+        folder: The folder with the profile.
+        steps: Number of steps that were profiled.
     """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 

@@ -1,4 +1,4 @@
-"""Digests of all that a run's end must not depend on."""
+"""Digests of a finished run that must not depend on kills."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ def fingerprint(workdir: pathlib.Path) -> dict[str, str]:
     """Returns digests of a finished run's files.
 
     Raises:
-        RuntimeError: It is not finished.
+        RuntimeError: The run is not finished.
     """
     summary = json.loads((workdir / "summary.json").read_text())
     if not summary["finished"]:

@@ -1,6 +1,6 @@
-"""Moments in the life of a trainer, seen from outside by the files it makes.
+"""Moments of a training process, seen from outside by the files it makes.
 
-Moments.came(NAME) says whether a moment has come since this was made.
+Moments.came(NAME) returns whether a moment has come since the object was made.
 """
 
 import os
@@ -8,7 +8,7 @@ import pathlib
 import random
 import time
 
-# By moment, how often it is drawn.
+# The moments, with their relative frequencies.
 WEIGHTS = {
     "any time": 5,
     "in restore": 2,
@@ -29,9 +29,9 @@ class Moments:
     Args:
         workdir: The workdir of the run.
         backup: Its backup folder.
-        seconds: How long a whole run takes. Some moments never come in a leg:
-            none is waited for longer than that.
-        rng: Draws when "any time" is.
+        seconds: Seconds of a complete run. Some moments never come in a leg, so
+            the wait for a moment ends after this time.
+        rng: Chooses when "any time" is.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Moments:
         raise ValueError(name)
 
     def _names(self, kind: str) -> set[str]:
-        """Returns the files of generations of one kind."""
+        """Returns the names of the generations' files of one kind."""
         try:
             names = os.listdir(self._backup)
         except OSError:

@@ -1,4 +1,4 @@
-"""A training run that is started, killed, paused and doubled."""
+"""A training run that is started, killed and paused, or started twice."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ RECIPE = (
     "--early_stopping_epochs=8",
     "--accelerator=cpu",
 )
-_REFUSAL_SECONDS = 120.0  # In which of two trainers one is refused.
+_REFUSAL_SECONDS = 120.0  # By then one of two trainers must be refused.
 _LOOK_SECONDS = 0.002
 
 
@@ -28,14 +28,15 @@ class Victim:
         data_dir: The records.
         workdir: Its workdir.
         backup: Its backup folder.
-        flags: Further flags of the trainer.
-        rng: Draws what may change from leg to leg.
+        flags: More flags of the trainer.
+        rng: Chooses the flags that may change between legs.
 
     Attributes:
-        finished: Whether its last leg came to the run's end.
-        legs: Legs so far.
-        refusals: Starts that found no backup where there had been some.
-        doubles: Starts of a second trainer, each of which was refused.
+        finished: Whether its last leg finished the run.
+        legs: Number of legs so far.
+        refusals: Number of starts that were refused because no backup had been
+            uploaded.
+        doubles: Number of second trainers that were started; each was refused.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Victim:
         """Runs a leg; returns whether it was killed.
 
         Args:
-            came: Whether the moment to kill it has come; None: it is not.
-            event: "two at once": another trainer is started with it. "paused":
-                it is stopped for a while, meanwhile another is started.
+            came: Returns whether the moment to kill the leg has come; None: the
+                leg is not killed.
+            event: "two at once": another trainer is started at the same time.
+                "paused": the leg is paused for a while, and another trainer is
+                started meanwhile.
         """
         self.finished = False
         process, log = self._start(self.workdir)
@@ -76,7 +79,7 @@ class Victim:
                 process.wait()
                 return True
             time.sleep(_LOOK_SECONDS)
-        # A machine was lost before its first backup had arrived.
+        # A machine was lost before its first backup was uploaded.
         self._refused = process.returncode == 1 and (
             "give --restart" in log.read_text("utf-8", "replace")
         )
@@ -122,14 +125,14 @@ class Victim:
     def _race(
         self, first: subprocess.Popen, log: pathlib.Path
     ) -> tuple[subprocess.Popen, pathlib.Path]:
-        """Starts another trainer; returns the one that is not refused."""
+        """Starts another trainer; returns the trainer that is not refused."""
         time.sleep(self._rng.choice([0.0, 0.1, 1.0]))
         other = self.workdir.with_name(f"{self.workdir.name}x")
         second, second_log = self._start(other)
         end = time.monotonic() + _REFUSAL_SECONDS
         while first.poll() is None and second.poll() is None:
             if time.monotonic() > end:
-                raise RuntimeError(f"{log} and {second_log}: both train on")
+                raise RuntimeError(f"{log} and {second_log}: both train")
             time.sleep(_LOOK_SECONDS)
         self.doubles += 1
         if second.poll() is not None and _is_refused(second, second_log):
@@ -137,17 +140,17 @@ class Victim:
         if first.poll() is not None and _is_refused(first, log):
             self.workdir = other
             return second, second_log
-        # The run was at its end, or a backup is missing: so says the first.
+        # The run was finished, or a backup is missing: see the first's log.
         second.wait()
         return first, log
 
     def _pause(self, process: subprocess.Popen, log: pathlib.Path) -> None:
-        """Starts another trainer while one stands still among its steps.
+        """Starts another trainer while the first is paused during its steps.
 
         Raises:
-            RuntimeError: The other one was not refused.
+            RuntimeError: The other trainer was not refused.
         """
-        while b" at step " not in log.read_bytes():  # It begins its steps.
+        while b" at step " not in log.read_bytes():  # Until its first step.
             if process.poll() is not None:
                 return
             time.sleep(_LOOK_SECONDS)
@@ -158,12 +161,12 @@ class Victim:
         second.wait()
         process.send_signal(signal.SIGCONT)
         if not _is_refused(second, second_log):
-            raise RuntimeError(f"{second_log}: both train on")
+            raise RuntimeError(f"{second_log}: both train")
         self.doubles += 1
 
 
 def _is_refused(process: subprocess.Popen, log: pathlib.Path) -> bool:
-    """Returns whether a trainer ended because another one has the folder."""
+    """Returns whether a trainer ended because another one owns the folder."""
     text = log.read_text("utf-8", "replace")
     return process.returncode == 1 and (
         " is in use: " in text or " was taken over by " in text

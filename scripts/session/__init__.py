@@ -1,1 +1,1 @@
-"""What the cells of notebooks/colab.ipynb call, once the project is there."""
+"""Functions for the cells of notebooks/colab.ipynb."""

@@ -1,7 +1,7 @@
-"""The competition's files: attached on Kaggle, else downloaded.
+"""The competition's files: attached on Kaggle, otherwise downloaded.
 
-kagglehub downloads into this machine's own disk. It goes on with a file that
-is half there, and checks the MD5 of a whole one.
+kagglehub downloads to this machine's own disk. It continues an incomplete
+download, and checks the MD5 of a complete file.
 """
 
 import getpass
@@ -21,12 +21,12 @@ NAME = "bengaliai-cv19"
 RULES = f"https://www.kaggle.com/competitions/{NAME}/rules"
 TOKENS = "https://www.kaggle.com/settings/api"
 INPUTS = pathlib.Path("/kaggle/input")
-# What predict.py reads: some MB instead of the whole 4.8 GB.
+# The files that predict.py reads: a few MB instead of 4.8 GB.
 TEST_FILES = (
     *(f"test_image_data_{i}.parquet" for i in range(4)),
     "sample_submission.csv",
 )
-# What extracting a damaged archive raises.
+# Errors of the extraction of a damaged archive.
 _NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError)
 
 
@@ -40,12 +40,12 @@ def find(
 
     Args:
         cache: Folder on this machine's disk to download to.
-        only_tests: Whether the test images are enough.
-        inputs: Where Kaggle shows what is attached to a notebook.
+        only_tests: Whether only the test images are needed.
+        inputs: The folder of files that are attached to a Kaggle notebook.
 
     Raises:
-        SystemExit: They are neither attached nor can they be downloaded; says
-            what to do.
+        SystemExit: The files are not attached and cannot be downloaded. The
+            message explains what to do.
     """
     attached = sorted(inputs.glob("**/train_image_data_0.parquet"))
     if attached:
@@ -62,7 +62,7 @@ def download(cache: pathlib.Path, names: tuple[str, ...] = ()) -> pathlib.Path:
     """Downloads files of the competition; returns their folder.
 
     Args:
-        cache: kagglehub's cache: what is there is not downloaded again.
+        cache: kagglehub's cache; its files are not downloaded again.
         names: The files; none: all, as one zip that is extracted.
 
     Raises:
@@ -80,16 +80,16 @@ def download(cache: pathlib.Path, names: tuple[str, ...] = ()) -> pathlib.Path:
         raise SystemExit(_explain(error)) from None
     except requests.RequestException as error:
         raise SystemExit(
-            f"The download broke off ({type(error).__name__}): run this cell "
-            "again, it goes on where it was"
+            f"The download was interrupted ({type(error).__name__}): run this "
+            "cell again, it continues where it stopped"
         ) from None
     except (DataCorruptionError, *_NO_ARCHIVE) as error:
-        # kagglehub takes a file of the right size for a whole one.
+        # kagglehub would use a damaged file of the right size.
         for path in cache.glob("competitions/*.archive"):
             path.unlink()
         raise SystemExit(
             f"The download is damaged ({type(error).__name__}): run this cell "
-            "again, it begins anew"
+            "again, it starts from the beginning"
         ) from None
 
 
@@ -99,11 +99,11 @@ def log_in() -> None:
         return
     try:
         token = getpass.getpass(f"Kaggle API token (from {TOKENS}): ").strip()
-    except (EOFError, NotImplementedError):  # Nobody is there to type.
+    except (EOFError, NotImplementedError):  # There is no terminal.
         token = ""
     if not token:
         raise SystemExit(
-            f"Kaggle asks for a token: make one at {TOKENS} and save it as the "
+            f"Kaggle needs a token: make one at {TOKENS} and save it as the "
             "Colab secret KAGGLE_API_TOKEN (the key on the left)"
         )
     os.environ["KAGGLE_API_TOKEN"] = token

@@ -1,7 +1,7 @@
-"""Brings back what an earlier version of a Kaggle notebook kept.
+"""Copies the output of an earlier version of a Kaggle notebook.
 
-Each version of a notebook starts with an empty /kaggle/working. The output of
-an earlier one is a folder in /kaggle/input, once it is attached.
+Each version of a notebook starts with an empty /kaggle/working. If the output
+of an earlier version is attached, it is a folder in /kaggle/input.
 """
 
 import pathlib
@@ -15,21 +15,20 @@ INPUTS = pathlib.Path("/kaggle/input")
 def bring_back(
     keep: pathlib.Path, inputs: pathlib.Path = INPUTS
 ) -> pathlib.Path | None:
-    """Copies the attached output that is furthest into an empty `keep`.
+    """Copies the attached output with the most progress to an empty `keep`.
 
     Args:
-        keep: Folder of what must last; it may hold something already, which
-            is then left as it is.
-        inputs: Where Kaggle shows what is attached.
+        keep: The folder that must last. If it is not empty, it is not changed.
+        inputs: The folder of files that are attached to the notebook.
 
     Returns:
-        What was copied; None if nothing was.
+        The folder that was copied; None if nothing was copied.
     """
     found = [path for path in inputs.glob(f"**/{keep.name}") if path.is_dir()]
     if not found or (keep.is_dir() and any(keep.iterdir())):
         return None
     earlier = max(found, key=progress)
-    # Renamed when it is complete: half a copy is no backup.
+    # Renamed when it is complete: a partial copy is no backup.
     copy = keep.with_name(f"{keep.name}.new")
     shutil.rmtree(copy, ignore_errors=True)
     with running.alive(f"copying {earlier}"):
@@ -39,9 +38,9 @@ def bring_back(
 
 
 def progress(keep: pathlib.Path) -> tuple[bool, str]:
-    """Returns how far a run is: finished, then its newest backup's name.
+    """Returns the progress of a run: finished, then its newest backup's name.
 
-    The names sort as the starts of the run and their steps do.
+    The order of the names is that of the starts of the run and their steps.
     """
     names = [path.name for path in keep.glob("backup/backup-*.json")]
     finished = any(keep.glob("backup/final/*manifest-*.json"))

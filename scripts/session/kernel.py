@@ -1,7 +1,7 @@
-"""What Kaggle takes of a kernel that predicts with Internet off.
+"""Writes the files of a Kaggle kernel that predicts with Internet off.
 
-A dataset with the project and the models, and a kernel with the script that
-runs trainer/predict.py.
+They are a dataset with the project and the models, and a kernel with the script
+that runs trainer/predict.py.
 """
 
 import json
@@ -15,8 +15,8 @@ COMPETITION = "bengaliai-cv19"
 DATASET = "bengali-trainer-models"
 KERNEL = "bengali-trainer-predict"
 ZIP = "bengali-trainer.zip"
-# On Kaggle. It unpacks a zip that is uploaded in a dataset, and shows what is
-# attached in folders of /kaggle/input, deeper in some versions than in others.
+# It runs on Kaggle, which unpacks a zip in a dataset. Attached files are in
+# folders of /kaggle/input, at a depth that differs between versions of Kaggle.
 SCRIPT = '''\
 """Predicts the test images with the attached models; needs no Internet."""
 
@@ -39,15 +39,15 @@ sys.exit(subprocess.run(command, cwd=project).returncode)
 def write_dataset(
     folder: pathlib.Path, models: list[pathlib.Path], *, user: str
 ) -> list[str]:
-    """Writes what `kaggle datasets create` takes.
+    """Writes the files for `kaggle datasets create`.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         models: The model files.
         user: Kaggle name of the owner.
 
     Returns:
-        The names that the models have there.
+        The names of the models in the dataset.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("model-*.keras"):
@@ -71,14 +71,14 @@ def write_dataset(
 def write_kernel(
     folder: pathlib.Path, names: list[str], *, user: str, tta: int, gpu: bool
 ) -> None:
-    """Writes what `kaggle kernels push` takes.
+    """Writes the files for `kaggle kernels push`.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         names: The models' names in the dataset.
         user: Kaggle name of the owner.
-        tta: Views of each image.
-        gpu: Whether the kernel asks for a GPU.
+        tta: Number of views of each image.
+        gpu: Whether the kernel uses a GPU.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = SCRIPT.format(zip=ZIP, models=names, tta=tta)

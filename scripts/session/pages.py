@@ -1,4 +1,4 @@
-"""Shows the report and the page to draw on inside a notebook."""
+"""Shows the report and the drawing page inside a notebook."""
 
 import html
 import json
@@ -18,7 +18,7 @@ _servers: dict[str, tuple[subprocess.Popen, int]] = {}
 
 
 def show_tensorboard(workdir: pathlib.Path) -> None:
-    """Shows the curves while the run goes on; on Colab alone."""
+    """Shows the curves of a running run; only on Colab."""
     if "google.colab" in sys.modules:
         shell = get_ipython()
         with running.alive("starting TensorBoard"):
@@ -27,9 +27,9 @@ def show_tensorboard(workdir: pathlib.Path) -> None:
 
 
 def show_report(workdir: pathlib.Path) -> None:
-    """Shows a workdir's report, also of a run that is not finished."""
+    """Shows a workdir's report, also of an unfinished run."""
     summary = json.loads((workdir / "summary.json").read_text("utf-8"))
-    if not summary["finished"]:  # Else the run has written it at its end.
+    if not summary["finished"]:  # A finished run has written its report.
         running.run("trainer/report.py", f"--workdir={workdir}")
     page = html.escape((workdir / "report.html").read_text("utf-8"))
     display.display(
@@ -40,14 +40,14 @@ def show_report(workdir: pathlib.Path) -> None:
 
 
 def show_drawing_page(model: pathlib.Path) -> None:
-    """Shows the page to draw on, served by a process of its own.
+    """Shows the drawing page, served by a separate process.
 
     The process ends with the notebook's kernel.
     """
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         print(
-            "Kaggle shows no page of a notebook's machine: download "
-            "model.keras, and run demo/app.py where you are"
+            "Kaggle cannot show pages of a notebook's machine: download "
+            "model.keras, and run demo/app.py on your own machine"
         )
         return
     port = serve(model)
@@ -61,7 +61,7 @@ def show_drawing_page(model: pathlib.Path) -> None:
 
 
 def serve(model: pathlib.Path) -> int:
-    """Returns the port of demo/app.py, started unless it runs already.
+    """Returns the port of demo/app.py; starts it unless it is running.
 
     Raises:
         SystemExit: It did not start.

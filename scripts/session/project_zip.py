@@ -1,4 +1,4 @@
-"""The project as a zip, for machines that cannot clone it."""
+"""Packs the project as a zip, for machines that cannot clone it."""
 
 import pathlib
 import subprocess
@@ -8,14 +8,14 @@ from storage import UserError
 from storage.whole_file import whole_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-_TIME = (1980, 1, 1, 0, 0, 0)  # The earliest that a zip can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)  # The earliest time in a zip.
 
 
 def pack(root: pathlib.Path, output: pathlib.Path) -> int:
     """Writes the tracked files of a git repository; returns their number.
 
     Raises:
-        UserError: `root` is no git repository.
+        UserError: `root` is not a git repository.
     """
     names = list_tracked(root)
     with (
@@ -28,7 +28,11 @@ def pack(root: pathlib.Path, output: pathlib.Path) -> int:
 
 
 def list_tracked(root: pathlib.Path) -> list[str]:
-    """Returns the paths that git tracks and the working tree has, sorted."""
+    """Returns the paths that git tracks and the working tree has, sorted.
+
+    Raises:
+        UserError: `root` is not a git repository.
+    """
     done = subprocess.run(
         ["git", "ls-files", "-z"],
         cwd=root,
@@ -38,7 +42,7 @@ def list_tracked(root: pathlib.Path) -> list[str]:
     )
     if done.returncode:
         raise UserError(
-            f"{root} is no git repository: expected a clone of the project "
+            f"{root} is not a git repository: expected a clone of the project "
             f"({done.stderr.strip().splitlines()[-1]})"
         )
     names = filter(None, done.stdout.split("\0"))
@@ -46,7 +50,7 @@ def list_tracked(root: pathlib.Path) -> list[str]:
 
 
 def describe(root: pathlib.Path, name: str) -> zipfile.ZipInfo:
-    """Returns a file's entry, without its time, owner and umask."""
+    """Returns a file's zip entry, independent of its time, owner and umask."""
     entry = zipfile.ZipInfo(name, _TIME)
     executable = (root / name).stat().st_mode & 0o100
     entry.external_attr = (0o100755 if executable else 0o100644) << 16

@@ -1,7 +1,7 @@
-"""Runs commands of the project from a notebook, and shows that they live.
+"""Runs commands of the project from a notebook, and shows that they run.
 
-Whoever runs the notebook may stop a cell that shows nothing for 30 s, as
-Google's Colab CLI does. So a line comes after 15 s without another one.
+Some tools stop a cell that shows nothing for 30 s, for example Google's Colab
+CLI. So after 15 s without output a line is printed.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ QUIET_SECONDS = 15.0
 
 
 def run(*arguments: object) -> None:
-    """Runs Python with arguments, and shows what it prints as it comes.
+    """Runs Python with arguments, and shows its output at once.
 
     Args:
         *arguments: A script of this project and its flags, or "-m" and a
             module.
 
     Raises:
-        SystemExit: The command failed; it has said why.
+        SystemExit: The command failed; its output has the reason.
     """
     name = next(str(a) for a in arguments if a != "-m")
     with (
@@ -51,10 +51,10 @@ def run(*arguments: object) -> None:
 
 
 def output_of(*arguments: object) -> str:
-    """Runs a script of this project; returns what it prints on stdout.
+    """Runs a script of this project; returns its stdout.
 
     Raises:
-        SystemExit: It failed, with the last line that it wrote on stderr.
+        SystemExit: It failed; the message has the end of its stderr.
     """
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
@@ -71,13 +71,13 @@ def output_of(*arguments: object) -> str:
 
 @contextlib.contextmanager
 def alive(what: str) -> Iterator[Callable[[], None]]:
-    """Shows a line whenever nothing else was shown for a while.
+    """Prints a line whenever there was no other output for a while.
 
     Args:
-        what: What is going on, for the line.
+        what: The current work, for the line.
 
     Yields:
-        What to call when something else was shown.
+        A function to call after other output.
     """
     shown, done = threading.Event(), threading.Event()
     began = time.monotonic()
@@ -103,7 +103,7 @@ def alive(what: str) -> Iterator[Callable[[], None]]:
 
 
 def install() -> None:
-    """Installs what this machine lacks for the project; often nothing."""
+    """Installs the packages that this machine lacks; often none."""
     name = "requirements-tpu.txt" if has_tpu() else "requirements.txt"
     missing = find_missing(ROOT / name)
     if missing:
@@ -117,11 +117,11 @@ def has_tpu(nodes: pathlib.Path = pathlib.Path("/dev")) -> bool:
 
 
 def find_missing(path: pathlib.Path) -> list[str]:
-    """Returns the requirements of a file that are not installed.
+    """Returns the requirements in a file that are not installed.
 
     Args:
-        path: A requirements file; it may name others with -r. This project
-            itself, "-e .", is found without being installed.
+        path: A requirements file; it may include others with -r. This project
+            itself, "-e .", counts as installed.
     """
     missing = []
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -27,7 +27,7 @@ def aot(*arguments):
     [
         (["--preset=t4"], "--target is missing"),
         (["--preset=t5", "--target=t4"], "choose one of cpu_15min"),
-        (["--table", "--preset=t4"], "--table compiles every preset as it is"),
+        (["--table", "--preset=t4"], "--table compiles every preset unchanged"),
         (["--preset=t4", "--target=k80"], "v5e|v6e|t4|l4|a100"),
     ],
 )

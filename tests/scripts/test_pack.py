@@ -49,6 +49,6 @@ def test_the_same_bytes(repository, tmp_path):
 def test_no_repository(tmp_path, monkeypatch):
     # The tests' folder may lie in a repository.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UserError, match="is no git repository"):
+    with pytest.raises(UserError, match="is not a git repository"):
         project_zip.pack(tmp_path, tmp_path / "out.zip")
     assert list(tmp_path.iterdir()) == []
