@@ -1,9 +1,9 @@
-"""Tells each backbone's parameters, multiply-adds and speed on this machine.
+"""Prints each backbone's parameters, multiply-adds and speed on this machine.
 
     python benchmarks/backbones.py [--size=64] [--batch_size=32] [NAME ...]
 
-Speed is of a whole training step (forward, backward, AdamW) in float32 and in
-bfloat16, the median of --steps steps after one that compiles.
+The speed is that of a complete training step (forward, backward, AdamW) in
+float32 and in bfloat16: the median of --steps steps after one that compiles.
 """
 
 import os
@@ -25,9 +25,13 @@ from trainer.models import (  # noqa: E402
 OUTPUTS = {"grapheme_root": 168, "vowel_diacritic": 11, "consonant": 7}
 
 FLAGS = flags.FLAGS
-_SIZE = flags.DEFINE_integer("size", 64, "Side of the images, pixels.", 8)
-_BATCH = flags.DEFINE_integer("batch_size", 32, "Images a step.", 1)
-_STEPS = flags.DEFINE_integer("steps", 5, "Steps that are timed.", 1)
+_SIZE = flags.DEFINE_integer(
+    "size", 64, "Height and width of the images, in pixels.", 8
+)
+_BATCH = flags.DEFINE_integer(
+    "batch_size", 32, "Number of images in a step.", 1
+)
+_STEPS = flags.DEFINE_integer("steps", 5, "Number of steps to time.", 1)
 
 
 def main(argv: list[str]) -> None:
@@ -63,7 +67,7 @@ def build(name: str, policy: str) -> keras.Model:
 
 
 def multiply_adds(core: keras.Model) -> float:
-    """Returns those of one image, as TensorFlow's profiler counts them."""
+    """Returns the multiply-adds of one image, from TensorFlow's profiler."""
     shape = (1, _SIZE.value, _SIZE.value, 1)
     function = tf.function(lambda images: core(images, training=False))
     graph = function.get_concrete_function(tf.TensorSpec(shape)).graph

@@ -1,12 +1,12 @@
-"""What a backup costs: time lost to it, memory, and the start of a resume.
+"""Measures the cost of backups: lost time, memory, and the start of a resume.
 
   python benchmarks/backup.py [--data_dir=RECORDS]
 
-A state of 20 million parameters (weights, their average, two moments, the
-best weights) is saved while a loop computes. The peer is what Keras's own
+A state of 20 million parameters (weights, their average, two moments, the best
+weights) is saved while a loop computes. It is compared with what Keras's own
 BackupAndRestore does at each save: model.save_weights() in the loop. With
-records, the real command is started afresh, stopped, and started again.
-Prints one JSON object.
+--data_dir the real command is started, stopped, and started again. Prints one
+JSON object.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def cost_of_a_save(folder: pathlib.Path) -> dict:
-    """Returns seconds lost a save, ours and Keras's, and memory."""
+    """Returns the seconds lost per save, ours and Keras's, and the memory."""
     model = keras.Sequential(
         [keras.Input((1000,))]
         + [keras.layers.Dense(1000, use_bias=False) for _ in range(20)]
@@ -137,7 +137,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
 
 
 def time_to_read(callback: BackupAndRestore, state: RunState) -> float:
-    """Returns seconds for fetching, checking and assigning a generation."""
+    """Returns the seconds to read, check and assign a generation."""
     began = time.monotonic()
     if not callback.restore():
         raise RuntimeError("no generation was found")
@@ -146,7 +146,7 @@ def time_to_read(callback: BackupAndRestore, state: RunState) -> float:
 
 
 def make_work() -> Callable[[], np.ndarray]:
-    """Returns a function that computes for some 30 ms on all CPUs."""
+    """Returns a function that computes for about 30 ms on all CPUs."""
     value = tf.Variable(tf.random.stateless_normal((1200, 1200), seed=[0, 0]))
 
     @tf.function
@@ -170,7 +170,7 @@ def peak_bytes() -> int:
 
 
 def cost_of_a_start(data_dir: str, folder: pathlib.Path) -> dict:
-    """Returns seconds from process start to the first loop, fresh, resumed."""
+    """Returns the seconds from process start to first loop, new and resumed."""
     command = [
         sys.executable,
         str(ROOT / "trainer" / "main.py"),

@@ -1,14 +1,15 @@
-"""Measures the builder against the floor and against the usual recipes.
+"""Compares the builder with a lower bound and with the usual recipes.
 
     python benchmarks/builder.py --input_dir=DIR [--rows=ours_raw,write_floor]
     python benchmarks/builder.py --rows=ours_raw,ours_beam1,ours_beam2 \\
         --beam_python=PYTHON
 
-DIR holds train_image_data_*.parquet of 137 x 236 images, one file where a peer
-is measured, and train.csv and class_map.csv. Without it 10,000 images are
-drawn by sample_data, in four files where no peer is measured. Every row is
-whole processes, start-up included; peak memory is the RSS of the process and
-all below it, summed, read from /proc every 20 ms. Needs pandas for the recipes.
+DIR holds train_image_data_*.parquet of 137 x 236 images (one file if a peer is
+measured), train.csv and class_map.csv. Without --input_dir, sample_data draws
+10,000 images, in four files if no peer is measured. Every row measures complete
+processes, including their start. The peak memory is the sum of the RSS of the
+process and all its children, read from /proc every 20 ms. The recipes need
+pandas.
 """
 
 import dataclasses
@@ -32,12 +33,16 @@ ROWS = {
     "ours_beam1": "(g) the builder, raw, Beam with 1 worker",
     "ours_beam2": "(h) the builder, raw, Beam with 2 workers",
 }
-# How Beam's DirectRunner starts that many worker processes.
+# With these options Beam's DirectRunner starts worker processes.
 BEAM_OPTIONS = ["--direct_running_mode=multi_processing"]
 _SAMPLE_SECONDS = 0.02
 
 FLAGS = flags.FLAGS
-_INPUT = flags.DEFINE_string("input_dir", None, "See the file's head.")
+_INPUT = flags.DEFINE_string(
+    "input_dir",
+    None,
+    "Folder of parquet files; see the docstring of this file.",
+)
 _ROWS = flags.DEFINE_list(
     "rows",
     [name for name in ROWS if "beam" not in name],
@@ -46,12 +51,18 @@ _ROWS = flags.DEFINE_list(
 _BEAM_PYTHON = flags.DEFINE_string(
     "beam_python",
     None,
-    "For Beam's rows: the interpreter of the environment that "
-    "requirements-beam.txt makes.",
+    "For the rows of Beam: the Python interpreter of an environment with "
+    "requirements-beam.txt.",
 )
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Takes the fastest.", 1)
-_WORKERS = flags.DEFINE_integer("num_workers", 0, "For the builder.", 0)
-_SCRATCH = flags.DEFINE_string("scratch_dir", None, "Where to write.")
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 3, "Number of runs of each row; the fastest counts.", 1
+)
+_WORKERS = flags.DEFINE_integer(
+    "num_workers", 0, "The builder's --num_workers.", 0
+)
+_SCRATCH = flags.DEFINE_string(
+    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+)
 
 
 @dataclasses.dataclass
@@ -81,9 +92,9 @@ def main(argv: list[str]) -> None:
         if more and not only_ours:
             raise app.UsageError(f"{folder}: peers read one parquet file only")
         for path in (parquet, *more):
-            path.read_bytes()  # Every row finds it in the page cache.
+            path.read_bytes()  # Then it is in the page cache for every row.
         results: dict[str, Result] = {}
-        for _ in range(_REPEATS.value):  # All rows meet the same weather.
+        for _ in range(_REPEATS.value):  # Rows in turn: equal conditions.
             for name in _ROWS.value:
                 result = measure(name, folder, parquet, scratch / "output")
                 best = results.get(name)
@@ -104,7 +115,7 @@ def draw(folder: pathlib.Path, num_files: int) -> pathlib.Path:
 def measure(
     name: str, folder: pathlib.Path, parquet: pathlib.Path, output: pathlib.Path
 ) -> Result:
-    """Runs one row as a process and watches it."""
+    """Runs one row as a process and measures it."""
     python = sys.executable
     if name.startswith("ours"):
         command = [ROOT / "tfrecord_builder" / "main.py"]
@@ -146,7 +157,7 @@ def measure(
 
 
 def sample(pid: int) -> tuple[int, float]:
-    """Returns (RSS in bytes, CPU seconds) of a process and all below it."""
+    """Returns (RSS in bytes, CPU seconds) of a process and its children."""
     rss, cpu, todo = 0, 0.0, [pid]
     while todo:
         folder = pathlib.Path("/proc") / str(todo.pop())

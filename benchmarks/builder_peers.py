@@ -1,4 +1,4 @@
-"""What the builder is measured against, each a process of its own.
+"""The recipes that the builder is compared with, each as a separate process.
 
 python benchmarks/builder_peers.py PEER PARQUET_FILE TRAIN_CSV OUTPUT
 """
@@ -11,16 +11,16 @@ import numpy as np
 
 
 def read_floor(parquet: str, labels: str, output: str) -> int:
-    """Reads all columns and makes one [N, H*W] uint8 array: no builder's work.
+    """Reads all columns into one [N, H*W] uint8 array; builds nothing.
 
     Returns:
-        The number of images; so do all peers.
+        The number of images, as all peers do.
     """
     return len(_read_matrix(parquet))
 
 
 def write_floor(parquet: str, labels: str, output: str) -> int:
-    """The same, and writes the array's bytes to a file."""
+    """Reads like read_floor, and writes the array's bytes to a file."""
     matrix = _read_matrix(parquet)
     with open(output, "wb") as file:
         file.write(matrix.data)
@@ -28,7 +28,7 @@ def write_floor(parquet: str, labels: str, output: str) -> int:
 
 
 def png_recipe(parquet: str, labels: str, output: str) -> int:
-    """What notebooks do: pandas, a loop over rows, encode_png, Example."""
+    """Builds like most notebooks: pandas, a loop, encode_png, Example."""
     import pandas as pd
     import tensorflow as tf
 
@@ -61,7 +61,7 @@ def png_recipe(parquet: str, labels: str, output: str) -> int:
 
 
 def int64_recipe(parquet: str, labels: str, output: str) -> int:
-    """What a known TPU solution does: pixels as an int64 list, GZIP."""
+    """Builds like a known TPU solution: pixels as an int64 list, GZIP."""
     import pandas as pd
     import tensorflow as tf
 

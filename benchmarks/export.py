@@ -1,10 +1,10 @@
-"""What each exported format weighs, how fast it answers, and how exactly.
+"""Measures the size, speed and accuracy of each exported format.
 
   python benchmarks/export.py --model=WORKDIR/model.keras --input_dir=DIR
 
-Exports the model with the real command and runs each format in its own
-runtime: on the first images of the parquet files for the difference to the
-Keras model, on one image at a time for the latency (the median of many calls).
+Exports the model with the real command and runs each format in its own runtime:
+on the first images of the parquet files for the difference from the Keras
+model, and on one image at a time for the latency (the median of many calls).
 """
 
 import argparse
@@ -28,7 +28,7 @@ from trainer.inference.ensemble import Member
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAMES = {"saved_model": "model", "litert": "model.tflite", "onnx": "model.onnx"}
 CALLS = 50
-# From [1, H, W, 1] uint8 to probabilities by output.
+# Maps [1, H, W, 1] uint8 to probabilities of each output.
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
@@ -72,7 +72,7 @@ def read_images(member: Member, args: argparse.Namespace) -> np.ndarray:
 def load_saved_model(path: pathlib.Path) -> Predict:
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures["serving_default"]
-    signature.loaded = loaded  # It does not keep its variables alive.
+    signature.loaded = loaded  # Otherwise its variables would be deleted.
     return lambda image: {
         name: value.numpy()
         for name, value in signature(image=tf.constant(image)).items()
@@ -110,10 +110,10 @@ def print_row(
 
     Args:
         name: The format.
-        size: Bytes.
+        size: Bytes of the format's files.
         run: The format's model.
         images: [N, H, W] uint8.
-        expected: The Keras model's probabilities of each.
+        expected: The Keras model's probabilities of each image.
     """
     made = [run(image[None, ..., None]) for image in images]
     difference, same = 0.0, 0

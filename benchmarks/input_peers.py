@@ -1,7 +1,7 @@
-"""What the input pipeline is measured against: records and pipelines of others.
+"""Records and pipelines that the input pipeline is compared with.
 
-png records    one Example an image with an encoded PNG, as notebooks write
-int64 records  one Example an image with its pixels as an int64 list, GZIP,
+png records    one Example per image with an encoded PNG, as notebooks write
+int64 records  one Example per image with its pixels as an int64 list, GZIP,
                as a known TPU solution writes
 """
 
@@ -25,7 +25,7 @@ def transcode_to_png(
     paths: tuple[str, ...],
     folder: pathlib.Path,
 ) -> tuple[DatasetInfo, tuple[str, ...]]:
-    """Writes raw shards again with PNG images; returns what describes them."""
+    """Writes raw shards again as PNG; returns their information and paths."""
     names = [output.name for output in info.outputs]
     written = []
     for index, path in enumerate(paths):
@@ -75,7 +75,7 @@ def transcode_to_int64(
 def common_pipeline(
     info: DatasetInfo, paths: tuple[str, ...], batch_size: int
 ) -> tf.data.Dataset:
-    """Returns the pipeline of TensorFlow's guides over PNG records."""
+    """Returns the pipeline of TensorFlow's guides for PNG records."""
     schema = {"image": tf.io.FixedLenFeature([], tf.string)}
     shape = [info.image.height, info.image.width, 1]
 
@@ -90,7 +90,7 @@ def common_pipeline(
 def int64_pipeline(
     info: DatasetInfo, paths: tuple[str, ...], batch_size: int
 ) -> tf.data.Dataset:
-    """Returns the same over int64 lists in GZIP records."""
+    """Returns the same pipeline for int64 lists in GZIP records."""
     shape = [info.image.height, info.image.width, 1]
     schema = {"image": tf.io.FixedLenFeature(shape, tf.int64)}
 

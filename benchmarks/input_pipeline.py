@@ -1,15 +1,15 @@
-"""Measures the stream of examples against the floor and the usual pipelines.
+"""Compares the training stream with a lower bound and the usual pipelines.
 
     python benchmarks/input_pipeline.py [--data_dir=RECORDS]
 
-RECORDS holds raw images; without it 5,000 are drawn and built. Every row reads
-the same images for several epochs in this one process, into uint8 batches and
-labels that nothing computes with. The first epoch, with the start of the
-pipeline in it, and the median of the others are printed separately. CPU time
-is that of all threads, more reliable than the clock on a machine that is not
-quiet. Rows (e) and (f) are other people's pipelines over other people's
-records, see input_peers.py. (c) and (f) take fewer images, since they are
-slow. (c) is what an accelerator computes in training, here on the CPU.
+RECORDS holds raw images; without it 5,000 images are drawn and built. Every row
+reads the same images for several epochs in this process, into uint8 batches and
+labels that are not used further. Two speeds are printed: that of the first
+epoch, which includes the start of the pipeline, and the median of the other
+epochs. CPU time is that of all threads; on a busy machine it is more reliable
+than the clock. Rows (e) and (f) are other people's pipelines and records, see
+input_peers.py. Rows (c) and (f) read fewer images, because they are slow. Row
+(c) runs on the CPU what an accelerator computes in training.
 """
 
 import dataclasses
@@ -58,23 +58,32 @@ _STARTS = 8
 _INT64_SHARDS = 1
 
 FLAGS = flags.FLAGS
-_DATA = flags.DEFINE_string("data_dir", None, "See the file's head.")
-_EPOCHS = flags.DEFINE_integer("epochs", 4, "Epochs a row.", 2)
-_BATCH = flags.DEFINE_integer("batch_size", 128, "Images a batch.", 1)
-_SIZE = flags.DEFINE_integer(
-    "size", 64, "Side of the augmented images; 0: the stored size.", 0
+_DATA = flags.DEFINE_string(
+    "data_dir", None, "Folder with records; see the docstring of this file."
 )
-_SCRATCH = flags.DEFINE_string("scratch_dir", None, "Where to write.")
+_EPOCHS = flags.DEFINE_integer("epochs", 4, "Number of epochs of each row.", 2)
+_BATCH = flags.DEFINE_integer(
+    "batch_size", 128, "Number of images in a batch.", 1
+)
+_SIZE = flags.DEFINE_integer(
+    "size",
+    64,
+    "Height and width of the augmented images. 0: the stored size.",
+    0,
+)
+_SCRATCH = flags.DEFINE_string(
+    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+)
 
 
 @dataclasses.dataclass
 class Result:
-    """Of a row.
+    """The result of a row.
 
     Attributes:
-        first: Images a second of the first epoch.
-        later: The median of the other epochs.
-        cpu: CPU seconds an image, of all epochs.
+        first: Images per second of the first epoch.
+        later: Images per second, the median of the other epochs.
+        cpu: CPU seconds per image, over all epochs.
     """
 
     first: float
@@ -120,7 +129,7 @@ def make_stream(
     *,
     windows: int,
 ) -> TrainStream:
-    """Returns the trainer's stream over `paths`, in so many windows."""
+    """Returns the trainer's stream over `paths`, in this many windows."""
     return TrainStream(
         info=info,
         paths=paths,
@@ -141,7 +150,7 @@ def make_rows(
     stream: TrainStream,
     scratch: pathlib.Path,
 ) -> dict[str, tuple[tf.data.Dataset, int]]:
-    """Returns (dataset of all epochs, batches an epoch) by row."""
+    """Returns (dataset of all epochs, batches per epoch) of each row."""
     batch, epochs = _BATCH.value, _EPOCHS.value
     spe = stream.order.steps_per_epoch
     last = epochs * spe
@@ -165,7 +174,7 @@ def make_rows(
 
 
 def augmented(dataset: tf.data.Dataset, info: DatasetInfo) -> tf.data.Dataset:
-    """Adds what the step does with a batch before the net sees it."""
+    """Adds the preprocessing and augmentation of a training step."""
     preprocess = Preprocessing(
         _SIZE.value or info.image.height,
         _SIZE.value or info.image.width,
@@ -234,11 +243,11 @@ def report(results: dict[str, Result], info: DatasetInfo) -> None:
 
 
 def report_resume(stream: TrainStream, result: Result) -> None:
-    """Prints what a resume at 90 % of an epoch costs more than a fresh start.
+    """Prints the extra time of a resume at 90 % of an epoch.
 
-    Either needs a window, a tenth of the set, before its first batch. A
-    pipeline that reads and drops what it has seen would need 90 % of the
-    epoch's time.
+    Both a resume and a new start need one window, a tenth of the dataset,
+    before the first batch. A pipeline that reads and skips earlier examples
+    would need 90 % of the epoch's time.
     """
     epoch = stream.order.steps_per_epoch * _BATCH.value / result.later
     fresh, resumed = (
@@ -257,7 +266,7 @@ def first_batch_seconds(stream: TrainStream, share: float) -> float:
     """Returns the median seconds to the first batch at `share` of an epoch."""
     spe = stream.order.steps_per_epoch
     first = int(share * spe)
-    # Graphs are made once a process, whatever is read: not timed.
+    # Graphs are built once per process; that time does not count.
     dataset = iter(stream.dataset(first, spe).repeat(_STARTS))
     seconds = []
     for _ in range(_STARTS):

@@ -1,10 +1,11 @@
-"""Measures what the plan of a build costs: the driver's part with Beam.
+"""Measures time and memory of planning a build: the driver's part with Beam.
 
     python benchmarks/plan.py [--images=1000000,10000000]
 
-Draws ids and labels as the competition's, of as many images of one pixel, and
-has the builder plan them. What a process of its own took when the first record
-could be written is printed in bytes an image: at the peak, and what is held on.
+It writes ids and labels like the competition's, with images of one pixel, and
+lets the builder plan them in a separate process. It prints the memory in bytes
+per image at the time when the first record could be written: the peak, and what
+remains in use.
 """
 
 import contextlib
@@ -24,11 +25,15 @@ from tfrecord_builder import run
 from tfrecord_builder.building.local_engine import LocalEngine
 from tfrecord_builder.planning.plan import BuildRecipe
 
-_GRAPHEMES = 1295  # As many has the competition.
-_FILE_ROWS = 50_210  # So has its file.
+_GRAPHEMES = 1295  # As in the competition.
+_FILE_ROWS = 50_210  # As in the competition's files.
 
-_IMAGES = flags.DEFINE_list("images", ["1000000", "10000000"], "How many.")
-_SCRATCH = flags.DEFINE_string("scratch_dir", None, "Where to write.")
+_IMAGES = flags.DEFINE_list(
+    "images", ["1000000", "10000000"], "Numbers of images, one for each row."
+)
+_SCRATCH = flags.DEFINE_string(
+    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -51,7 +56,7 @@ def main(argv: list[str]) -> None:
 
 
 def draw(folder: pathlib.Path, count: int) -> None:
-    """Writes a csv of labels, and parquet files of one pixel an image."""
+    """Writes a csv of labels, and parquet files of images with one pixel."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("কখগঘঙ্া"), 5)) for _ in range(_GRAPHEMES)]
@@ -76,7 +81,7 @@ def draw(folder: pathlib.Path, count: int) -> None:
 
 
 def measure(folder: pathlib.Path) -> tuple[float, int, int]:
-    """Returns seconds, bytes at the peak and bytes held when records begin."""
+    """Returns the seconds, the peak bytes, and the bytes in use at the end."""
 
     class PlannedError(Exception):
         """Nothing is written."""
@@ -114,7 +119,7 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
 
 
 def memory(field: str) -> int:
-    """Returns a figure of this process in bytes, freed memory given back."""
+    """Returns a memory value of this process in bytes; frees memory before."""
     pa.default_memory_pool().release_unused()
     ctypes.CDLL(None).malloc_trim(0)
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():

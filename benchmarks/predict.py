@@ -1,12 +1,13 @@
-"""How much of a net's own speed trainer/predict.py keeps, and its memory.
+"""Compares the speed of trainer/predict.py with the net alone; its memory.
 
   python benchmarks/predict.py [--input_dir=DIR] [--input_glob=…]
 
-For each net, untrained: the forward pass over batches that lie in memory, then
-the real command over the parquet files (its own images/s: from the start of
-reading to the last part on disk, the net's compilation in it, the start-up of
-Python and TensorFlow left out: give it minutes of work), then the forward pass
-again. Without a folder 10,000 images are drawn.
+For each net, untrained, it measures the forward pass over batches in memory,
+then the real command over the parquet files, then the forward pass again. The
+command reports its own images/s: from the start of reading to the last part on
+disk, including the compilation of the net but not the start of Python and
+TensorFlow. So give it minutes of work. Without --input_dir 10,000 images are
+drawn.
 """
 
 import argparse
@@ -32,7 +33,7 @@ OUTPUTS = {
     "vowel_diacritic": 11,
     "consonant_diacritic": 7,
 }
-# Name: backbone, side of its input, million multiply-adds an image.
+# Name: backbone, side of its input, million multiply-adds per image.
 NETS = {"small": ("small", 64, 4), "resnet9": ("resnet9", 128, 286)}
 
 
@@ -50,7 +51,7 @@ def main() -> None:
             folder, glob = pathlib.Path(args.input_dir), args.input_glob
         else:
             folder, glob = draw(scratch / "drawn"), "train_image_data_*.parquet"
-        # The files alone: a sample_submission.csv names the test images.
+        # Only the parquet files: a sample_submission.csv would not fit.
         inputs = scratch / "input"
         inputs.mkdir()
         for path in folder.glob(glob):
@@ -130,7 +131,7 @@ def forward_speed(net: keras.Model, batch_size: int, seconds: float) -> float:
     while time.monotonic() - start < seconds:
         for batch in batches:
             for logits in forward(batch).values():
-                logits.numpy()  # Waits for a device that works on its own.
+                logits.numpy()  # Waits for an asynchronous device.
             images += batch_size
     return images / (time.monotonic() - start)
 

@@ -1,16 +1,17 @@
-"""Kills our trainer, and what people use instead, at the same steps.
+"""Kills our trainer and other people's solutions at the same steps.
 
     python benchmarks/resume_peers.py --data_dir=RECORDS [--kills=12]
 
-RECORDS is a small dataset of 240 images, say. Every row (resume_peers_run.py)
-is a run that is killed with SIGKILL after the same numbers of steps of a start,
-every third time at the next change in its backup folder instead, while it
-saves. A start that fails because of what the kill left is a run lost: its
-backups are removed, and it starts over. Printed are, by row, runs lost, steps
-done twice, examples that the final weights have seen too often or too seldom,
-whether these weights equal those of a run never killed, and seconds lost to a
-kill. OrbaxCheckpoint needs orbax-checkpoint, in an environment of its own:
---orbax_python names its Python.
+RECORDS is a small dataset, for example of 240 images. Every row
+(resume_peers_run.py) is a run that is killed with SIGKILL after the same
+numbers of steps of a start. Every third kill comes at the next change in the
+backup folder instead, during a save. If a start fails because of the files that
+the kill left, the run counts as lost: its backups are removed, and it starts
+from the beginning. The table shows for each row: lost runs, steps done twice,
+examples that the final weights have seen too often or too seldom, whether these
+weights equal those of a run that was never killed, and seconds lost per kill.
+OrbaxCheckpoint needs orbax-checkpoint in a separate environment: --orbax_python
+is its Python.
 """
 
 import collections
@@ -37,22 +38,26 @@ ROWS = {
     "double": "fit + BackupAndRestore, save_freq=5, double_checkpoint",
     "orbax": "fit + OrbaxCheckpoint, save_freq=5, resumed by hand",
 }
-_MOST_STEPS = 25  # Of a start, before it is killed.
-_IN_A_SAVE = 3  # Every which kill is in a save.
+_MOST_STEPS = 25  # A start is killed after at most so many steps.
+_IN_A_SAVE = 3  # Every third kill is during a save.
 
 FLAGS = flags.FLAGS
-_DATA = flags.DEFINE_string("data_dir", None, "Records.", required=True)
-_KILLS = flags.DEFINE_integer("kills", 12, "Kills of each row.", 1)
-_ROWS = flags.DEFINE_list("rows", [*ROWS], "Which rows.")
-_SEED = flags.DEFINE_integer("seed", 0, "Draws when they come.")
+_DATA = flags.DEFINE_string(
+    "data_dir", None, "Folder with the records.", required=True
+)
+_KILLS = flags.DEFINE_integer("kills", 12, "Number of kills of each row.", 1)
+_ROWS = flags.DEFINE_list("rows", [*ROWS], "Rows to run.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments of the kills.")
 _ORBAX = flags.DEFINE_string(
-    "orbax_python", None, "Python of an environment with orbax-checkpoint."
+    "orbax_python",
+    None,
+    "Python interpreter of an environment with orbax-checkpoint.",
 )
 
 
 @dataclasses.dataclass
 class Row:
-    """What became of a row's runs."""
+    """The results of a row's runs."""
 
     kills: int = 0
     in_a_save: int = 0
@@ -83,7 +88,7 @@ def main(argv: list[str]) -> None:
         lost = (row.seconds - row.runs * row.undisturbed) / row.kills
         examples = f"{row.too_often} / {row.too_seldom}"
         if name == "ours" and row.equal == row.runs:
-            examples = "0 / 0"  # It notes none; the weights say so.
+            examples = "0 / 0"  # It records none; equal weights prove it.
         print(
             f"| {what} | {row.kills} ({row.in_a_save}) | {row.lost} | "
             f"{row.twice} | {examples} | {row.equal} of {row.runs} | "
@@ -93,7 +98,7 @@ def main(argv: list[str]) -> None:
 
 
 def storm(name: str, folder: pathlib.Path) -> Row:
-    """Returns what became of runs killed until there are no kills left."""
+    """Returns the results of runs with kills until there are no kills left."""
     rng = random.Random(_SEED.value)
     row = Row()
     calm = folder / "calm"
@@ -154,7 +159,7 @@ def start(name: str, path: pathlib.Path) -> subprocess.Popen:
 
 
 def steps_of(path: pathlib.Path) -> list[tuple[int, list[str]]]:
-    """Returns every step that was begun: its number and examples."""
+    """Returns every step that was started: its number and its examples."""
     try:
         lines = (path / "steps.txt").read_text().splitlines()
     except FileNotFoundError:
@@ -164,9 +169,9 @@ def steps_of(path: pathlib.Path) -> list[tuple[int, list[str]]]:
 
 
 def count_steps(path: pathlib.Path, total: int, row: Row) -> None:
-    """Counts what the final weights have seen, and what was done twice."""
+    """Counts the examples of the final weights, and the steps done twice."""
     steps = steps_of(path)
-    last = dict(steps)  # By number: the last time that it was begun.
+    last = dict(steps)  # The last start of each step counts.
     row.twice += len(steps) - total
     seen = collections.Counter(i for ids in last.values() for i in ids)
     row.too_often += sum(max(0, n - EPOCHS) for n in seen.values())
@@ -181,7 +186,10 @@ def wait_for_change(folder: pathlib.Path, process: subprocess.Popen) -> None:
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
-    """Returns, by path, the size and time of each file, as they go."""
+    """Returns the size and time of each file, by path.
+
+    Files may change or disappear meanwhile.
+    """
     found = {}
     for root, _, names in os.walk(folder):
         for name in names:

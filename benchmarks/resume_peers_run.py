@@ -5,13 +5,13 @@
   batches  the same, save_freq=5
   double   the same, with double_checkpoint
   orbax    Model.fit with keras.callbacks.OrbaxCheckpoint, save_freq=5, resumed
-           by hand: load_model(), and the epoch that its step number says
+           by hand: load_model(), and the epoch from the number of its step
 
   python benchmarks/resume_peers_run.py ROW DATA_DIR FOLDER
 
 FOLDER/backup holds the backups. FOLDER/steps.txt gets a line for each step that
-is begun: its number and the examples. FOLDER/done gets the digest of the final
-weights.
+is started: its number and the examples. FOLDER/done gets the digest of the
+final weights.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _STEP_SECONDS = 0.03  # Added to each step of all rows.
 
 
 def note(folder: pathlib.Path, step: int, ids: str = "") -> None:
-    """Adds a step to FOLDER/steps.txt; a kill loses none of it."""
+    """Adds a step to FOLDER/steps.txt; a kill does not lose it."""
     with open(folder / "steps.txt", "a", encoding="utf-8") as file:
         file.write(f"{step} {ids}\n")
     time.sleep(_STEP_SECONDS)
@@ -107,7 +107,7 @@ def fit(row: str, data_dir: str, folder: pathlib.Path) -> str:
 
 
 def make_training(data_dir: str, folder: pathlib.Path) -> tuple:
-    """Returns a shuffled dataset, a compiled net, and the steps an epoch."""
+    """Returns a shuffled dataset, a compiled net, and the steps per epoch."""
     import keras
     import tensorflow as tf
 

@@ -1,14 +1,14 @@
-"""Trains presets over seeds and folds, and prints mean and spread of the score.
+"""Trains presets over seeds and folds; prints mean and spread of the score.
 
     python benchmarks/score.py --data_dir=RECORDS --output_dir=DIR \\
         --seeds=0,1 --folds=0,1 [--variant="fmix: --cutmix=0 --fmix=0.5"] \\
         cpu_15min [PRESET ...]
 
-Runs trainer/main.py, one run after the other, for each preset as it is and with
-the flags of each variant. "crossed" is the score whose calibration was chosen
-on other examples than it is scored on; the spread is the standard deviation
-over seeds and folds. Stopped, it goes on with the run it was at. A row for each
-run is also written to DIR/score.csv.
+Runs trainer/main.py, one run after the other, for each preset unchanged and
+with the flags of each variant. "crossed" is the score whose calibration was
+chosen on other examples than it is scored on. The spread is the standard
+deviation over seeds and folds. If it was stopped, it continues with the
+unfinished run. A row for each run is also written to DIR/score.csv.
 """
 
 import csv
@@ -29,20 +29,31 @@ PRESETS = ROOT / "flags" / "presets"
 FIGURES = ("score", "crossed", "plain", "unseen", "images/s", "minutes")
 
 FLAGS = flags.FLAGS
-_DATA = flags.DEFINE_string("data_dir", None, "Records.", required=True)
-_OUTPUT = flags.DEFINE_string(
-    "output_dir", None, "Where the runs go.", required=True
+_DATA = flags.DEFINE_string(
+    "data_dir", None, "Folder with the records.", required=True
 )
-_SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds.")
-_FOLDS = flags.DEFINE_list("folds", ["0"], "Validation folds.")
+_OUTPUT = flags.DEFINE_string(
+    "output_dir", None, "Folder for the runs.", required=True
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0"], "Seeds; each preset is trained with each of them."
+)
+_FOLDS = flags.DEFINE_list(
+    "folds",
+    ["0"],
+    "Validation folds; each preset is trained with each of them.",
+)
 _VARIANTS = flags.DEFINE_multi_string(
-    "variant", [], '"NAME: FLAGS" to be trained beside each preset.'
+    "variant",
+    [],
+    "Flags to train each preset with in addition to the unchanged preset, "
+    'as "NAME: FLAGS". Can be repeated.',
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What is trained: a name, and flags of trainer/main.py."""
+    """A recipe to train: a name, and flags of trainer/main.py."""
 
     name: str
     flags: tuple[str, ...]
@@ -63,10 +74,10 @@ def main(argv: list[str]) -> None:
 
 
 def make_recipes(presets: list[str], variants: list[str]) -> list[Recipe]:
-    """Returns each preset as it is, and with each variant's flags."""
+    """Returns each preset unchanged, and with each variant's flags."""
     if not presets:
         known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.flags")))
-        raise app.UsageError(f"name the presets to train: {known}")
+        raise app.UsageError(f"give the presets to train: {known}")
     parsed = [("", ())]
     for variant in variants:
         name, colon, text = variant.partition(":")
@@ -89,7 +100,7 @@ def train(recipe: Recipe, *, fold: str, seed: str) -> dict:
     """Trains once, or reads the result of an earlier run."""
     name = f"{recipe.name}_fold{fold}_seed{seed}".replace(" + ", "_")
     workdir = pathlib.Path(_OUTPUT.value, name)
-    time_path = workdir / "minutes.txt"  # Of a run that was never stopped.
+    time_path = workdir / "minutes.txt"  # Only if it was never stopped.
     began = time.monotonic()
     subprocess.run(
         [
@@ -115,7 +126,7 @@ def train(recipe: Recipe, *, fold: str, seed: str) -> dict:
 
 
 def read_figures(summary: dict) -> dict:
-    """Returns FIGURES but the minutes of a run's summary.json."""
+    """Returns FIGURES, without the minutes, from a run's summary.json."""
     legs = [leg for leg in summary["legs"] if leg["seconds"]]
     seconds = sum(leg["seconds"] for leg in legs)
     return {
@@ -128,7 +139,7 @@ def read_figures(summary: dict) -> dict:
 
 
 def print_table(rows: list[dict]) -> None:
-    """Prints a row for each recipe, mean and spread of its runs."""
+    """Prints a row for each recipe: mean and spread of its runs."""
     print(f"\n| recipe | runs | {' | '.join(FIGURES)} |")
     print("|---" * (2 + len(FIGURES)) + "|")
     for name in dict.fromkeys(row["recipe"] for row in rows):

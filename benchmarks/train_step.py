@@ -1,12 +1,12 @@
-"""Measures our training loop, and its start, against bare Keras.
+"""Compares our training loop, and its start, with plain Keras.
 
     python benchmarks/train_step.py --data_dir=RECORDS
 
-Ours is the real command: with its input pipeline, figures, TensorBoard events
-and a backup every 10 s. Every row is a process of its own (see
-train_step_peers.py); rows take turns, and their medians are printed. CPU time
-is that of all threads, more reliable than the clock on a machine that is not
-quiet.
+Our row is the real command, with its input pipeline, metrics, TensorBoard
+events and a backup every 10 s. Every row is a separate process (see
+train_step_peers.py). The rows run in turn, several times, and their medians are
+printed. CPU time is that of all threads; on a busy machine it is more reliable
+than the clock.
 """
 
 import json
@@ -21,7 +21,7 @@ from absl import app, flags
 PEERS = pathlib.Path(__file__).with_name("train_step_peers.py")
 _AUGMENTATIONS = ("rotation", "scale", "shift", "shear", "cutmix")
 _BACKUPS = "--backup_every_seconds=10"
-# By name: what it is, row of train_step_peers.py, its arguments.
+# By name: description, row of train_step_peers.py, its arguments.
 ROWS = {
     "ours": (
         "our loop without augmentation",
@@ -38,14 +38,22 @@ _SPEED_GOAL = 0.97
 _START_GOAL = 1.3
 
 FLAGS = flags.FLAGS
-_DATA = flags.DEFINE_string("data_dir", None, "Records.", required=True)
-_BACKBONE = flags.DEFINE_string("backbone", "small", "The net.")
-_SIZE = flags.DEFINE_integer(
-    "size", 0, "Side of what the net sees; 0: the stored size.", 0
+_DATA = flags.DEFINE_string(
+    "data_dir", None, "Folder with the records.", required=True
 )
-_BATCH = flags.DEFINE_integer("batch_size", 128, "Images a step.", 8)
-_STEPS = flags.DEFINE_integer("steps", 60, "Steps of a turn.", 2)
-_TURNS = flags.DEFINE_integer("turns", 2, "Turns of each row.", 1)
+_BACKBONE = flags.DEFINE_string("backbone", "small", "The backbone to train.")
+_SIZE = flags.DEFINE_integer(
+    "size", 0, "Height and width of the net's input. 0: the stored size.", 0
+)
+_BATCH = flags.DEFINE_integer(
+    "batch_size", 128, "Number of images in a step.", 8
+)
+_STEPS = flags.DEFINE_integer(
+    "steps", 60, "Number of steps that are measured each time a row runs.", 2
+)
+_TURNS = flags.DEFINE_integer(
+    "turns", 2, "Number of times that each row runs.", 1
+)
 
 
 def main(argv: list[str]) -> None:
@@ -59,7 +67,7 @@ def main(argv: list[str]) -> None:
 
 
 def measure(row: str, arguments: list[str]) -> dict[str, list[float]]:
-    """Returns what a row's process printed."""
+    """Returns the result of a row's process."""
     command = [sys.executable, str(PEERS), row, str(_STEPS.value)]
     command += [_DATA.value, _BACKBONE.value, str(_SIZE.value)]
     done = subprocess.run(
@@ -75,7 +83,7 @@ def measure(row: str, arguments: list[str]) -> dict[str, list[float]]:
 
 
 def medians(turns: list[dict[str, list[float]]]) -> dict[str, list[float]]:
-    """Returns the median over turns of each figure, by clock and CPU."""
+    """Returns the median of each value over the turns, by clock and CPU."""
     return {
         figure: [
             statistics.median(values)
@@ -89,7 +97,7 @@ def report(figures: dict[str, dict[str, list[float]]]) -> None:
     """Prints both tables and the goals.
 
     Args:
-        figures: By row and figure, seconds by the clock and of CPU time.
+        figures: For each row and value: seconds by the clock, and of CPU time.
     """
     size = f"{_SIZE.value} x {_SIZE.value}" if _SIZE.value else "stored size"
     print(
@@ -129,12 +137,12 @@ def report(figures: dict[str, dict[str, list[float]]]) -> None:
 
 
 def ratios(pair: list[float], peer: list[float]) -> list[float]:
-    """Returns how many times its peer's each figure is."""
+    """Returns each value divided by that of the peer."""
     return [ours / theirs for ours, theirs in zip(pair, peer, strict=True)]
 
 
 def print_goal(goal: str, results: list[tuple[float, bool]]) -> None:
-    """Prints the ratio by the clock and by CPU, and whether each is met."""
+    """Prints the ratios by clock and by CPU time, and whether they are met."""
     clock, cpu = (
         f"{ratio:.2f} {'met' if met else 'MISSED'}" for ratio, met in results
     )

@@ -1,17 +1,17 @@
-"""The rows of train_step.py, each a process of its own.
+"""The rows of train_step.py, each a separate process.
 
   ours       trainer/main.py with the flags that follow; stopped after STEPS
-  fit        Model.fit of the same net behind the same preprocessing, on
-             tensors in memory, no augmentation; "off" after the other
-             arguments: without XLA, which Keras chooses on a CPU, too
-  notebook   images resized beforehand, numpy batches of a Python generator that
-             warps each image by itself, as ImageDataGenerator does, into fit
-  bare       imports TensorFlow, builds the net, takes one step, no XLA
+  fit        Model.fit of the same net with the same preprocessing, on tensors
+             in memory, no augmentation; "off" after the other arguments:
+             without XLA, which Keras otherwise chooses on a CPU, too
+  notebook   images resized before, numpy batches of a Python generator that
+             warps each image separately, as ImageDataGenerator does, into fit
+  bare       imports TensorFlow, builds the net, runs one step, no XLA
 
   python benchmarks/train_step_peers.py ROW STEPS DATA_DIR BACKBONE SIZE BATCH …
 
 Prints JSON: seconds and CPU seconds (of all threads) from the process's start
-to the end of its first step, and of each image after it; evaluations left out.
+to the end of its first step, and of each later image; without evaluations.
 """
 
 import json
@@ -28,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from trainer.runtime import process_age
 from trainer.runtime.limits import StopError
 
-if TYPE_CHECKING:  # The rows import what they need, in their own time.
+if TYPE_CHECKING:  # Each row imports only what it needs; that is timed.
     import keras
     import numpy as np
 
@@ -38,12 +38,12 @@ Times = tuple[float, float]
 
 
 def now() -> Times:
-    """Returns the age and the CPU time of this process, seconds."""
+    """Returns the age and the CPU time of this process, in seconds."""
     return process_age.seconds(), time.process_time()
 
 
 def per_image(pairs: Iterable[tuple[Times, Times]], images: int) -> list[float]:
-    """Returns what the time between pairs of now() is for each image."""
+    """Returns the time per image between pairs of results of now()."""
     return [
         math.fsum(end[k] - begin[k] for begin, end in pairs) / images
         for k in range(2)
@@ -164,12 +164,12 @@ def make_net(
     """Returns a compiled model, and the dataset.
 
     Args:
-        data_dir: Records.
+        data_dir: Folder with the records.
         backbone: Its name.
-        size: Side of what the net sees; 0: the stored size.
-        resized: Whether it gets images of that size in [0, 1]; else stored
-            ones, which it preprocesses as our step does.
-        jit_compile: "auto", what Keras takes to be best, or "off".
+        size: Height and width of the net's input; 0: the stored size.
+        resized: Whether its input is images of that size in [0, 1]. If not, it
+            is stored images, which it preprocesses as our step does.
+        jit_compile: "auto", Keras's own choice, or "off".
     """
     import keras
 
@@ -209,7 +209,7 @@ def make_net(
 def read_images(
     info: "DatasetInfo", data_dir: str, count: int
 ) -> tuple["np.ndarray", dict[str, "np.ndarray"]]:
-    """Returns [count, H, W, 1] uint8 images and, by output, their labels."""
+    """Returns images [count, H, W, 1] uint8 and their labels, by output."""
     from trainer.stream import input_pipeline
 
     paths = input_pipeline.shard_paths(info, data_dir, info.folds)
