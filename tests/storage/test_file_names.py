@@ -33,5 +33,5 @@ def test_a_name_that_drive_doubled(name, original):
 
 @pytest.mark.parametrize("name", BAD, ids=repr)
 def test_another_is_refused(name):
-    with pytest.raises(UserError, match=r"^manifest.json: .* is not the name of a"):
+    with pytest.raises(UserError, match=r"^manifest.json: .* is not the name"):
         file_names.check(name, "manifest.json")

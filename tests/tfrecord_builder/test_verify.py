@@ -129,7 +129,7 @@ def test_number_where_bytes_belong(records, capsys, name):
     feature[name].int64_list.value.append(7)
     rewrite(records, lambda r: [record.SerializeToString(), *r[1:]])
     (line,) = bad_lines(records, capsys)
-    assert f"it is not an example of this dataset (TypeError('{name} is the" in line
+    assert f"not an example of this dataset (TypeError('{name} is the" in line
 
 
 def test_stranger(records, capsys):

@@ -1,4 +1,4 @@
-"""A convolution whose kernel's gradient is fast on small maps, on a CPU."""
+"""A convolution with a fast gradient of its kernel, for small maps on a CPU."""
 
 import keras
 import tensorflow as tf
@@ -12,13 +12,13 @@ _FEWEST_CHANNELS = 64
 
 
 class SmallMapConv2D(keras.layers.Conv2D):
-    """Keras's layer, with the gradient of its kernel as nine matrix products.
+    """Keras's Conv2D; the gradient of its kernel is nine matrix products.
 
-    Each of the nine taps of a 3 x 3 kernel has the gradient X^T dY, where the
+    The gradient of each of the nine taps of a 3 x 3 kernel is X^T dY, where the
     rows of X are the pixels that the tap has seen. oneDNN's kernel for the
     whole gradient takes almost three times as long as the convolution itself.
-    The variables are the same, so that the net that is handed over keeps the
-    plain layer.
+    The variables are the same as in Keras's layer, so the served model can use
+    Keras's layer.
     """
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -27,7 +27,7 @@ class SmallMapConv2D(keras.layers.Conv2D):
 
 
 def fits(layer: keras.layers.Layer) -> bool:
-    """Whether a built layer is a convolution that this is faster for."""
+    """Returns whether a built layer is a convolution that this makes faster."""
     if type(layer) is not keras.layers.Conv2D:
         return False
     height, width, channels = layer.input.shape[1:]
@@ -44,7 +44,7 @@ def fits(layer: keras.layers.Layer) -> bool:
 
 @tf.custom_gradient
 def _convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple:
-    """Returns [B, h, w, D], and what gives the gradients.
+    """Returns [B, h, w, D], and a function that computes the gradients.
 
     Args:
         inputs: [B, h, w, C].

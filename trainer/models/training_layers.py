@@ -1,8 +1,9 @@
 """Replaces layers of a core for training.
 
 Batch normalisation, dropout and some convolutions of every net, also inside
-keras-cv's blocks, become layers of this project. They have the variables of Keras's layers, in the
-same order, so that the served model can use Keras's own layers.
+keras-cv's blocks, become layers of this project. They have the variables of
+Keras's layers, in the same order, so that the served model can use Keras's own
+layers.
 """
 
 import keras

@@ -292,9 +292,9 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(
         manifest["files"][name] = manifest["files"].pop("metrics.csv")
     path.write_text(json.dumps(manifest))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(UserError, match=r"manifest-0001.json: .* is not the name"):
+    with pytest.raises(UserError, match="manifest-0001.json: .* is not the"):
         restore(tmp_path, tmp_path / "new")
-    with pytest.raises(UserError, match="is not the name of a file in the same"):
+    with pytest.raises(UserError, match="is not the name of a file"):
         finished_run.finished_leg(str(tmp_path / "b"))
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert after == before
