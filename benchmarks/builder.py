@@ -61,7 +61,9 @@ _WORKERS = flags.DEFINE_integer(
     "num_workers", 0, "The builder's --num_workers.", 0
 )
 _SCRATCH = flags.DEFINE_string(
-    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+    "scratch_dir",
+    None,
+    "Folder for temporary files. Default: the system's temporary folder.",
 )
 
 

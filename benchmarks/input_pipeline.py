@@ -72,7 +72,9 @@ _SIZE = flags.DEFINE_integer(
     0,
 )
 _SCRATCH = flags.DEFINE_string(
-    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+    "scratch_dir",
+    None,
+    "Folder for temporary files. Default: the system's temporary folder.",
 )
 
 
@@ -129,7 +131,14 @@ def make_stream(
     *,
     windows: int,
 ) -> TrainStream:
-    """Returns the trainer's stream over `paths`, in this many windows."""
+    """Returns the trainer's stream over `paths`.
+
+    Args:
+        info: The dataset.
+        paths: Shard files.
+        shards: Their information.
+        windows: Number of windows in an epoch.
+    """
     return TrainStream(
         info=info,
         paths=paths,

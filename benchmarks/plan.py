@@ -32,7 +32,9 @@ _IMAGES = flags.DEFINE_list(
     "images", ["1000000", "10000000"], "Numbers of images, one for each row."
 )
 _SCRATCH = flags.DEFINE_string(
-    "scratch_dir", None, "Folder for temporary files. Default: the system's."
+    "scratch_dir",
+    None,
+    "Folder for temporary files. Default: the system's temporary folder.",
 )
 
 

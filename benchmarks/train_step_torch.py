@@ -1,14 +1,15 @@
-"""Measures the step of cpu_15min against a bare PyTorch loop on the same net.
+"""Compares the step of cpu_15min with a plain PyTorch loop on the same net.
 
     python3 -m venv .data/torch-venv
     .data/torch-venv/bin/pip install torch==2.13.0 numpy
     python benchmarks/train_step_torch.py --data_dir=RECORDS
 
-PyTorch's step is the net, its loss and a fused AdamW over ready tensors (see
-train_step_torch_net.py). Ours is the real command with the preset as it is:
-input, preprocessing, augmentation, moving average, figures and backups; with
-AdamW, and with the preset's optimizer. Below it stand the parts of both. Every
-row is a process of its own; rows take turns, and their medians are printed.
+PyTorch's step is the net, its loss and a fused AdamW on tensors in memory (see
+train_step_torch_net.py). Ours is the real command with the unchanged preset:
+input, preprocessing, augmentation, moving average, metrics and backups, once
+with AdamW, and once with the preset's optimizer. The rows after these are the
+parts of both. Every row is a separate process; the rows run in turn, several
+times, and their medians are printed.
 """
 
 import json

@@ -35,16 +35,16 @@ flags.DEFINE_list(
 flags.DEFINE_integer(
     "source_height",
     0,
-    "Height in pixels of the images in the parquet files. 0: 137 if the files "
-    "have 32,332 pixel columns (137 x 236); otherwise --image_height, if "
-    "--image_height x --image_width is the number of pixel columns.",
+    "Height in pixels of the images in the parquet files. 0: it follows from "
+    "the number of pixel columns. For 32,332 columns (137 x 236) it is 137. It "
+    "is --image_height if --image_height x --image_width is that number.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
     "source_width",
     0,
-    "Width in pixels of the images in the parquet files. 0: chosen as for "
-    "--source_height.",
+    "Width in pixels of the images in the parquet files. 0: it follows from "
+    "the number of pixel columns: 236, or --image_width; see --source_height.",
     lower_bound=0,
 )
 flags.DEFINE_integer(

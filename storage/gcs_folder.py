@@ -33,7 +33,7 @@ _clients = threading.local()
 
 
 class GcsFolder:
-    """See `storage.folder.Folder`."""
+    """A prefix of a bucket; `storage.folder.Folder` has the methods."""
 
     path = None
 

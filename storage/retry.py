@@ -1,4 +1,4 @@
-"""Repeats operations that a mount or a network failed for a moment.
+"""Repeats operations on a mount or a network that failed temporarily.
 
 This is the project's only retry loop. If one retry runs inside another, it does
 not repeat an error that the outer one handles, so that the waits do not

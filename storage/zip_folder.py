@@ -1,4 +1,4 @@
-"""A .zip file as a read-only folder, such as Kaggle's download."""
+"""A .zip file as a read-only folder, for example Kaggle's download."""
 
 import os
 import pathlib
@@ -15,7 +15,10 @@ _ENCRYPTED = 1  # One of the bits of a member's flags.
 
 
 class ZipFolder:
-    """See `storage.folder.Folder`; folders inside the zip are ignored."""
+    """A .zip file; `storage.folder.Folder` has the methods.
+
+    The names are those of the files alone: folders inside the zip are ignored.
+    """
 
     path = None
 

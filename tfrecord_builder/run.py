@@ -175,7 +175,7 @@ def _make_engine(
 def _check_background(
     background: str, whole: DatasetInfo, output_dir: str
 ) -> None:
-    """Raises UserError if a dataset is recorded with another background."""
+    """Raises UserError if --background is not that of the dataset."""
     if background not in (background_choice.AUTO, whole.image.background):
         raise UserError(
             f"{output_dir}: it holds another dataset (its images are recorded "

@@ -8,5 +8,5 @@ flags.DEFINE_enum(
     ["auto", "cpu", "gpu", "tpu"],
     "auto uses a TPU if there is one, else the GPUs, else the CPU. If the "
     "machine has an accelerator that TensorFlow cannot use, auto is an error; "
-    "cpu then uses the CPU.",
+    "with cpu the run uses the CPU.",
 )

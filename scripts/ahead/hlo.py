@@ -180,7 +180,7 @@ class _Reader:
 def _product(
     item: Instruction, shapes: Mapping[str, Instruction]
 ) -> tuple[float, bool]:
-    """Returns the operations of a product, and whether it is of float32."""
+    """Returns the floating point operations of a product; is it float32?"""
     if not products.is_product(item.opcode, item.line):
         return 0.0, False
     left, right = (shapes[name].shape for name in item.operands[:2])

@@ -72,7 +72,11 @@ def count_bytes(shape: str) -> int:
 
 
 def copied_bytes(shape: str) -> int:
-    """Returns the bytes that a copy, (to, from, …), moves in main memory."""
+    """Returns the bytes that a copy moves in the device's main memory.
+
+    Args:
+        shape: The shape of a copy: (destination, source, …).
+    """
     source, target = (match[0] for match in list(_ARRAY.finditer(shape))[1::-1])
     sizes = count_bytes(source), count_bytes(target)
     return min(sizes) * 2 if all(sizes) else max(sizes)

@@ -84,7 +84,7 @@ class Watch:
         """Returns when the processes of all claims are certainly dead.
 
         It compares the present claims with those at the creation of this
-        object, so the time since then counts.
+        object. So the time between counts as watching time.
 
         Raises:
             UserError: One of the processes is alive.

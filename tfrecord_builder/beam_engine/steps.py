@@ -89,7 +89,10 @@ class _FileDoFn(beam.DoFn):
 
 
 class ScanFile(_FileDoFn):
-    """Maps (index of the file, number of files, name) to the file's ids."""
+    """Reads the ids and backgrounds of a file, and writes them to the exchange.
+
+    Its input is (index of the file, number of files, name of the file).
+    """
 
     def process(self, element: tuple[int, int, str]) -> None:
         index, count, name = element
@@ -108,7 +111,10 @@ class ScanFile(_FileDoFn):
 
 
 class ReadRange(_FileDoFn):
-    """Maps (file name, RowRange) to (a shard's name, Records)."""
+    """Reads a range of rows and makes their records, shard by shard.
+
+    It maps (file name, RowRange) to (a shard's name, Records).
+    """
 
     def __init__(
         self,
@@ -184,7 +190,10 @@ class ReadRange(_FileDoFn):
 
 
 class WriteShard(beam.DoFn):
-    """Maps (name, all Records) to (0, (name, records, bytes, SHA-256))."""
+    """Sorts the records of a shard and writes it to the exchange.
+
+    It maps (name, all Records) to (0, (name, records, bytes, SHA-256)).
+    """
 
     def __init__(self, exchange: Exchange, spool_dir: str | None) -> None:
         self._exchange = exchange
@@ -219,7 +228,7 @@ class WriteShard(beam.DoFn):
 
 
 class WriteDigests(beam.DoFn):
-    """Writes all digests, from (0, all digests), to one file."""
+    """Writes all digests to one file; takes (0, all digests)."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

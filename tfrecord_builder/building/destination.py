@@ -191,7 +191,7 @@ class Destination:
         return {name: (self.work / name).stat().st_size for name in names}
 
     def _copy_some(self, names: list[str]) -> None:
-        """Copies those of a few shards that are missing."""
+        """Copies a few shards, except those that the folder has already."""
         files = {}
         for name in names:
             if not self.folder.has_same_bytes(self.work / name, name):

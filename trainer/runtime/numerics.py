@@ -29,7 +29,11 @@ def _gpu_name(gpu: tf.config.PhysicalDevice) -> str:
 
 
 def _cpu_name() -> str:
-    """Returns the name of the processor, which decides the vector code used."""
+    """Returns the name of the processor.
+
+    Another processor may use other vector instructions, and so give other last
+    bits.
+    """
     try:
         lines = _CPU_INFO.read_text("utf-8").splitlines()
     except OSError:  # A Mac has no such file.

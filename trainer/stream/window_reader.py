@@ -169,7 +169,7 @@ class WindowReader:
 
 
 def _plan_dataset(plan: list[Window]) -> tf.data.Dataset:
-    """Returns the plan as a dataset of scalars and a vector of shards."""
+    """Returns the plan as a tf.data dataset; each element is one window."""
     shards = tf.ragged.constant([w.shards for w in plan], dtype=tf.int32)
     scalars = {
         name: tf.constant([getattr(w, name) for w in plan], dtype)
