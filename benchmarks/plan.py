@@ -86,7 +86,7 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
     """Returns the seconds, the peak bytes, and the bytes in use at the end."""
 
     class PlannedError(Exception):
-        """Nothing is written."""
+        """Ends the build before it writes shards."""
 
     def write_shards(*_: object) -> Never:
         held.append(memory("VmRSS"))

@@ -1,12 +1,12 @@
-"""Our rows of train_step_torch.py: the parts of the train step, by themselves.
+"""Measures our rows of train_step_torch.py: each part of the train step.
 
     PYTHONPATH=.:scripts python benchmarks/train_step_parts.py \\
         PRECISION BATCH STEPS FLAGS…
 
 FLAGS are those of trainer/main.py. The dataset has the competition's classes
-and sizes, and no records. Prints JSON: seconds of preprocessing, with
-augmentation, forward, forward and backward (preprocessed and augmented), and
-the whole step; the median of STEPS.
+and image sizes, but no records. Prints JSON: the median seconds, over STEPS, of
+preprocessing; preprocessing and augmentation; forward; forward and backward,
+with preprocessing and augmentation; the whole step.
 """
 
 import json
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def draw_examples(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Fills zeros with noise for ink, and with random draws."""
+    """Replaces the zeros by noise for ink, and by random draws."""
     rng = np.random.default_rng(0)
     images = np.full(features["image"].shape, 240, np.uint8)
     inside = images[:, 30:100, 60:180]
@@ -59,7 +59,7 @@ def draw_examples(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def make_rows(
     step: TrainStep, features: dict[str, tf.Tensor]
 ) -> dict[str, Callable[[], object]]:
-    """Returns what is measured, by name."""
+    """Returns the functions to measure, by the names of their rows."""
     core, zero, one = step.core, tf.constant(0, tf.int64), tf.constant(1.0)
     images = tf.random.uniform([step.batch_size, *core.input_shape[1:]])
     augment = step.augmentation.__call__
@@ -101,7 +101,7 @@ def make_rows(
 
 
 def median(call: Callable[[], object], steps: int) -> float:
-    """Returns the median of the seconds of a call."""
+    """Returns the median time of a call in seconds."""
     seconds = []
     for _ in range(WARM_UP + steps):
         began = time.perf_counter()

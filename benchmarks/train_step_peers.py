@@ -65,7 +65,7 @@ def ours(
     write_news = Workdir._write_news
 
     def marked(self: Workdir) -> None:
-        """What is called after every loop of steps, evaluations too."""
+        """Notes the time after every loop of steps, and after evaluations."""
         marks.append((self.state.step, now()))
         if self.state.step > steps:
             raise StopError

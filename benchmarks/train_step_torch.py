@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 HERE = ROOT / "benchmarks"
 PRESET = ROOT / "flags" / "presets" / "cpu_15min.flags"
 PRECISIONS = ("float32", "mixed_bfloat16")
-# By optimizer, the least ratio to PyTorch's bare step that is wanted.
+# Wanted speed of the command, relative to PyTorch, by optimizer.
 GOALS = {"adamw": 1.0, "muon": 0.9}
 
 FLAGS = flags.FLAGS
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
 
 
 def measure_all() -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
-    """Yields each row's name and, by part, its seconds a step."""
+    """Yields each row's name, and the seconds of its parts in a step."""
     batch, steps = str(FLAGS.batch_size), str(FLAGS.steps)
     for precision in PRECISIONS:
         yield (
@@ -96,7 +96,7 @@ def measure_all() -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
 
 
 def run(python: str, script: str, *arguments: str) -> dict[str, float]:
-    """Returns what a process printed."""
+    """Runs a script, and returns the JSON that it printed."""
     done = subprocess.run(
         [python, HERE / script, *arguments],
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}"},

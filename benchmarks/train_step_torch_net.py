@@ -2,10 +2,11 @@
 
     TORCH_PYTHON benchmarks/train_step_torch_net.py PRECISION BATCH STEPS
 
-The resnet9 of trainer/models/backbones.py with the same four heads, as one
-would write it for a CPU today: channels last, autocast, fused AdamW, eager.
-Images are ready tensors of 64 x 64. Prints JSON: seconds of forward, forward
-and backward, update, and the whole step; the median of STEPS.
+The net is the resnet9 of trainer/models/backbones.py with the same four heads,
+as one would write it for a CPU today: channels last, autocast, fused AdamW,
+eager. Its input is a tensor of images of 64 x 64 that is made once. Prints
+JSON: the median seconds, over STEPS, of forward; forward and backward; update;
+the whole step.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ WARM_UP = 5
 
 
 class ResNet9(nn.Module):
-    """resnet9 with a linear head an output."""
+    """resnet9 with a linear head for each output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +98,7 @@ def main() -> None:
 
 
 def median(call: Callable[[], object], steps: int) -> float:
-    """Returns the median of the seconds of a call."""
+    """Returns the median time of a call in seconds."""
     seconds = []
     for _ in range(WARM_UP + steps):
         began = time.perf_counter()

@@ -102,7 +102,7 @@ class Work:
         return ", ".join([head, *counts, *self.details()])
 
     def details(self) -> list[str]:
-        """Returns texts that a bar does not show: rates, times and the text."""
+        """Returns the texts to print after a bar: rates and times."""
         parts = []
         if self.total is None and self.done:
             parts.append(f"{self.done * self.unit_scale:,.0f} {self.unit}")

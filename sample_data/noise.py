@@ -63,7 +63,12 @@ def _grain(rng: np.random.Generator) -> np.ndarray:
 
 
 def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
-    """Returns sums over squares of 2 reach + 1 pixels; tiles wrap around."""
+    """Returns sums over squares around each pixel.
+
+    Args:
+        noise: [h, w]. Beyond an edge it continues at the opposite edge.
+        reach: A square has 2 reach + 1 pixels on each side.
+    """
     for axis in (0, 1):
         noise = sum(
             np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)

@@ -80,7 +80,7 @@ class Folder(Protocol):
         """
 
     def delete(self, name: str) -> None:
-        """Deletes a file, also from Drive's trash; it need not exist."""
+        """Deletes a file if it exists; it leaves no bytes in Drive's trash."""
 
     def make(self) -> None:
         """Creates the folder and its parents if they do not exist."""

@@ -1,4 +1,4 @@
-"""Returns whether a path is on a mount, such as Google Drive in Colab.
+"""Finds out whether a path is on a mount, such as Google Drive in Colab.
 
 Reads on a mount are slow and sometimes fail for a moment, and a rename is not
 reliable there. So work is done on local disk, and the files are copied.

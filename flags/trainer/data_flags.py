@@ -1,4 +1,4 @@
-"""Flags of trainer/main.py: where things are."""
+"""Flags of trainer/main.py: folders and files."""
 
 from absl import flags
 

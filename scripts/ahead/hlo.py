@@ -180,7 +180,7 @@ class _Reader:
 def _product(
     item: Instruction, shapes: Mapping[str, Instruction]
 ) -> tuple[float, bool]:
-    """Returns the floating point operations of a product; is it float32?"""
+    """Returns a product's floating point operations, and if it is float32."""
     if not products.is_product(item.opcode, item.line):
         return 0.0, False
     left, right = (shapes[name].shape for name in item.operands[:2])

@@ -38,9 +38,11 @@ def bring_back(
 
 
 def progress(keep: pathlib.Path) -> tuple[bool, str]:
-    """Returns the progress of a run: finished, then its newest backup's name.
+    """Returns whether a run is finished, and the name of its newest backup.
 
-    The order of the names is that of the starts of the run and their steps.
+    The name is "" without a backup. Sorted by name, the backups are in the
+    order in
+    which they were written.
     """
     names = [path.name for path in keep.glob("backup/backup-*.json")]
     finished = any(keep.glob("backup/final/*manifest-*.json"))

@@ -72,7 +72,7 @@ class Heartbeat:
             raise
 
     def _beat(self) -> None:
-        """Runs on the thread."""
+        """Renews the lease until the stop, on the thread; then releases it."""
         while not self._stopped.wait(watch.PERIODS.renew):
             self._try(self._lease.renew, "renewed")
         self._try(self._lease.release, "released")

@@ -37,7 +37,7 @@ from storage.ownership.watch import Watch
 
 
 def no_signs() -> dict[str, int]:
-    """Returns no signs of life: for owners that write only beats."""
+    """Returns no files: for owners that write nothing but beats."""
     return {}
 
 

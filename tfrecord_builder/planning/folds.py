@@ -95,16 +95,18 @@ def choose_unseen(
     fraction: float,
     min_images: int,
 ) -> np.ndarray:
-    """Chooses complete graphemes to hold out, in an order of their hashes.
+    """Chooses the graphemes of which all images are held out.
 
-    Graphemes with the same labels, or with the same text, stay together: a
-    grapheme is unseen only if neither was seen. The choice must leave
-    `min_images` images of each class, so that every fold can have one. If too
-    few graphemes allow that, one image is enough.
+    The order of choice is that of their hashes. Graphemes with the same labels,
+    or
+    with the same text, stay together: a grapheme is unseen only if neither was
+    seen. The choice must leave `min_images` images of each class, so that every
+    fold can have one. If too few graphemes allow that, one image is enough.
 
     Args:
         counts: [G] ints, number of images of each grapheme; those without
-            images do not count.
+            images do
+            not count.
         labels: [G, outputs] int64.
         texts: G texts.
         seed: Seed of the order.

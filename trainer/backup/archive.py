@@ -34,7 +34,7 @@ def write(
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
-    """Reads a file of `write`.
+    """Reads a file that was written by `write`.
 
     Raises:
         zipfile.BadZipFile, KeyError, ValueError: The file is not one of

@@ -81,7 +81,7 @@ class Backup:
 
     @staticmethod
     def parse_manifest(data: bytes) -> dict:
-        """Returns a manifest; of an unknown format, only "format" is certain.
+        """Returns a manifest; an unknown format may lack all other keys.
 
         Raises:
             ValueError: It is not a manifest, or it lacks a key.

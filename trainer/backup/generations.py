@@ -44,7 +44,7 @@ class Generations:
         self._first_seen: dict[Generation, tuple[float, float]] = {}
 
     def listing(self) -> dict[Generation, dict[str, int]]:
-        """Returns the bytes of each generation's "zip" and "json" files."""
+        """Returns the sizes of each generation's "zip" and "json" in bytes."""
         sizes: dict[Generation, dict[str, int]] = {}
         doubled = {}
         for name, size in self.folder.list().items():

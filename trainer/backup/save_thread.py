@@ -148,7 +148,7 @@ class SaveThread:
         store: Callable[[], None],
         on_saved: Callable[[], None],
     ) -> None:
-        """Runs on the thread; never raises."""
+        """Stores one backup, on the thread; never raises."""
         try:
             store()
             self.saves += 1

@@ -27,7 +27,7 @@ class SmallMapConv2D(keras.layers.Conv2D):
 
 
 def fits(layer: keras.layers.Layer) -> bool:
-    """Returns whether a built layer is a convolution that this makes faster."""
+    """Returns whether `SmallMapConv2D` can replace a built layer."""
     if type(layer) is not keras.layers.Conv2D:
         return False
     height, width, channels = layer.input.shape[1:]

@@ -75,7 +75,7 @@ def write(folder: pathlib.Path) -> None:
 
 
 def make(summary: Mapping[str, Any], card: Mapping[str, Any]) -> str:
-    """Returns the card.
+    """Returns the text of the model card.
 
     Args:
         summary: summary.json of a finished run.

@@ -106,9 +106,11 @@ def draw_confusion(counts: np.ndarray) -> np.ndarray:
         counts: [C, C] integers: rows true classes, columns predictions.
 
     Returns:
-        [h, h] uint8: black if the cell has all examples of its row, white if it
-        has none. Between them it is the square root, so that small numbers are
-        visible.
+        [h, h] uint8. The darkness of a cell is the square root of its fraction
+        of
+        the examples of its row, so that small fractions are visible: 0 is
+        white, 1
+        is black.
     """
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     pixels = np.uint8(np.round(255 * (1.0 - np.sqrt(share))))

@@ -87,10 +87,10 @@ class Workers:
 
     @contextlib.contextmanager
     def missed(self) -> Iterator[None]:
-        """Converts the errors of a worker that does not answer.
+        """A context in which errors of the connection become a UserError.
 
         Raises:
-            UserError: Another worker is gone.
+            UserError: Another worker has ended or cannot be reached.
         """
         try:
             yield
