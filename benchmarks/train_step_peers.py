@@ -1,17 +1,21 @@
-"""The rows of train_step.py, each a separate process.
-
-  ours       trainer/main.py with the flags that follow; stopped after STEPS
-  fit        Model.fit of the same net with the same preprocessing, on tensors
-             in memory, no augmentation; "off" after the other arguments:
-             without XLA, which Keras otherwise chooses on a CPU, too
-  notebook   images resized before, numpy batches of a Python generator that
-             warps each image separately, as ImageDataGenerator does, into fit
-  bare       imports TensorFlow, builds the net, runs one step, no XLA
+"""Measures one row of train_step.py; each row is a separate process.
 
   python benchmarks/train_step_peers.py ROW STEPS DATA_DIR BACKBONE SIZE BATCH …
 
+ROW is one of:
+
+  ours       trainer/main.py, stopped after STEPS. The arguments after BATCH are
+             its flags.
+  fit        Model.fit of the same net with the same preprocessing. The data are
+             tensors in memory, without augmentation. With the argument "off"
+             after BATCH, XLA is not used; by default Keras uses it on a CPU.
+  notebook   Model.fit on numpy batches from a Python generator. The images were
+             resized before; the generator warps each image separately, as
+             ImageDataGenerator does.
+  bare       Imports TensorFlow, builds the net, and runs one step without XLA.
+
 Prints JSON: seconds and CPU seconds (of all threads) from the process's start
-to the end of its first step, and of each later image; without evaluations.
+to the end of its first step, and of each later image, without evaluations.
 """
 
 import json

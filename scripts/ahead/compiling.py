@@ -1,11 +1,11 @@
-"""Compiles a program for a device that this machine lacks; its own process.
+"""Compiles a program for a device that this machine lacks.
 
     AOT_PYTHON scripts/ahead/compiling.py PROGRAM.hlo TARGET RESULT.json
 
-It runs in the environment of requirements-aot.txt. RESULT.json has the bytes of
-arguments, outputs and temporaries, the seconds, and the kernels (hlo.py). For a
-program that does not fit the device's memory it has only the bytes of
-temporaries, because libtpu refuses to compile it.
+It runs as a separate process, in the environment of requirements-aot.txt.
+RESULT.json has the bytes of arguments, outputs and temporaries, the seconds,
+and the kernels (hlo.py). For a program that does not fit the device's memory it
+has only the bytes of temporaries, because libtpu refuses to compile it.
 """
 
 import dataclasses

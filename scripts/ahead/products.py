@@ -97,7 +97,10 @@ def _count_pairs(
     left_dilation: int,
     right_dilation: int,
 ) -> int:
-    """Returns the number of (output, kernel element) pairs with an input."""
+    """Counts the pairs of an output and a kernel element that read an input.
+
+    The other pairs read padding, or the zeros between dilated inputs.
+    """
     last = (size - 1) * left_dilation
     return sum(
         0 <= index <= last and index % left_dilation == 0

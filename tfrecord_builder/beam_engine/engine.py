@@ -11,9 +11,9 @@ pipeline would shuffle them again. Input and output are folders that all
 machines see, or gs://. exchange.py describes the files between driver and
 workers.
 
-A mistake of the data does not fail a bundle. It is reported to the driver;
-later ranges and all shards are skipped, so the pipeline ends by itself, on any
-runner.
+A mistake in the data does not fail a bundle. It is reported to the driver; the
+workers skip the later ranges and all shards, so the pipeline ends without an
+error, on any runner.
 
 Costs, for N images of B bytes (raw 32,332; PNG about 9,000):
 

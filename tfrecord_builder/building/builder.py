@@ -142,7 +142,7 @@ class Builder:
         self._progress.advance(images * (1 - self._read_share))
 
     def _make_shards(self) -> None:
-        """Reserves the disk space of all raw shards at once."""
+        """Creates the missing raw shards at full size: reserves disk space."""
         sizes = zip(self._plan.shards, self._plan.sizes.tolist(), strict=True)
         done = self._staging.done_shards()
         missing = [

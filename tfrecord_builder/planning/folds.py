@@ -5,9 +5,8 @@
     split   unseen, if the image's grapheme is held out; else a fold
     order   within a split, records are in the order of their hashes
 
-Graphemes are taken in the order of their labels, and their images are dealt to
-the folds in turn, like one pack of cards: each grapheme continues at the fold
-after the last one of the grapheme before. So the sizes of the folds differ by
+The images are sorted by their graphemes' labels, and each goes to the next
+fold; the first fold follows the last one. So the sizes of the folds differ by
 at most one image. The same is true for the images of one grapheme, and for
 those of one class of the first output.
 """
@@ -97,11 +96,11 @@ def choose_unseen(
 ) -> np.ndarray:
     """Chooses the graphemes of which all images are held out.
 
-    The order of choice is that of their hashes. Graphemes with the same labels,
-    or
-    with the same text, stay together: a grapheme is unseen only if neither was
-    seen. The choice must leave `min_images` images of each class, so that every
-    fold can have one. If too few graphemes allow that, one image is enough.
+    They are chosen in the order of their hashes. Graphemes with the same
+    labels, or with the same text, stay together: a grapheme is unseen only if
+    neither its labels nor its text are in the training data. The choice must
+    leave `min_images` images of each class, so that every fold can have one. If
+    too few graphemes allow that, one image is enough.
 
     Args:
         counts: [G] ints, number of images of each grapheme; those without

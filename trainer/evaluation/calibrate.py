@@ -95,7 +95,12 @@ def _fit_output(
 
 
 class _Split(NamedTuple):
-    """A split: labels [N]; hits [exponents, N], True where right."""
+    """A split of the data.
+
+    Attributes:
+        labels: [N] int.
+        hits: [exponents, N] bool, whether the prediction is right.
+    """
 
     labels: np.ndarray
     hits: np.ndarray
