@@ -10,10 +10,11 @@ from console.progress import Progress
 
 
 class Importing:
-    """Shows that a command imports; Ctrl-C ends it with one line.
+    """Shows a line while a command imports its packages.
 
-    The imports are statements of the command's file, so they cannot be inside a
-    `with` block. Call `close` after them.
+    Ctrl-C ends the command with one line. The imports are statements of the
+    command's file, so they cannot be inside a `with` block. Call `close` after
+    them.
     """
 
     def __init__(self, what: str) -> None:

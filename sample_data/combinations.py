@@ -36,7 +36,7 @@ _RARE = 0.25  # A rare class has fewer than this, relative to the mean.
 def choose(kind: str, table: Sequence[Grapheme]) -> list[Grapheme]:
     """Returns the graphemes that --graphemes names.
 
-    Only "train" keeps the frequencies of the table.
+    With "train" they have the table's frequencies, else equal ones.
 
     Args:
         kind: "train", "all", "rare" or "unseen-of:RECORDS".
@@ -141,7 +141,7 @@ def rare_classes(
 def read_classes(
     path: pathlib.Path = graphemes.CLASS_MAP,
 ) -> tuple[tuple[str, ...], ...]:
-    """Returns the text of each class of each of graphemes.OUTPUTS."""
+    """Returns the texts of the classes of each output of graphemes.OUTPUTS."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return tuple(

@@ -224,7 +224,12 @@ def squared_distances(mask: np.ndarray) -> np.ndarray:
 
 
 def _spread(start: np.ndarray, nearest: np.ndarray) -> None:
-    """Lowers `nearest` to the distances from `start` along the first axis."""
+    """Lowers `nearest` where another pixel of the same column is nearer.
+
+    Args:
+        start: [h, w], squared distances without a step along the first axis.
+        nearest: [h, w], squared distances; changed in place.
+    """
     step = np.empty_like(start)
     for shift in range(1, REACH):
         # At most 81 + 64: no overflow.

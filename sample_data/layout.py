@@ -56,7 +56,7 @@ def image_id(split: str, index: int) -> str:
 
 
 def train_csv(table: Sequence[Grapheme], rows: np.ndarray) -> bytes:
-    """Returns train.csv; rows[i] is the index of image i in the table."""
+    """Returns train.csv, where image i has the grapheme `table[rows[i]]`."""
     return _csv_bytes(
         ("image_id", *graphemes.OUTPUTS, "grapheme"),
         (

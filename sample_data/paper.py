@@ -1,4 +1,4 @@
-"""The sheet under the ink, and its scan."""
+"""Draws the paper under the ink, and simulates a scanner."""
 
 import dataclasses
 

@@ -63,7 +63,7 @@ flags.DEFINE_bool(
 flags.DEFINE_integer(
     "steps_per_loop",
     0,
-    "Training steps per compiled loop. 0 picks a length of about one second.",
+    "Training steps per compiled loop. 0: as many as take about one second.",
     lower_bound=0,
 )
 flags.DEFINE_integer(
@@ -121,8 +121,8 @@ flags.DEFINE_bool(
     False,
     "Start from the beginning, even if --backup_dir holds backups of this run "
     "or of another. The last old backup is kept until the new run has its own. "
-    "Give the flag only once: the same command with it starts from the "
-    "beginning again.",
+    "Remove the flag from the command after the first start: every start with "
+    "this flag starts from the beginning.",
 )
 flags.DEFINE_bool(
     "dry_run",

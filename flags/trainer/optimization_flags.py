@@ -111,8 +111,9 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "average_epochs",
     0,
-    "The model gets the mean of the averaged weights (--ema_decay) at the ends "
-    "of this many last epochs. 0: it gets those of the best epoch.",
+    "The model gets the mean, over this number of last epochs, of the averaged "
+    "weights (--ema_decay) at the end of each epoch. 0: it gets the averaged "
+    "weights of the best epoch.",
     lower_bound=0,
 )
 flags.DEFINE_integer(

@@ -26,7 +26,10 @@ HEAD = (
 
 
 def write() -> int:
-    """Compiles every pair and writes the table; returns the exit code."""
+    """Compiles each preset for its targets; returns the exit code.
+
+    It prints the rows, and writes the table.
+    """
     rows, all_fit = [], True
     for preset, target in PAIRS:
         result, found = pipeline.run(preset, target)

@@ -59,7 +59,10 @@ def plan_table(plan: Plan, images: slice) -> pa.Table:
 def _encode(
     codes: np.ndarray, value: Callable[[int], bytes | str]
 ) -> pa.DictionaryArray:
-    """Returns the values of the codes; only values in use are stored."""
+    """Returns a dictionary array of the value of each code.
+
+    The dictionary holds only the values that occur.
+    """
     used, indices = np.unique(codes, return_inverse=True)
     return pa.DictionaryArray.from_arrays(
         indices.astype(np.int32), [value(code) for code in used.tolist()]

@@ -153,18 +153,19 @@ class Generations:
     ) -> None:
         """Deletes generations; keeps at most four.
 
-        Of this run it keeps the newest two, the newest that has settled and the
-        oldest that has not. A mount may still be uploading the latest
-        generation when the machine is lost, so no generation is deleted before
-        a later one has had time to be uploaded. Of another run, from before a
-        --restart, it keeps the newest until a generation of this run has
-        settled. Copies that Drive made are all deleted.
+        It keeps these generations of this run: the newest two, the newest that
+        has settled, and the oldest that has not settled. A mount may still be
+        uploading the latest generation when the machine is lost, so no
+        generation is deleted before a later one has had time to be uploaded.
+        After a --restart it also keeps the newest generation of the run before
+        it, until a generation of this run has settled. It deletes all copies
+        that Drive made.
 
         Args:
-            newest: The generation that this leg has just written. Not deleted
-                are generations of a higher leg, those of an equal leg with a
-                greater token, which then owns the folder, and later attempts of
-                this leg.
+            newest: The generation that this leg has just written. Newer ones
+                are not deleted: those of a higher leg, those of the same leg
+                with a greater token (that trainer owns the folder), and later
+                attempts of this leg.
             first_leg: The leg in which this run began.
             known: Generations of lower legs that existed when this leg began.
                 Other generations of lower legs arrived late and are deleted.

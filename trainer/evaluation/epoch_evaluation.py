@@ -28,9 +28,9 @@ class EpochEvaluation:
         splits: By name ("validation", "unseen"), the dataset's splits.
         output_weights: Weight of each output in the score.
         epochs: Epochs of the run.
-        average_epochs: The mean over this many last epochs is kept, instead of
-            the best epoch (Izmailov et al. 2018, arXiv 1803.05407); 0: the best
-            epoch is kept.
+        average_epochs: The number of last epochs whose weights are averaged for
+            the model (Izmailov et al. 2018, arXiv 1803.05407). 0: the model
+            gets the weights of the best epoch.
         predictions: Labels and logits of the last evaluation, by name.
     """
 

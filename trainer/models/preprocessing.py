@@ -1,7 +1,7 @@
-"""From a stored image to the backbone's input: ink, cropped and resized.
+"""Maps a stored image to the backbone's input: ink, cropped and resized.
 
-It is a part of the served model, with only keras.ops, and the same function
-runs on the device before the augmentation in training.
+This is a part of the served model, made of keras.ops only. In training the same
+function runs on the device, before the augmentation.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""When to stop before the end; the message and the exit code then."""
+"""Ends a run early, by a signal or a time limit, with an exit code."""
 
 import os
 import signal
