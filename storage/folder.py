@@ -19,7 +19,7 @@ class Folder(Protocol):
         """The local path; None if the folder is not local."""
 
     def list(self) -> dict[str, int]:
-        """Returns the bytes of each file, by name; {} if there is no folder."""
+        """Returns each file's size in bytes, by name; {} without a folder."""
 
     def read_bytes(self, name: str) -> bytes:
         """Returns a file's content; FileNotFoundError if it is missing."""

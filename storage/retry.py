@@ -39,7 +39,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_os_error(error: Exception) -> bool:
-    """Returns whether this is any failure of a folder."""
+    """Returns whether this is an OSError: any failure of a folder."""
     return isinstance(error, OSError)
 
 

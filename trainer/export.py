@@ -111,7 +111,7 @@ def is_replaceable(folder: pathlib.Path) -> bool:
 
 
 def size(path: pathlib.Path) -> int:
-    """Returns the bytes of a file, or of all files of a folder."""
+    """Returns the size in bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 

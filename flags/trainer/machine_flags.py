@@ -1,4 +1,4 @@
-"""Flags of trainer/main.py: what it runs on, backups and stopping."""
+"""Flags of trainer/main.py: the machine, backups and stopping."""
 
 from absl import flags
 

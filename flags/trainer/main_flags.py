@@ -1,10 +1,10 @@
-"""Flags of trainer/main.py; each group of flags is in a module of its own.
+"""Flags of trainer/main.py; each group of flags is in a separate module.
 
 FREE names the flags that may change between the legs of one run (a leg is one
 run of the process between two resets). They do not change the result, except
-for those that NOTED names. A new value of any other flag makes another run. If
-a run is older than a flag, it counts as a run with the flag's default, or with
-the value in BEFORE.
+for those that NOTED names. With a new value of any other flag, a run cannot
+continue. A run that was started before a flag existed has the flag's default,
+or its value in BEFORE.
 """
 
 from absl import flags

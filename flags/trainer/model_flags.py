@@ -1,4 +1,4 @@
-"""Flags of trainer/main.py: what is trained."""
+"""Flags of trainer/main.py: the model, and the data it is evaluated on."""
 
 from absl import flags
 

@@ -1,4 +1,4 @@
-"""Flags of trainer/main.py: how it is trained, epoch by epoch."""
+"""Flags of trainer/main.py: training, epoch by epoch."""
 
 from absl import flags
 
@@ -119,7 +119,8 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "shuffle_window_mb",
     512,
-    "MiB of records that are shuffled together. A dataset that fits is "
-    "shuffled as one and stays in memory. Another value makes another run.",
+    "Size in MiB of the windows in which records are shuffled. If the dataset "
+    "fits into one window, all of it is shuffled together and stays in memory. "
+    "A run cannot continue with another value.",
     lower_bound=1,
 )

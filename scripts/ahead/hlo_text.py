@@ -1,4 +1,4 @@
-"""The text of an HLO module: its computations, instructions and shapes."""
+"""Parses an HLO module's text: computations, instructions and shapes."""
 
 import dataclasses
 import math
@@ -60,7 +60,7 @@ def _closing(text: str) -> int:
 
 
 def count_bytes(shape: str) -> int:
-    """Returns the bytes of a shape in the device's main memory."""
+    """Returns the size in bytes of a shape in the device's main memory."""
     total = 0
     for kind, dimensions, layout in _ARRAY.findall(shape):
         if "S(1)" in layout:  # A TPU's memory on the chip.

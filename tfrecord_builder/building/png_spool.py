@@ -23,7 +23,12 @@ class PngSpool:
     def __init__(
         self, path: pathlib.Path, pool: concurrent.futures.ThreadPoolExecutor
     ) -> None:
-        """Does not create the file yet; the threads of `pool` encode images."""
+        """Stores the arguments; the first write creates the file.
+
+        Args:
+            path: The file.
+            pool: Its threads encode the images.
+        """
         self._path = path
         self._pool = pool
         self._offsets = self._sizes = np.zeros(0, np.int64)

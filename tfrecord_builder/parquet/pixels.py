@@ -48,7 +48,7 @@ def check_columns(schema: pa.Schema, count: int, where: str) -> None:
 
 
 def value_bytes(schema: pa.Schema) -> int:
-    """Returns the bytes of a decoded pixel, from the first column's type."""
+    """Returns the bytes per decoded pixel; only column 0 is examined."""
     try:
         return schema.field("0").type.byte_width
     except ValueError:  # Not a number: reported when it is read.

@@ -193,7 +193,7 @@ def _offsets(
 
     @functools.cache
     def length(id_bytes: int, key_bytes: int) -> int:
-        """Returns the bytes of a framed record, from the bytes of its parts."""
+        """Returns the size of a framed record, from the sizes of its parts."""
         header = example.image_header(
             "x" * id_bytes, bytes(key_bytes), image_bytes
         )

@@ -1,4 +1,4 @@
-"""What the last bits of a model's predictions depend on, besides the model."""
+"""Describes what decides the last bits of predictions, besides the model."""
 
 import pathlib
 
