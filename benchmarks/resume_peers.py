@@ -98,7 +98,11 @@ def main(argv: list[str]) -> None:
 
 
 def storm(name: str, folder: pathlib.Path) -> Row:
-    """Returns the results of runs with kills until there are no kills left."""
+    """Runs a training again and again, with --kills kills in all.
+
+    Returns:
+        The results, compared with one run without kills.
+    """
     rng = random.Random(_SEED.value)
     row = Row()
     calm = folder / "calm"

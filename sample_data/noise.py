@@ -39,7 +39,12 @@ def cut(
 
 
 def waves(rng: np.random.Generator, knots: int) -> np.ndarray:
-    """Returns a smooth tile through knots x knots normal values."""
+    """Returns a tile of random waves: a smooth surface through random values.
+
+    Args:
+        rng: Draws the values.
+        knots: Number of values along each side, so about twice the waves.
+    """
     values = rng.standard_normal((knots, knots), dtype=np.float32)
     image = Image.fromarray(values)
     return np.asarray(image.resize((_TILE, _TILE), Image.Resampling.BICUBIC))

@@ -8,8 +8,8 @@ from typing import Protocol
 class Folder(Protocol):
     """Files in one folder. Names are direct children, without a slash.
 
-    Operations that a mount or a network fails for a moment are repeated a few
-    times. A lasting failure is an OSError or a UserError.
+    An operation that fails for a moment, on a mount or in a network, is
+    repeated a few times. If it still fails, it raises an OSError or UserError.
     """
 
     url: str

@@ -217,7 +217,7 @@ def interrupted(predict, folder):
     path.write_bytes(whole[:page] + b"\xff" * 20 + whole[page + 20 :])
     done = predict("--batch_size=1")
     assert done.returncode == 1
-    assert "test_image_data_10.parquet: not a whole parquet" in done.error
+    assert "test_image_data_10.parquet: not a complete parquet" in done.error
     assert not (folder / "out/submission.csv").exists()
     path.write_bytes(whole)
 

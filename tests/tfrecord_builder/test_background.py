@@ -168,9 +168,10 @@ def test_a_mixed_set_is_told_in_one_line(tmp_path, caplog, spread):
     assert info.image.background == "light"
     (line,) = [r.message for r in caplog.records if "background" in r.message]
     assert line == (
-        "background: mixed, light in 66 and dark in 34 of 100 images looked "
-        "at; it is recorded as light, and the model will take the paper of "
-        "the others for ink: invert them, or give --background=light or dark"
+        "background: mixed, light in 66 and dark in 34 of 100 images of a "
+        "sample; it is recorded as light, and the model will treat the paper "
+        "of the other images as ink: invert those images, or give "
+        "--background=light or dark"
     )
 
 
@@ -189,8 +190,8 @@ def test_the_flag_decides(tmp_path, capsys):
     info = build(source, tmp_path / "out", background="dark")
     assert info.image.background == "dark"
     assert (
-        "background: dark, as --background asks; light in 60 and dark in 0 of "
-        "60 images of a sample\n" in capsys.readouterr().out
+        "background: dark, from --background; light in 60 and dark in 0 of 60 "
+        "images of a sample\n" in capsys.readouterr().out
     )
     # The same command again, and one that leaves the side open.
     assert build(source, tmp_path / "out", background="dark") == info

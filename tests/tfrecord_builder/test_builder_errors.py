@@ -80,7 +80,7 @@ def test_extra_columns_are_a_warning(folder, tmp_path, caplog):
             path, lambda t: t.append_column("font", [["a"] * len(t)])
         )
     build(folder, tmp_path / "out")
-    assert "1 columns beside image_id and the pixels" in caplog.text
+    assert "1 columns other than image_id and the pixels" in caplog.text
     assert "ignored: font" in caplog.text
 
 

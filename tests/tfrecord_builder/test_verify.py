@@ -32,7 +32,7 @@ def lines_of(records, capsys) -> list[str]:
 
 def bad_lines(records, capsys) -> list[str]:
     lines = lines_of(records, capsys)
-    return [line for line in lines if not line.endswith("  whole")]
+    return [line for line in lines if not line.endswith("  complete")]
 
 
 def rewrite(records, change) -> None:
@@ -64,7 +64,7 @@ def rewrite(records, change) -> None:
 def test_whole(records, capsys):
     verify.verify(str(records))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "fold0-00000-of-00002.tfrecord  10 records  whole"
+    assert lines[1] == "fold0-00000-of-00002.tfrecord  10 records  complete"
     assert len(lines) == 8
     assert lines[-1] == f"{records} is complete: 60 records"
 
@@ -135,7 +135,7 @@ def test_number_where_bytes_belong(records, capsys, name):
 def test_stranger(records, capsys):
     shutil.copy(records / SHARD, records / "fold9-00000-of-00001.tfrecord")
     (line,) = bad_lines(records, capsys)
-    assert line == "fold9-00000-of-00001.tfrecord is no shard of it"
+    assert line == "fold9-00000-of-00001.tfrecord is not a shard of it"
 
 
 def test_the_command(records):

@@ -4,7 +4,7 @@
     <run>-plan-00003        shard and offset of file 3's images     Arrow IPC
     <run>-fold0-00000-of-…  a finished shard
     <run>-shards            records, bytes and SHA-256 of each      JSON
-    <run>-error-2-…         a mistake of the data                   text
+    <run>-error-2-…         a mistake in the data                   text
 
 Every file appears completely or not at all, under a name that no other run
 uses. So a bundle that is repeated, or run twice at once, writes the same bytes
@@ -83,7 +83,7 @@ class Exchange:
 
     @contextlib.contextmanager
     def report_errors(self, *order: int) -> Iterator[None]:
-        """Reports a mistake of the data to the driver, and continues.
+        """Reports a mistake in the data to the driver, and continues.
 
         Otherwise a runner would try the bundle four times, and then log a
         traceback.

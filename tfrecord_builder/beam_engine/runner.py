@@ -48,7 +48,7 @@ class Runner:
         """Runs the pipeline that `build` makes, until it ends.
 
         Raises:
-            UserError: A worker reported a mistake of the data; or the runner
+            UserError: A worker reported a mistake in the data; or the runner
                 failed, with its traceback in the log.
         """
         try:

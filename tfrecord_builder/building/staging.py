@@ -138,7 +138,7 @@ class Staging:
         )
 
     def _clear(self) -> None:
-        """Empties the folder, except the lock; the identity goes first."""
+        """Empties the folder, except the lock; deletes the identity first."""
         (self.path / "identity.json").unlink(missing_ok=True)
         for file in self.path.iterdir():
             if file.name not in ("lock", INPUT):

@@ -30,7 +30,7 @@ class Graphemes:
         labels: For each grapheme, its class of each output.
         blend: Weight of the grapheme head in the log-probabilities, in [0, 1].
         mean: True: the probability of a class is the mean over its graphemes,
-            which favours classes that have few. False: it is the sum.
+            which favours classes with few graphemes. False: it is the sum.
     """
 
     classes: Mapping[str, int]
