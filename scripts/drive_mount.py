@@ -103,7 +103,7 @@ class DriveMount:
         )
 
     def reset(self, rng: random.Random | None = None) -> int:
-        """Loses this machine; returns how many files had not been uploaded.
+        """Simulates the loss of this machine; returns how many files are lost.
 
         Args:
             rng: Chooses which of the waiting files were uploaded before, as if

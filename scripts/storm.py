@@ -119,7 +119,7 @@ class Storm:
         }
 
     def _leg(self, run: Victim, drive: drive_mount.DriveMount) -> None:
-        """Runs a leg, and kills it at a moment if there are kills left."""
+        """Runs a leg; kills it at a random moment while kills are left."""
         moment, event = None, ""
         if self._kills_left():
             moment = moments.AFTER_THE_FINISH

@@ -56,7 +56,7 @@ class Folder(Protocol):
         """Copies a file to a local path, completely or not at all.
 
         Raises:
-            DigestError: It does not have the given sha256; `path` is not
+            DigestError: The file does not have the given sha256; `path` is not
                 written.
         """
 

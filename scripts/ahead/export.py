@@ -1,16 +1,17 @@
-"""Writes the programs of a training step as HLO; a separate process.
+"""Writes the programs of a training step as HLO. Runs as a separate process.
 
     python scripts/ahead/export.py FOLDER KIND PRECISION PROGRAMS FLAGS…
 
-KIND is "gpu" or "tpu", PRECISION a Keras dtype policy, PROGRAMS one or both of
-gradients,update, FLAGS are flags of trainer/main.py. The step is the one that
-the trainer makes from these flags for one replica; its dataset has the
-competition's classes and sizes, and no records. For a TPU, `gradients` needs
-tensorflow-tpu; everything else needs TensorFlow.
+KIND is "gpu" or "tpu". PRECISION is a Keras dtype policy. PROGRAMS is one of
+gradients and update, or both, separated by a comma. FLAGS are flags of
+trainer/main.py. The step is the one that the trainer makes from these flags for
+one replica; its dataset has the competition's classes and image sizes, but no
+records. For a TPU, `gradients` needs tensorflow-tpu; everything else needs
+TensorFlow.
 
   FOLDER/gradients.hlo    TrainStep.gradients; the weights are parameters
   FOLDER/update.hlo       TrainStep.update; the variables are parameters
-  FOLDER/step.json        the bytes of what a step keeps; written last
+  FOLDER/step.json        sizes of variables, features, …; written last
 """
 
 import json

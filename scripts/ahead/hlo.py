@@ -150,7 +150,10 @@ class _Reader:
         body: Mapping[str, Instruction],
         inside: Mapping[str, Instruction],
     ) -> int:
-        """Returns a fusion's bytes, of an array only the parts it uses."""
+        """Returns the bytes that a fusion reads and writes.
+
+        Of an array of which it uses only parts, only these parts count.
+        """
         users = {}
         for part in inside.values():
             for position, name in enumerate(part.operands):

@@ -15,7 +15,7 @@ METHOD = "area"
 def make_spec(
     source: tuple[int, int], stored: tuple[int, int]
 ) -> dict[str, str | int] | None:
-    """Returns the specification from (height, width) `source` to `stored`."""
+    """Returns the resize from one (height, width) to another; None for none."""
     if source == stored:
         return None
     return {"method": METHOD, "height": stored[0], "width": stored[1]}

@@ -96,7 +96,7 @@ class EpochEvaluation:
         state.end_epoch(row, speed=speed, best=best)
 
     def kept_epochs(self, history: list[dict]) -> list[int]:
-        """Returns the epoch of the kept weights, or those that they average."""
+        """Returns the epochs of the kept weights: the best one, or the last."""
         mean = [r["epoch"] for r in history if r["epoch"] > self._mean_after]
         if mean or not history:
             return mean

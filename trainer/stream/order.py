@@ -65,7 +65,7 @@ class Window:
 
 
 class Order:
-    """Which records are read at which step.
+    """Decides which records are read at which step.
 
     Args:
         shard_records: Number of records of each training shard.
