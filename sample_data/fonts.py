@@ -178,8 +178,9 @@ def _check_letters(path: pathlib.Path) -> None:
 def middle_line(ink: np.ndarray) -> np.ndarray:
     """Thins strokes to their middle line.
 
-    There the distance from the paper has a ridge: its slope is far below 1.
-    Toward a corner the slope is 0.7 or more, so corners add no extra lines.
+    On the middle line the distance from the paper is largest, so its slope is
+    far below 1. Toward a corner the slope is 0.7 or more, so corners add no
+    extra lines.
 
     Args:
         ink: [h, w] bool.
@@ -197,7 +198,14 @@ def middle_line(ink: np.ndarray) -> np.ndarray:
 
 
 def steps_from(path: np.ndarray) -> np.ndarray:
-    """Returns a Field's distance from a path: [h, w] bool -> uint8."""
+    """Returns the distances of all pixels from a path.
+
+    Args:
+        path: [h, w] bool.
+
+    Returns:
+        [h, w] uint8, like Field.distance.
+    """
     return _STEPS.take(squared_distances(path))
 
 

@@ -108,7 +108,7 @@ class Storm:
         )
 
     def result(self) -> dict:
-        """Returns the values of the last line."""
+        """Returns the values that the last line of the output shows."""
         return {
             "kills": sum(self.kills.values()),
             **self.counts,

@@ -4,15 +4,19 @@
     folder.list()                     # {"dataset_info.json": 5120, …}
     folder.replace("marker", b"…")    # The complete file, or the old one.
 
-folder       the interface; urls opens one; local_, zip_, gcs_folder: the kinds
-file_names   names read from a manifest, and names of copies that Drive made
-whole_file   files that appear complete, or not at all; digests: their sha256
-retry        repeats operations that failed for a moment
-ownership    only one process at a time owns a folder
-mounts       is a folder a mount? mount_guard: is it still mounted?
-differences  texts for errors about changed settings
-spool        local copies for readers that seek
-scratch      temporary folders that are removed even after a kill
+folder        the interface of a folder
+urls          opens the folder of a path or URL
+local_folder  a folder on this machine; also zip_folder and gcs_folder
+file_names    names read from a manifest, and names of copies that Drive made
+whole_file    files that appear complete, or not at all
+digests       sha256 of files
+retry         repeats operations that failed for a moment
+ownership     only one process at a time owns a folder
+mounts        whether a folder is on a mount
+mount_guard   whether a folder is still on its mount
+differences   texts for errors about changed settings
+spool         local copies for readers that seek
+scratch       temporary folders that are removed even after a kill
 
 Errors of the user or of the data are `storage.UserError` in the whole project.
 """

@@ -34,7 +34,7 @@ _outer: contextvars.ContextVar[tuple[_Handles, ...]] = contextvars.ContextVar(
 
 
 def is_transient(error: Exception) -> bool:
-    """Returns whether this is an error of a mount that often goes away."""
+    """Returns whether this error of a mount often disappears after a while."""
     return isinstance(error, OSError) and error.errno in TRANSIENT
 
 

@@ -8,6 +8,6 @@ generation          one backup: its names and its manifest
 generations         all backups in a folder: written, listed, verified, pruned
 archive             one file of arrays and a document
 identity            which flags and data define a run
-finished_run        whether a run is finished, and its results; final_folder:
-                    the files in BACKUP/final
+finished_run        whether a run is finished, and its results
+final_folder        the files in BACKUP/final
 """
