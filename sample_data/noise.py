@@ -30,7 +30,7 @@ class Noise:
 def cut(
     tiles: np.ndarray, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Returns a random [height, width] part of a tile: a view, do not write."""
+    """Returns a random [height, width] part of a tile; it is not a copy."""
     tile, y, x, down, right = (
         rng.random(5) * (len(tiles), _TILE - height, _TILE - width, 2, 2)
     ).astype(int)

@@ -23,7 +23,7 @@ class MakeError(Exception):
 
 
 def exists(name: str) -> bool:
-    """Returns whether an environment exists, for the present files."""
+    """Returns whether an environment exists and has the files' requirements."""
     stamp = _folder(name) / ".installed"
     return stamp.exists() and stamp.read_text() == _digest(name)
 

@@ -21,12 +21,12 @@ Costs, for N images of B bytes (raw 32,332; PNG about 9,000):
              zip); a row group above `parquet_reader.RANGE_BYTES` is read once
              for each range
     shuffle  once B + 200 bytes per image: keys, framing, its offset
-    worker   2.1 GB for a row group of 50,210 images; 40 bytes for each image of
-             its file, for the plan; 256 MiB for the shard that it writes (the
-             rest goes to its disk); never a whole split
-    driver   93 bytes per image while ids meet their labels, 46 afterwards:
-             ids, graphemes, the plan; 2.7 s per million images on one core
-             (measured on 10^7 by benchmarks/plan.py)
+    worker   memory for a row group: 2.1 GB for 50,210 images; for the plan: 40
+             bytes for each image of the worker's file; for the shard that it
+             writes: 256 MiB (the rest goes to its disk), however large a split
+    driver   memory for ids, graphemes and the plan: 93 bytes per image while
+             ids and labels are joined, 46 afterwards; 2.7 s per million images
+             on one core (measured on 10^7 by benchmarks/plan.py)
 
 10^9 images of 137 x 236 are 32 TB to shuffle, which Dataflow's shuffle service
 or Flink's disks can handle, and 310,000 shards of 100 MiB. The driver is the

@@ -103,7 +103,7 @@ def transpose(columns: np.ndarray, out: np.ndarray) -> None:
 
 
 def _raise_bad_column(table: pa.Table, where: str, first_row: int) -> None:
-    """Raises an error that names the column, and the row, without a number."""
+    """Raises an error that names the column, and the row, of the bad value."""
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count:
             row = column.is_null().to_pylist().index(True)

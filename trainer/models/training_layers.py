@@ -26,8 +26,8 @@ def use(
             many consecutive examples; dropout is then drawn for each example.
             0: the examples that are computed at a time, and Keras's dropout.
         seed: Seed of the dropout.
-        cpu_bfloat16: Whether the backbone computes in bfloat16 on a CPU, which
-            has a faster way to the gradients of some convolutions.
+        cpu_bfloat16: Whether the backbone computes in bfloat16 on a CPU. Then
+            some convolutions get faster gradients, see small_map_conv.py.
 
     Raises:
         ValueError: A layer is of a kind that cannot be changed.
