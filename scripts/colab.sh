@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Runs the notebook on Colab, machine after machine, until the run is finished.
-# NOT RUN ON COLAB: tested with a stand-in for Google's `colab` alone.
+# NOT RUN ON COLAB: tested only with a replacement for Google's `colab`.
 #
 #   scripts/colab.sh NOTEBOOK [options of `colab new`]
 #   scripts/colab.sh my.ipynb --gpu T4
 #
 # NOTEBOOK is a copy of notebooks/colab.ipynb with your parameters. It needs
 # `pip install google-colab-cli` and a login; the first time that a machine
-# mounts your Drive, the CLI asks you to allow it. A machine that is lost, or
-# shows nothing for 5 minutes, is given back and the next one is rented.
-# docs/colab.md has more.
+# mounts your Drive, the CLI asks you to allow it. If a machine is lost, or
+# prints nothing for 5 minutes, it is given back and the next one is rented.
+# docs/colab.md describes the details.
 #
-# COLAB_MACHINES       machines to rent at most (default 20)
+# COLAB_MACHINES       largest number of machines to rent (default 20)
 # COLAB_WAIT_SECONDS   wait after a machine was refused or failed (default 300)
-# COLAB_QUIET_SECONDS  silence that counts as a lost machine (default 300); the
-#                      notebook shows a line every 15 s
-# PYTHON               a Python that has absl, to pack the project
+# COLAB_QUIET_SECONDS  a machine that prints nothing for so long counts as lost
+#                      (default 300); the notebook prints a line every 15 s
+# PYTHON               a Python with absl, to pack the project
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -30,7 +30,7 @@ fail() {
   exit 1
 }
 
-# Makes a machine ready; false if there is none or Drive cannot be mounted.
+# Prepares a machine; false if there is none or Drive cannot be mounted.
 rent() {
   colab new -s "$session" "${options[@]}" &&
     colab drivemount -s "$session" /content/drive &&
@@ -38,8 +38,8 @@ rent() {
       /content/bengali-trainer.zip
 }
 
-# Runs the notebook and shows its output; true if the run is finished. A cell
-# that fails leaves the exit code 0, so the last cell's line decides.
+# Runs the notebook and shows its output; true if the run is finished. The exit
+# code is 0 even if a cell fails, so the line of the last cell decides.
 run_notebook() {
   local line output status=1
   # The CLI's --timeout is 30 s by default.
@@ -51,13 +51,13 @@ run_notebook() {
     [[ $line != "$finished"* ]] || status=0
   done
   exec {output}<&-
-  kill "$pid" 2>/dev/null # It may hang at a machine that is gone.
+  kill "$pid" 2>/dev/null # It may hang if the machine is gone.
   wait "$pid" 2>/dev/null
   pid=
   return "$status"
 }
 
-# Gives the machine back; one that is gone is no error.
+# Gives the machine back; it is not an error if the machine is gone.
 give_back() { colab stop -s "$session" >/dev/null 2>&1 || true; }
 
 leave() {
@@ -82,7 +82,7 @@ cp "$notebook" "$packed/run.ipynb"
 "${PYTHON:-python3}" "$root/scripts/pack.py" \
   --output="$packed/bengali-trainer.zip" || fail "the project was not packed"
 
-failures=0 # In a row, each within ten minutes: no accident.
+failures=0 # In a row, each within ten minutes: then it is not by chance.
 for ((machine = 1; machine <= machines; machine++)); do
   echo "== machine $machine of at most $machines"
   if rent; then
@@ -92,10 +92,10 @@ for ((machine = 1; machine <= machines; machine++)); do
       exit 0
     fi
     failures=$((SECONDS - began < 600 ? failures + 1 : 0))
-    ((failures < 3)) || fail "three machines in a row came to nothing within" \
+    ((failures < 3)) || fail "three machines in a row failed within" \
       "ten minutes: see above"
   fi
-  echo "== machine $machine was lost or stopped; the next goes on"
+  echo "== machine $machine was lost or stopped; the next one continues"
   give_back
   ((machine == machines)) || sleep "$wait_seconds"
 done

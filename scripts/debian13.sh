@@ -2,8 +2,8 @@
 # Sourced by test.sh, after venv.sh: runs a command in a Debian 13 tree, which
 # has Python 3.13, on a Linux machine that has another Python.
 #
-#   debian13_lacks        prints what the machine lacks for it; nothing: it can
-#   debian13_run COMMAND  replaces this process; the repository is at its path
+#   debian13_lacks        prints what the machine lacks for it, if anything
+#   debian13_run COMMAND  replaces this process; at the same path in the tree
 #
 # The tree is made once, in .data/debian13, in about a minute.
 
@@ -21,7 +21,7 @@ debian13_lacks() {
 _make_tree() {
   local tree=$1 mirror start=$SECONDS
   [[ ! -d $tree ]] || return 0
-  # The machine's own mirror, where it is a Debian machine.
+  # The machine's own mirror, if it is a Debian machine.
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
     grep -m1 '/debian/*$')
   rm -rf "$tree.new"
@@ -37,13 +37,13 @@ debian13_run() {
   local tree="$root/.data/debian13" path
   mkdir -p "$root/.data" || fail "$root/.data cannot be written"
   _make_tree "$tree"
-  # How this machine reaches the network and the package index.
+  # This machine's settings for the network and the package index.
   for path in /etc/{hosts,resolv.conf,pip.conf,xdg/pip,ssl/certs} \
     "$HOME/.config/pip" "$HOME/.pip"; do
     [[ ! -e $path ]] || cp -rL --parents "$path" "$tree" 2>/dev/null
   done
   mkdir -p "$tree$root" "$tree$HOME"
-  # In a mount namespace of its own: nothing stays mounted.
+  # In a separate mount namespace: nothing stays mounted.
   exec unshare --mount bash -c '
     set -e
     tree=$1 root=$2

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The whole walk on a fresh machine: it makes .venv, draws a sample of the
-# competition's data, builds the records, trains, kills the trainer in
-# mid-epoch as a machine's reset would, goes on from the backup, and ends with
-# the score and submission.csv. After the installation: a few minutes on 2
-# cores.
+# Shows all steps on a fresh machine. It makes .venv, draws a sample in the
+# competition's layout, builds the records, and trains. It kills the trainer
+# inside an epoch, as a machine's reset would, resumes from the backup, and ends
+# with the score and submission.csv. After the installation this takes a few
+# minutes on 2 cores.
 #
 #   scripts/demo.sh
 #
-# DEMO_DIR     where everything goes (default .data/demo); made anew each time
+# DEMO_DIR     folder for all files (default .data/demo); emptied at each start
 # DEMO_IMAGES  training images to draw (default 4000)
 # DEMO_EPOCHS  epochs to train (default 25)
 set -euo pipefail
@@ -19,20 +19,20 @@ images=${DEMO_IMAGES:-4000}
 epochs=${DEMO_EPOCHS:-25}
 demo=${DEMO_DIR:-$root/.data/demo}
 batch=64
-# Small images, no mixing, a short average: for a few minutes on a CPU.
+# Small images, no mixing, a short average: a few minutes on a CPU.
 recipe=(
   --backbone=small --input_height=64 --input_width=64 --cutmix=0
   --ema_decay=0.98 --learning_rate=0.004
 )
-wait_seconds=900 # for the first backup; a hung trainer must not hang us
+wait_seconds=900 # For the first backup: the trainer may hang.
 
-# Makes $demo anew; a folder that no demo made is left alone.
+# Empties $demo; refuses a folder that no demo made.
 make_demo_folder() {
   local mark=".made-by-scripts-demo"
   mkdir -p "$demo" || fail "DEMO_DIR=$demo cannot be made"
   demo=$(cd "$demo" && pwd -P)
   if [[ ! -e $demo/$mark && -n $(ls -A "$demo") ]]; then
-    fail "DEMO_DIR=$demo holds files that no demo made; name a new folder"
+    fail "DEMO_DIR=$demo holds files that no demo made; give a new folder"
   fi
   touch "$demo/$mark" || fail "DEMO_DIR=$demo cannot be written"
   rm -rf "${demo:?}"/{input,records,workdir,drive,log,scores.json,submission.csv}
@@ -41,10 +41,10 @@ make_demo_folder() {
 
 say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
 
-# Keeps the output in log/NAME.txt.
+# Shows its input, and stores it in log/NAME.txt.
 keep() { tee "$demo/log/$1.txt"; }
 
-# Shows a command as a user would type it, runs it, keeps its output.
+# Prints a command as a user would type it, runs it, stores its output.
 run() {
   local name=$1
   shift
@@ -52,7 +52,7 @@ run() {
   "$python" "$@" 2>&1 | keep "$name"
 }
 
-# Prints the step of the newest backup whose manifest is there, else 0.
+# Prints the step of the newest backup that has a manifest, else 0.
 backed_up_step() {
   local manifest step=0
   for manifest in "$demo"/drive/backup-*-*-*.json; do
@@ -63,11 +63,11 @@ backed_up_step() {
   echo "$step"
 }
 
-# True if that step lies inside an epoch, not at one's end.
+# True if that step is inside an epoch, not at the end of one.
 mid_epoch() { (($1 > steps_per_epoch && $1 % steps_per_epoch != 0)); }
 
-# Runs the trainer in the background and kills it, as a reset would: SIGKILL,
-# without a warning, at a step inside an epoch that has been backed up.
+# Runs the trainer in the background and kills it, as a reset would: by SIGKILL,
+# without a warning, after a backup inside an epoch.
 train_and_kill() {
   local step log="$demo/log/train-1.txt" give_up=$((SECONDS + wait_seconds))
   echo "\$ python ${train[*]}"
@@ -79,7 +79,7 @@ train_and_kill() {
     ((SECONDS < give_up)) ||
       fail "no backup inside an epoch after $wait_seconds s; see $log"
     if mid_epoch "$(backed_up_step)"; then
-      # Another backup may have come since: hold the process and look again.
+      # There may be a newer backup now: stop the process and check again.
       kill -STOP "$trainer"
       killed_at=$(backed_up_step)
       mid_epoch "$killed_at" && break
@@ -128,15 +128,15 @@ train=(
 train_and_kill
 echo "killed the trainer with SIGKILL; the newest backup is of step $killed_at"
 rm -rf "$demo/workdir"
-echo "removed its workdir too: a reset takes the machine's own disk"
+echo "removed its workdir too: after a reset the local disk is lost"
 
-say "4/6 the same command again goes on from the backup"
+say "4/6 run the same command again: it resumes from the backup"
 run train-2 "${train[@]}"
 grep -Eq "RESUMED.* step $killed_at( |,|\$)" "$demo/log/train-2.txt" ||
-  fail "the trainer did not say that it resumed at step $killed_at;" \
+  fail "the trainer did not print that it resumed at step $killed_at;" \
     "see $demo/log/train-2.txt"
 echo "checked: it resumed at step $killed_at, epoch" \
-  "$((killed_at / steps_per_epoch + 1)), and not at an epoch's start"
+  "$((killed_at / steps_per_epoch + 1)), not at the start of an epoch"
 
 say "5/6 evaluate on the fold that was not trained on"
 run evaluate trainer/evaluate.py --model="$demo/workdir/model.keras" \

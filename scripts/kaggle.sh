@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the notebook on Kaggle, version after version, until it is finished.
-# NOT RUN ON KAGGLE: tested with a stand-in for the `kaggle` command alone.
+# NOT RUN ON KAGGLE: tested only with a replacement for the `kaggle` command.
 #
 #   scripts/kaggle.sh USER NOTEBOOK [options of `kaggle kernels push`]
 #   scripts/kaggle.sh me my.ipynb --accelerator NvidiaTeslaT4
@@ -9,11 +9,11 @@
 # `pip install kaggle` and a token in KAGGLE_API_TOKEN. The project is uploaded
 # as the dataset USER/bengali-trainer; each version of the notebook
 # USER/bengali-trainer-run gets the output of the one before as its input.
-# docs/kaggle.md has more.
+# docs/kaggle.md describes the details.
 #
-# KAGGLE_VERSIONS      versions to run at most (default 20)
-# KAGGLE_POLL_SECONDS  seconds between two looks at a version (default 60)
-# PYTHON               a Python that has absl, to pack the project
+# KAGGLE_VERSIONS      largest number of versions to run (default 20)
+# KAGGLE_POLL_SECONDS  seconds between two queries of the status (default 60)
+# PYTHON               a Python with absl, to pack the project
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -46,7 +46,8 @@ EOF
   return 1
 }
 
-# Starts a version. Its sources: "" for the first one, else the one before.
+# Starts a version. $1 is its sources: "" for the first version, else the
+# version before.
 push() {
   mkdir -p "$folder/run"
   cp "$notebook" "$folder/run/run.ipynb"
@@ -68,16 +69,16 @@ EOF
   kaggle kernels push -p "$folder/run" "${options[@]}"
 }
 
-# Waits until the version that runs has come to its end, good or bad.
+# Waits for the end of the version; true if it has completed without an error.
 wait_for_end() {
   local status before= began=$SECONDS
-  # Kaggle ends a version after 12 h; it may wait for a machine before.
+  # Kaggle ends a version after 12 h; before that, it may wait for a machine.
   while ((SECONDS - began < 24 * 3600)); do
-    sleep "$poll_seconds" # At once, the version before may still be shown.
+    sleep "$poll_seconds" # At first Kaggle may still show the version before.
     status=$(kaggle kernels status "$kernel" 2>&1)
     [[ $status == "$before" ]] || echo "$status"
     before=$status
-    # Upper case since the CLI's version 1.7; a look that fails decides nothing.
+    # Upper case since the CLI's version 1.7. A failed query decides nothing.
     case ${status,,} in
       *complete\"*) return 0 ;;
       *error\"* | *cancel*) return 1 ;;
@@ -108,10 +109,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 upload_project || fail "the project could not be uploaded: see above"
-# A notebook of an earlier call has an output to go on from.
+# If there is a notebook of an earlier call, its output is continued.
 sources=
 ! kaggle kernels status "$kernel" >/dev/null 2>&1 || sources="\"$kernel\""
-failures=0 # In a row, each within ten minutes: no accident.
+failures=0 # In a row, each within ten minutes: then it is not by chance.
 for ((version = 1; version <= versions; version++)); do
   echo "== version $version of at most $versions"
   began=$SECONDS
@@ -121,9 +122,9 @@ for ((version = 1; version <= versions; version++)); do
     exit 0
   fi
   failures=$((SECONDS - began < 600 ? failures + 1 : 0))
-  ((failures < 3)) || fail "three versions in a row came to nothing within ten" \
+  ((failures < 3)) || fail "three versions in a row failed within ten" \
     "minutes: see kaggle kernels logs $kernel"
-  echo "== version $version did not finish; the next goes on from its output"
+  echo "== version $version did not finish; the next one continues"
   sources="\"$kernel\""
 done
 fail "not finished after $versions versions: see the lines above"

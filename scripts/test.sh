@@ -3,15 +3,15 @@
 #
 #   scripts/test.sh [--full] [--lane=colab] [pytest arguments]
 #
-# --full adds the tests marked "long"; those marked "by_hand" take minutes each:
-# run them with -m by_hand. --lane=colab runs the tests on what Colab has (Python
-# 3.13, constraints-colab.txt) in .data/colab-venv, the long ones marked "lane"
-# too. Where there is no Python 3.13 it makes a Debian 13 tree for it in .data,
-# which needs root and debootstrap. Paths in pytest arguments are taken from
+# --full adds the tests marked "long". Tests marked "by_hand" take minutes each:
+# run them with -m by_hand. --lane=colab runs the tests with Colab's versions
+# (Python 3.13, constraints-colab.txt) in .data/colab-venv, and adds the long
+# tests marked "lane". Without Python 3.13 it makes a Debian 13 tree in .data,
+# which needs root and debootstrap. Paths in pytest arguments are relative to
 # the repository root, for example
 #   scripts/test.sh tests/tfrecord_builder/test_folds.py -k unseen
-# Nothing is left outside the repository. The end is pytest's closing line,
-# then a line "not run: …" for each reason why tests were skipped.
+# It writes no files outside the repository. The output ends with pytest's last
+# line, then a line "not run: …" for each reason why tests were skipped.
 set -uo pipefail
 # shellcheck source=scripts/venv.sh
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
@@ -49,18 +49,18 @@ fi
 set_up "$kind"
 cd "$root" || exit 1
 
-# The whole tree keeps one style; a lapse is shown now and fails the run at
-# the end, after the tests.
+# All files have one style. An error is printed now, but ends the script with a
+# failure only after the tests.
 style=0
 "$python" -m ruff check --quiet . || style=1
 "$python" -m ruff format --check --quiet . || style=1
-((style == 0)) || echo "style: ruff finds the above (ruff check, ruff format)"
-# The types of one stack of libraries: others' stubs differ.
+((style == 0)) || echo "style: ruff found the lines above (ruff check, ruff format)"
+# Types are checked with one set of libraries, because stubs differ.
 types=0
 if [[ $kind == dev ]]; then
   "$python" -m pyrefly check --python-interpreter-path "$python" \
     --output-format=min-text --summary=none || types=1
-  ((types == 0)) || echo "types: pyrefly finds the above (pyrefly check)"
+  ((types == 0)) || echo "types: pyrefly found the lines above (pyrefly check)"
 fi
 
 # TensorFlow: errors only, so that a failing test's output can be read.

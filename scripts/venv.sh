@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Sourced by demo.sh and test.sh: the virtual environment, and a place inside
-# the repository for everything that programs like to leave in HOME and /tmp.
+# Sourced by demo.sh and test.sh: makes the virtual environment, and a folder in
+# the repository for the files that programs write to HOME and /tmp.
 #
 #   source scripts/venv.sh
 #   set_up run|dev|colab   sets $root, $python; TMPDIR, HOME and caches point
 #                          under .data/tmp and are removed when the script ends
 #   find_python VERSION…   prints a Python of one of these versions, or nothing
 #
-# "colab" is an environment of its own, .data/colab-venv, with the versions of
+# "colab" is a separate environment, .data/colab-venv, with the versions of
 # Colab's image.
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter of a new .venv;
-# READY_PYTHON=/path/to/python is one where all is installed already: it is used
-# as it is, and no .venv is made. PIP_NO_CACHE_DIR= (empty) lets pip keep a cache.
+# READY_PYTHON=/path/to/python has all packages already: it is used unchanged,
+# and no .venv is made. PIP_NO_CACHE_DIR= (empty) lets pip keep a cache.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -37,7 +37,7 @@ find_python() {
     names+=("python$version")
   done
   names+=(python3 python)
-  for version in "$@"; do # What pyenv and uv keep off PATH.
+  for version in "$@"; do # Versions of pyenv and uv that are not on PATH.
     names+=("$(pyenv root 2>/dev/null)/versions/$version".*/bin/python
       "$(uv python find --no-project "$version" 2>/dev/null)")
   done
@@ -47,13 +47,13 @@ find_python() {
       return
     fi
     if [[ -n $name && $name == "${PYTHON:-}" ]]; then
-      fail "PYTHON=$PYTHON is no Python ($*) with the modules venv and" \
+      fail "PYTHON=$PYTHON is not a Python ($*) with the modules venv and" \
         "ensurepip; set another or unset PYTHON"
     fi
   done
 }
 
-# What an installation depends on: the lists, the interpreter, the place.
+# A digest of what an installation depends on: lists, interpreter and folder.
 _digest() {
   "$python" - "$root" "$@" <<'EOF'
 import hashlib, pathlib, sys
@@ -64,8 +64,8 @@ print(digest.hexdigest())
 EOF
 }
 
-# Makes or mends the environment; "run" installs what a user needs, "dev" and
-# "colab" the tests too.
+# Makes or repairs the environment. "run" installs the packages of a user, "dev"
+# and "colab" also those of the tests.
 _make_venv() {
   local kind=$1 venv="$root/.venv" constraints=constraints.txt
   local base digest start=$SECONDS
@@ -100,7 +100,7 @@ _make_venv() {
     lists+=(requirements-dev.txt)
     digest=$with_dev
   fi
-  # What serves the tests serves a run.
+  # An environment for the tests is also one for a user.
   if [[ -f $stamp ]] &&
     [[ $(<"$stamp") == "$digest" || $(<"$stamp") == "$with_dev" ]]; then
     return

@@ -96,8 +96,7 @@ def test_colab_stops_when_machines_come_to_nothing(colab):
     done, names, _ = colab(LOST="", SILENT="", LAST="SystemExit: no token")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: three machines in a row came to nothing within ten minutes: "
-        "see above\n"
+        "error: three machines in a row failed within ten minutes: see above\n"
     )
     assert names.count("new") == names.count("stop") == 3
 
@@ -181,7 +180,7 @@ def test_kaggle_stops_when_versions_come_to_nothing(kaggle):
     done, calls = kaggle(ENDS="ERROR\nERROR\nERROR")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: three versions in a row came to nothing within ten minutes: "
+        "error: three versions in a row failed within ten minutes: "
         "see kaggle kernels logs me/bengali-trainer-run\n"
     )
     assert sum(call.startswith("kernels push") for call in calls) == 3
