@@ -1,13 +1,14 @@
-"""Images/s of a net in TensorFlow, ONNX Runtime and OpenVINO, same batches.
+"""Compares TensorFlow, ONNX Runtime and OpenVINO on the same net and batches.
 
     python3 -m venv .data/runtimes-venv
     .data/runtimes-venv/bin/pip install onnxruntime openvino
     python benchmarks/predict_runtimes.py
 
 The untrained resnet9 of cpu_15min (64 x 64, cropped from 137 x 236) is exported
-to ONNX with the real command; all compute in float32. Rows take turns, each a
-process of its own; the median of their batches' times counts. TensorFlow's row
-is what trainer/predict.py calls.
+to ONNX with the real command; all compute in float32. Each row is a separate
+process. The rows run in turn, several times, and the median over all turns is
+printed in images/s. TensorFlow's row is the function that trainer/predict.py
+calls.
 """
 
 import argparse
@@ -26,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEIGHT, WIDTH = 137, 236
 ROWS = ("tensorflow", "onnxruntime", "openvino")
 WARM_UP = 3
-# So many times TensorFlow's speed make another runtime worth a flag.
+# A runtime is worth a flag if it is so many times as fast as TensorFlow.
 WORTH = 1.3
 
 
@@ -52,7 +53,7 @@ def main() -> None:
 def measure_all(
     folder: pathlib.Path, args: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Returns, by row, each turn's seconds a batch."""
+    """Returns for each row the seconds per batch of each turn."""
     keras_file, onnx_file = folder / "model.keras", folder / "model.onnx"
     code = (
         "import pathlib, predict; predict.NETS['net'] = ('resnet9', 64, 72); "
@@ -74,7 +75,7 @@ def measure_all(
 
 
 def run(command: list, **options: object) -> str:
-    """Returns what a process printed."""
+    """Runs a process; returns its stdout."""
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, **options
     )
@@ -84,7 +85,7 @@ def run(command: list, **options: object) -> str:
 
 
 def measure(name: str, path: str, args: argparse.Namespace) -> float:
-    """Returns the median of the seconds of a batch."""
+    """Returns the median time of a batch in seconds."""
     rng = np.random.default_rng(0)
     images = np.full((args.batch_size, HEIGHT, WIDTH), 240, np.uint8)
     inside = images[:, 30:100, 60:180]

@@ -236,7 +236,7 @@ def _spread(start: np.ndarray, nearest: np.ndarray) -> None:
 
     Args:
         start: [h, w], squared distances without a step along the first axis.
-        nearest: [h, w], squared distances; changed in place.
+        nearest: [h, w], squared distances; overwritten.
     """
     step = np.empty_like(start)
     for shift in range(1, REACH):
