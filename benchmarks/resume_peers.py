@@ -192,7 +192,7 @@ def wait_for_change(folder: pathlib.Path, process: subprocess.Popen) -> None:
 def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
     """Returns the size and time of each file, by path.
 
-    Files may change or disappear meanwhile.
+    Files may change or disappear during the call.
     """
     found = {}
     for root, _, names in os.walk(folder):

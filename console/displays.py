@@ -121,7 +121,7 @@ class _AboveBars:
 
 
 def _log_above_bars() -> None:
-    """Makes absl log through tqdm, which hides the bars meanwhile."""
+    """Makes absl log through tqdm, which hides the bars for it."""
     handler = logging.get_absl_handler().python_handler
     if not isinstance(handler.stream, _AboveBars):
         handler.setStream(_AboveBars())

@@ -135,7 +135,7 @@ def _folder(url: str) -> pathlib.Path:
 def _missing(
     folder: pathlib.Path, plan: _Plan
 ) -> list[tuple[str, str, range]] | None:
-    """Returns the image files yet to draw; None if the dataset is complete.
+    """Returns the image files to draw; None if the dataset is complete.
 
     Raises:
         storage.UserError: The folder holds files of another dataset.

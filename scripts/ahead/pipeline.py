@@ -74,7 +74,7 @@ def run(
 
 
 def make_environment(name: str) -> str:
-    """Returns the interpreter of an environment; shows progress meanwhile.
+    """Returns the interpreter of an environment; shows the progress.
 
     Raises:
         UserError: It cannot be made.

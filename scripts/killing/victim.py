@@ -65,7 +65,7 @@ class Victim:
                 leg is not killed.
             event: "two at once": another trainer is started at the same time.
                 "paused": the leg is paused for a while, and another trainer is
-                started meanwhile.
+                started during the pause.
         """
         self.finished = False
         process, log = self._start(self.workdir)

@@ -32,7 +32,12 @@ class Staging:
     """The folder of one build, locked within a `with` block."""
 
     def __init__(self, path: pathlib.Path, output: str) -> None:
-        """Does not create the folder yet; errors name the build `output`."""
+        """Stores the arguments; __enter__ creates the folder.
+
+        Args:
+            path: The folder.
+            output: The name of the build in errors.
+        """
         self.path = path
         self._output = output
         self._lock: IO | None = None

@@ -1,8 +1,8 @@
 """The backup of a run, and the resume from it.
 
 Keras's BackupAndRestore overwrites one file with the weights and the number of
-the epoch. This subclass saves the whole state of a run, in mid-epoch too, as
-generations that are verified and never overwritten (generations.py). A
+the epoch. This subclass saves the whole state of a run, also inside an epoch,
+as generations that are verified and never overwritten (generations.py). A
 background thread saves; training waits only until the variables are copied.
 
   save: copy the variables -> archive on local disk -> copy to the backup

@@ -31,7 +31,7 @@ def fit(
     Args:
         predictions: Labels and logits of each held-out split (for each output,
             [N] integers and [N, C] floats). All splits have the same weight,
-            whatever their number of examples.
+            for any number of examples.
         counts: For each output, the number of training examples of each class.
 
     Returns:
