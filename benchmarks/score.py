@@ -5,10 +5,11 @@
         cpu_15min [PRESET ...]
 
 Runs trainer/main.py, one run after the other, for each preset unchanged and
-with the flags of each variant. "crossed" is the score whose calibration was
-chosen on other examples than it is scored on. The spread is the standard
-deviation over seeds and folds. If it was stopped, it continues with the
-unfinished run. A row for each run is also written to DIR/score.csv.
+with the flags of each variant. "crossed" is the score by cross-fitting: the
+calibration was chosen on examples that are not scored with it. The spread is
+the standard deviation over seeds and folds. If the command was stopped, it
+continues with the unfinished run. It also writes a row for each run to
+DIR/score.csv.
 """
 
 import csv

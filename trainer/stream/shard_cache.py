@@ -125,7 +125,13 @@ class ShardCache:
         error: BaseException | None,
         traceback: types.TracebackType | None,
     ) -> None:
-        """Stops copying; raises a fault of the data, not later errors."""
+        """Stops copying.
+
+        Raises:
+            Exception: A shard could not be copied, and the block ended with an
+                error,
+                which this error replaces because it is the cause.
+        """
         with self._changed:
             # Waiting threads, such as one that reads ahead, can continue.
             self._todo.clear()

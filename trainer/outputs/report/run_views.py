@@ -50,7 +50,7 @@ class Dumbbell:
 
 @dataclasses.dataclass(frozen=True)
 class CalibratedSplit:
-    """The dumbbells of one split, and its number of images."""
+    """The dumbbell chart of one split, and its number of images."""
 
     name: str
     images: int
