@@ -35,7 +35,7 @@ MOST_BYTES = 200_000
 # Of the report: width of the window, dark, the first heading in it.
 PANELS = (
     (1120, False, "Training report"),
-    (1120, True, "Most confused"),
+    (1120, True, "Most frequent confusions"),
     (390, False, "Recall of each class"),
 )
 PANEL_HEIGHT = 1354

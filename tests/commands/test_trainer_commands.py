@@ -185,7 +185,7 @@ def test_the_report_of_an_old_workdir_is_made_again(
     again = (workdir / "report.html").read_text("utf-8")
     summary = json.loads((trained / "summary.json").read_text())
     assert f"<strong>{summary['score']:.4f}</strong>" in again
-    assert "Surest mistakes" in again
+    assert "Most confident mistakes" in again
     assert none.returncode == 1
     assert "neither summary.json nor metrics.csv" in none.error
 

@@ -59,8 +59,10 @@ def roll_back(state: RunState, backup: BackupAndRestore) -> None:
     with state.keeping_legs():
         restored = backup.restore()
     logging.warning(
-        "Went back %s from step %d; skipping steps %s",
-        f"to the backup at step {state.step}" if restored else "nowhere",
+        "%s from step %d; skipping steps %s",
+        f"Went back to the backup at step {state.step}"
+        if restored
+        else "There is no backup to go back to",
         before,
         ", ".join(map(str, state.skipped_steps)),
     )

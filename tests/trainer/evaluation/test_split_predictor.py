@@ -47,8 +47,8 @@ def test_a_batch_too_large_for_memory_is_halved(tiny_records, caplog):
     for name, value in labels.items():
         np.testing.assert_array_equal(halved_labels[name], value)
         np.testing.assert_allclose(halved[name], logits[name], atol=1e-5)
-    assert "16 images are predicted at a time: going on with 8" in caplog.text
-    assert "8 images are predicted at a time: going on with 4" in caplog.text
+    assert "16 images are predicted at a time: trying with 8" in caplog.text
+    assert "8 images are predicted at a time: trying with 4" in caplog.text
 
 
 def test_one_image_too_large_for_memory_is_one_line(tiny_records):

@@ -75,7 +75,7 @@ def test_order_is_read_and_the_longer_output_wins():
         ("", r"s.csv: expected the columns row_id,target, got \[\]"),
         ("id,target\n", r"got \['id', 'target'\]"),
         ("row_id,target\nT_0_tone,0\n", r"row 2: 'T_0_tone' does not end in"),
-        ("row_id,target\nT_root,0\nT_root,0\n", "row 3: 'T_root' is there twi"),
+        ("row_id,target\nT_root,0\nT_root,0\n", "row 3: 'T_root' occurs twi"),
     ],
 )
 def test_bad_order_is_refused(text, message):

@@ -260,9 +260,9 @@ def test_a_browser_shows_the_report(report, tmp_path, width, dark):
             "Learning",
             "Before and after calibration",
             "Recall of each class",
-            "Most confused",
-            "Surest mistakes",
-            "Where the time went",
+            "Most frequent confusions",
+            "Most confident mistakes",
+            "How the time was spent",
             "This run",
         ]
         body = page.inner_text("main")
@@ -271,7 +271,7 @@ def test_a_browser_shows_the_report(report, tmp_path, width, dark):
         # 300 s: 2 legs of 100 s of steps, 25 s of them waiting; 40 s until the
         # first steps, 30 s of evaluations, 4 s of backups, 12 s lost, 14 s.
         for part in (
-            "50 % of the time became steps; 4 steps were done twice.",
+            "50 % of the time was spent on steps; 4 steps were computed twice.",
             "steps 2 min 50 %",
             "waiting for input 50 s 17 %",
             "lost at resets 12 s 4 %",
