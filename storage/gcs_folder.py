@@ -33,7 +33,7 @@ _clients = threading.local()
 
 
 class GcsFolder:
-    """A prefix of a bucket; `storage.folder.Folder` has the methods."""
+    """A prefix of a bucket; see `storage.folder.Folder`."""
 
     path = None
 

@@ -15,7 +15,7 @@ _COPY_BYTES = 8 << 20  # 8 MiB per read: each call to a mount is slow.
 
 
 class LocalFolder:
-    """A folder on this machine; `storage.folder.Folder` has the methods."""
+    """A folder on this machine; see `storage.folder.Folder`."""
 
     def __init__(self, path: str | pathlib.Path) -> None:
         self.path = pathlib.Path(path).expanduser()

@@ -15,7 +15,7 @@ _ENCRYPTED = 1  # One of the bits of a member's flags.
 
 
 class ZipFolder:
-    """A .zip file; `storage.folder.Folder` has the methods.
+    """A .zip file; see `storage.folder.Folder`.
 
     The names are those of the files alone: folders inside the zip are ignored.
     """
