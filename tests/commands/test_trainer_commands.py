@@ -367,7 +367,7 @@ def test_evaluate_refuses_what_does_not_fit(
         assert not (tmp_path / "scores.json").exists()
         return done.error
 
-    assert "fold0, fold1, fold2; all takes" in run(split="unseen")
+    assert "fold0, fold1, fold2; all uses" in run(split="unseen")
     assert "no model at" in run(model=tmp_path / "none.keras")
     tiny_data.write_dataset(
         tmp_path / "other", outputs=tiny_data.OUTPUTS | {"vowel_diacritic": 2}
@@ -376,9 +376,9 @@ def test_evaluate_refuses_what_does_not_fit(
     assert "vowel_diacritic differ" in run(data_dir=other)
     dark = tiny_data.build_records(tiny_source, tmp_path / "dark")
     assert run(data_dir=dark) == (
-        f"error: {dark} holds images on a dark background, the model takes "
-        "those on a light one: build it with --background=light if it is "
-        "recorded wrongly, or invert its images"
+        f"error: {dark} holds images on a dark background, the model needs a "
+        "light background: build it with --background=light if it is recorded "
+        "wrongly, or invert its images"
     )
 
 

@@ -290,7 +290,7 @@ def test_a_store_without_delete_permission_is_no_obstacle(
     monkeypatch.setattr(found.folder, "delete", refuse)
     found.acquire()
     found.refuse_if_lost()
-    assert "stays: no access" in caplog.text
+    assert "is not removed: no access" in caplog.text
 
 
 def test_of_two_that_start_at_once_only_one_claims_the_leg(tmp_path):
