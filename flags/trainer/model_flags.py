@@ -83,22 +83,6 @@ flags.DEFINE_float(
     "heads. 0: no extra head.",
     lower_bound=0,
 )
-flags.DEFINE_float(
-    "grapheme_blend",
-    0.5,
-    "Weight of the grapheme head (--grapheme_head) in the log-probabilities of "
-    "each output; the output's own head has the rest.",
-    lower_bound=0,
-    upper_bound=1,
-)
-flags.DEFINE_enum(
-    "grapheme_decoding",
-    "sum",
-    ["sum", "mean"],
-    "How the probability of a class is made from the probabilities of its "
-    "graphemes, with --grapheme_head. mean favours classes that have few "
-    "graphemes.",
-)
 flags.DEFINE_list(
     "output_weights",
     ["grapheme_root:2"],

@@ -6,13 +6,18 @@ with the only value that this version can reproduce. No help text shows them.
 
 from absl import flags
 
-VALUES = {"plateau_epochs": 0, "plateau_factor": 0.5}
+VALUES = {
+    "grapheme_blend": 0.5,
+    "grapheme_decoding": "sum",
+    "plateau_epochs": 0,
+    "plateau_factor": 0.5,
+}
+_HELP = "No longer used; only its old default is accepted."
 
 for name, value in VALUES.items():
-    flags.DEFINE_float(
-        name,
-        value,
-        "No longer used; only its old default is accepted.",
-        lower_bound=value,
-        upper_bound=value,
-    )
+    if isinstance(value, str):
+        flags.DEFINE_enum(name, value, [value], _HELP)
+    else:
+        flags.DEFINE_float(
+            name, value, _HELP, lower_bound=value, upper_bound=value
+        )

@@ -1,9 +1,12 @@
 """From a feature map to logits: pooling, one head per output, a grapheme head.
 
 The grapheme head has one class for every combination of labels in the training
-data. The probability of a class of an output is the sum, or the mean, of the
-probabilities of the graphemes that have this class. It is blended with the
-probability from the output's own head.
+data. Its log-probability of a grapheme is added to the log-probabilities that
+the outputs' own heads give to the grapheme's classes (a product of experts,
+Hinton 2002). The probability of a class is the mean over its graphemes, because
+macro recall asks for classes that are equally frequent. It is
+blended with the probability from the output's own head, which also knows
+combinations that are not in the training data.
 """
 
 import dataclasses
@@ -19,6 +22,11 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 GRAPHEME = "grapheme"
 _GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv 1711.02512.
 _SMALLEST = 1e-6
+# Chosen on three folds of real images, see docs/results.md: the weight of the
+# grapheme head beside the outputs' own heads, and the share of the graphemes in
+# the log-probabilities of an output.
+_GRAPHEME_WEIGHT = 0.5
+_BLEND = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +36,10 @@ class Graphemes:
     Attributes:
         classes: Number of classes of each output.
         labels: For each grapheme, its class of each output.
-        blend: Weight of the grapheme head in the log-probabilities, in [0, 1].
-        mean: True: the probability of a class is the mean over its graphemes,
-            which favours classes with few graphemes. False: it is the sum.
     """
 
     classes: Mapping[str, int]
     labels: tuple[tuple[int, ...], ...]
-    blend: float = 0.5
-    mean: bool = False
 
     def index(self, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns each example's grapheme, [P] int32; -1 if it has none."""
@@ -55,34 +58,30 @@ class Graphemes:
             logits: For each output and for the grapheme head, [B, classes]
                 float32.
         """
-        probability = ops.softmax(logits[GRAPHEME])
+        own = {name: ops.log_softmax(logits[name]) for name in self.classes}
+        columns = dict(
+            zip(self.classes, np.transpose(self.labels), strict=True)
+        )
+        joint = _GRAPHEME_WEIGHT * ops.log_softmax(logits[GRAPHEME])
+        for name, column in columns.items():
+            joint = joint + ops.take(own[name], column, axis=-1)
+        probability = ops.softmax(joint)
         decoded = {}
-        for position, (name, size) in enumerate(self.classes.items()):
-            members = np.eye(size, dtype=np.float32)[
-                [labels[position] for labels in self.labels]
-            ]
-            if self.mean:
-                members /= np.maximum(members.sum(axis=0), 1.0)
+        for name, size in self.classes.items():
+            members = np.eye(size, dtype=np.float32)[columns[name]]
+            members /= np.maximum(members.sum(axis=0), 1.0)
             implied = ops.log(ops.matmul(probability, members) + _SMALLEST)
-            own = ops.log_softmax(logits[name])
-            decoded[name] = (1.0 - self.blend) * own + self.blend * implied
+            decoded[name] = (1.0 - _BLEND) * own[name] + _BLEND * implied
         return decoded
 
 
-def make_graphemes(
-    info: DatasetInfo,
-    *more: DatasetInfo,
-    blend: float,
-    mean: bool,
-) -> Graphemes:
+def make_graphemes(info: DatasetInfo, *more: DatasetInfo) -> Graphemes:
     """Returns the graphemes in the folds of `info` and in all of `more`."""
     folds = {g.labels for g in info.graphemes if g.split == "folds"}
     others = ({g.labels for g in other.graphemes} for other in more)
     return Graphemes(
         classes={output.name: len(output.classes) for output in info.outputs},
         labels=tuple(sorted(folds.union(*others))),
-        blend=blend,
-        mean=mean,
     )
 
 

@@ -57,8 +57,6 @@ class Recipe:
     pool: str
     pool_per_output: bool
     grapheme_head: float
-    grapheme_blend: float
-    grapheme_decoding: str
     # The step.
     epochs: int
     global_batch_size: int
@@ -97,11 +95,7 @@ class Recipe:
         preprocess = self.make_preprocessing(data)
         graphemes = None
         if self.grapheme_head:
-            graphemes = heads.make_graphemes(
-                *data.infos,
-                blend=self.grapheme_blend,
-                mean=self.grapheme_decoding == "mean",
-            )
+            graphemes = heads.make_graphemes(*data.infos)
         return {
             "backbone": self.backbone,
             "height": preprocess.height,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models import heads, network
+from trainer.models import heads
 from trainer.models.heads import Graphemes
 
 CLASSES = {"a": 3, "b": 2}
@@ -22,40 +22,26 @@ def test_index_finds_each_grapheme_and_no_other():
     assert graphemes.index(features).numpy().tolist() == [2, 1, 0, -1, -1]
 
 
-@pytest.mark.parametrize(
-    ("mean", "a", "b"),
-    [
-        (False, [0.5, 0, 0.5], [0.2, 0.8]),
-        (True, [0.25, 0, 0.5], [0.2, 0.4]),
-    ],
-)
-def test_decoding_gathers_the_graphemes_of_a_class(mean, a, b):
+def test_decoding_by_hand():
+    """Three graphemes, (0, 0), (0, 1) and (2, 1); the logits are exact logs."""
+    a, b = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.75])
+    of_grapheme = np.array([0.36, 0.04, 0.6])
     logits = {
-        "a": tf.constant([[1.0, 2.0, 3.0]]),
-        "b": tf.constant([[1.0, -1.0]]),
-        heads.GRAPHEME: tf.math.log([[0.2, 0.3, 0.5]]) + 7.0,
+        "a": tf.math.log([np.float32(a)]) + 1.0,
+        "b": tf.math.log([np.float32(b)]) - 2.0,
+        heads.GRAPHEME: tf.math.log([np.float32(of_grapheme)]) + 7.0,
     }
-    whole = Graphemes(CLASSES, LABELS, blend=1.0, mean=mean)
-    decoded = whole.decode(logits)
+    joint = np.sqrt(of_grapheme) * [a[0] * b[0], a[0] * b[1], a[2] * b[1]]
+    joint /= joint.sum()
+    implied = {
+        "a": [(joint[0] + joint[1]) / 2, 1e-6, joint[2]],
+        "b": [joint[0], (joint[1] + joint[2]) / 2],
+    }
+    decoded = Graphemes(CLASSES, LABELS).decode(logits)
     assert list(decoded) == ["a", "b"]
-    np.testing.assert_allclose(tf.exp(decoded["a"])[0], a, atol=1e-5)
-    np.testing.assert_allclose(tf.exp(decoded["b"])[0], b, atol=1e-5)
-    half = Graphemes(CLASSES, LABELS, blend=0.25, mean=mean)
-    np.testing.assert_allclose(
-        half.decode(logits)["b"],
-        0.75 * tf.nn.log_softmax(logits["b"]) + 0.25 * decoded["b"],
-        atol=1e-5,
-    )
-
-
-def test_without_a_blend_it_is_the_outputs_own_head():
-    graphemes = Graphemes(CLASSES, LABELS, blend=0.0)
-    core = cores.build("tiny", CLASSES, side=16, graphemes=graphemes)
-    images = tf.random.stateless_uniform([2, 16, 16, 1], [1, 2])
-    decoded = network.decode(core, graphemes)(images)
-    for name, logits in decoded.items():
-        own = core(images)[name]
-        np.testing.assert_allclose(logits, tf.nn.log_softmax(own), atol=1e-5)
+    for name, own in (("a", a), ("b", b)):
+        expected = 0.5 * np.log(own) + 0.5 * np.log(implied[name])
+        np.testing.assert_allclose(decoded[name][0], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

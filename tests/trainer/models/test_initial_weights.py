@@ -28,7 +28,7 @@ def build(seed, backbone="tiny", outputs=OUTPUTS, **options):
 @pytest.fixture(scope="module")
 def graphemes(tiny_records):
     info = dataset_info.read(tiny_records)
-    return heads.make_graphemes(info, blend=0.5, mean=False)
+    return heads.make_graphemes(info)
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_the_model_stands_alone(
     outputs = {o.name: len(o.classes) for o in info.outputs}
     graphemes = None
     if with_graphemes:
-        graphemes = heads.make_graphemes(info, blend=0.5, mean=True)
+        graphemes = heads.make_graphemes(info)
     core = cores.build(
         backbone,
         outputs,

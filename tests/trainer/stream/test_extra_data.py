@@ -131,5 +131,5 @@ def test_the_grapheme_head_knows_both(infos):
         first.graphemes[0], labels=(3, 2, 9), split="unseen"
     )
     more = dataclasses.replace(first, graphemes=(rare,))
-    graphemes = heads.make_graphemes(first, more, blend=0.5, mean=False)
+    graphemes = heads.make_graphemes(first, more)
     assert set(graphemes.labels) == labels | {(3, 2, 9)}
