@@ -1,5 +1,9 @@
 """Weights to start from: what is taken over, what is refused."""
 
+import hashlib
+import json
+import pathlib
+
 import cores
 import keras
 import numpy as np
@@ -18,6 +22,7 @@ from trainer.models.preprocessing import Preprocessing
 from trainer.runtime.run_state import RunState
 from trainer.training.warm_start import WarmStart
 
+WEIGHTS = pathlib.Path(initial_weights.__file__).with_name("weights")
 OUTPUTS = {"grapheme_root": 4, "vowel_diacritic": 3, "consonant_diacritic": 2}
 
 
@@ -187,3 +192,12 @@ def test_no_network_and_no_weights_are_one_line(monkeypatch):
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="no weights for .*small, only"):
         initial_weights.read_pretrained("small", build(2, backbone="small"))
+
+
+def test_the_weights_of_the_project_are_small_and_of_known_origin():
+    """The note beside them says how they were made, and with which fonts."""
+    data = (WEIGHTS / "resnet9.npz").read_bytes()
+    note = json.loads((WEIGHTS / "resnet9.json").read_bytes())
+    assert len(data) < 5_000_000
+    assert note["sha256"] == hashlib.sha256(data).hexdigest()
+    assert {font["licence"] for font in note["fonts"]} == {"OFL-1.1"}
