@@ -11,10 +11,10 @@ file_names    names read from a manifest, and names of copies that Drive made
 whole_file    files that appear complete, or not at all
 digests       sha256 of files
 retry         repeats operations that failed for a moment
+hangs         reports calls of a folder that do not end
 ownership     only one process at a time owns a folder
 mounts        whether a folder is on a mount
 mount_guard   whether a folder is still on its mount
-differences   texts for errors about changed settings
 spool         local copies for readers that seek
 scratch       temporary folders that are removed even after a kill
 

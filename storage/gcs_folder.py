@@ -22,7 +22,7 @@ from google.cloud.storage import exceptions as transfer
 from google.cloud.storage import transfer_manager
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from storage import whole_file
+from storage import hangs, whole_file
 from storage.errors import GaveUpError, UserError
 from storage.folder import Folder
 
@@ -32,6 +32,7 @@ _FILES_AT_ONCE = 8
 _clients = threading.local()
 
 
+@hangs.all_reported
 class GcsFolder:
     """A prefix of a bucket; see `storage.folder.Folder`."""
 

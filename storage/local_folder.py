@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from storage import digests, retry, whole_file
+from storage import digests, hangs, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
 _COPY_BYTES = 8 << 20  # 8 MiB per read: each call to a mount is slow.
 
 
+@hangs.all_reported
 class LocalFolder:
     """A folder on this machine; see `storage.folder.Folder`."""
 

@@ -7,13 +7,14 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from storage import digests, retry, whole_file
+from storage import digests, hangs, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
 _ENCRYPTED = 1  # One of the bits of a member's flags.
 
 
+@hangs.all_reported
 class ZipFolder:
     """A .zip file; see `storage.folder.Folder`.
 

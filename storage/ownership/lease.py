@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from absl import logging
 
-from storage import retry, urls
+from storage import hangs, retry, urls
 from storage.errors import UserError
 from storage.folder import Folder
 from storage.ownership import claims, processes
@@ -161,7 +161,8 @@ class Lease:
             self.folder.replace(claim.beat_name, data)
         else:
             # Overwrite it: a rename would leave the old file in Drive's trash.
-            (self.folder.path / claim.beat_name).write_bytes(data)
+            with hangs.reported(self.url, "renewing the lease"):
+                (self.folder.path / claim.beat_name).write_bytes(data)
         self._beat += 1
 
     def release(self) -> None:

@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Callable
 
 import storage
+from console import differences
 from console.progress import Progress
-from storage import UserError, differences, mounts, retry
+from storage import UserError, mounts, retry
 from tfrecord_builder.building import staging
 from tfrecord_builder.building.output_lease import OutputLease
 from tfrecord_builder.building.staging import Staging

@@ -21,7 +21,8 @@ import shutil
 from typing import IO, Self
 
 import storage
-from storage import UserError, differences
+from console import differences
+from storage import UserError
 from tfrecord_builder.parquet.parquet_reader import RowRange
 
 NAME = ".build"

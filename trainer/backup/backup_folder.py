@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 import storage
-from storage import LostError, UserError, mounts, retry, whole_file
+from storage import LostError, UserError, retry, whole_file
 from storage.mount_guard import MountGuard
 from storage.ownership.heartbeat import Heartbeat
 from storage.ownership.lease import Lease
@@ -87,10 +87,8 @@ class BackupFolder:
 
     @property
     def on_mount(self) -> bool:
-        """Whether the folder is a mount, which uploads files after writes."""
-        return self.folder.path is not None and mounts.is_mount(
-            self.folder.path
-        )
+        """Whether the folder is a mount; False before acquire()."""
+        return self.guard.on_mount
 
     def refuse_other_run(self) -> None:
         """Raises an error if the newest generation is of another run.

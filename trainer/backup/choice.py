@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from storage import UserError, differences
+from console import differences
+from storage import UserError
 from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 

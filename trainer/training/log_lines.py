@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import logging
 
-from storage import differences
+from console import differences
 from trainer.runtime import legs
 from trainer.runtime.run_state import RunState
 from trainer.stream.input_pipeline import TrainStream

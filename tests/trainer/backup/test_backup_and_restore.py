@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -475,6 +476,29 @@ def test_the_next_save_does_not_share_anything_with_one_that_hangs(
     assert tiny_run.weight(looks) == tiny_run.expected_weight(20)
     assert tiny_run.save(run)  # Of what was done since; nothing is forgotten.
     assert tiny_run.begin(*run_dirs).state.step == 25
+
+
+def test_a_step_between_two_saves_makes_no_call_of_the_folder(
+    run_dirs, monkeypatch
+):
+    """Otherwise training would stop while the mount hangs."""
+    run = tiny_run.begin(*run_dirs, backup_every_seconds=300.0)
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    asked = []
+    for name in ("stat", "lstat", "scandir"):
+        ask = getattr(os, name)
+
+        def note(path, *args, ask=ask, **options):
+            asked.append(str(path))
+            return ask(path, *args, **options)
+
+        monkeypatch.setattr(os, name, note)
+    tiny_run.step(run)
+    run.callback.on_train_batch_end(0)
+    assert run.callback.reserve_seconds > 0
+    assert not run.callback.is_saved
+    assert [p for p in asked if p.startswith(str(run_dirs[0]))] == []
 
 
 def test_a_ctrl_c_does_not_wait_for_a_mount_that_hangs(run_dirs, hang):

@@ -7,6 +7,7 @@ or a later one, with the right values.
 """
 
 import errno
+import logging
 import random
 import shutil
 import threading
@@ -15,7 +16,7 @@ import faults
 import pytest
 import tiny_run
 
-from storage import UserError, retry
+from storage import UserError, hangs, retry
 from storage.ownership import heartbeat, watch
 from trainer.backup import finished_run, save_thread
 
@@ -187,6 +188,70 @@ def test_a_kill_in_the_recovery_from_a_kill(before, tmp_path, calls):
             saved, exported = max(saved, leg.saved), exported or leg.exported
         check_next_start(folder, local, saved, exported)
         shutil.rmtree(folder.parent)
+
+
+class Reports(logging.Handler):
+    """Collects the lines that report a folder that does not answer."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+        self.missing = []
+        self._more = threading.Condition()
+
+    def emit(self, record):
+        if "does not answer" in (line := record.getMessage()):
+            with self._more:
+                self.lines.append(line)
+                self._more.notify_all()
+
+    def wait(self):
+        """Hangs until two more lines have been logged."""
+        with self._more:
+            enough = len(self.lines) + 2
+            if not self._more.wait_for(lambda: len(self.lines) >= enough, 10):
+                self.missing.append(enough - len(self.lines))
+
+
+@pytest.fixture
+def reports(monkeypatch):
+    monkeypatch.setattr(hangs, "REPORT_SECONDS", 0.005)
+    # The last call of a leg is that of its heartbeat.
+    monkeypatch.setattr(heartbeat, "_EXIT_WAIT_SECONDS", 10.0)
+    reports = Reports()
+    logging.getLogger("absl").addHandler(reports)
+    yield reports
+    logging.getLogger("absl").removeHandler(reports)
+
+
+def test_a_hang_at_every_call_is_reported_and_waited_for(
+    before, tmp_path, calls, reports
+):
+    """The leg ends as it would without the hang."""
+    for number in range(1, calls + 1):
+        folder, local = copy(before, tmp_path, str(number))
+        leg, plan = run_leg(folder, local, number, reports.wait, forever=False)
+        at = f"at call {number}: {plan.log[number - 1]}"
+        assert (leg.saved, leg.exported) == (12, True), at
+        assert not reports.missing, at
+        assert reports.lines[-1].startswith(f"{folder}"), at
+        check_next_start(folder, local, 12, exported=True)
+        shutil.rmtree(folder.parent)
+
+
+def test_a_kill_in_a_hang(before, tmp_path, calls, reports):
+    """At every tenth call. The folder is as after a kill without a hang."""
+
+    def hang():
+        reports.wait()
+        raise faults.Kill
+
+    for number in range(1, calls + 1, 10):
+        folder, local = copy(before, tmp_path, str(number))
+        leg, _ = run_leg(folder, local, number, hang, forever=False)
+        check_next_start(folder, local, leg.saved or 6, leg.exported)
+        shutil.rmtree(folder.parent)
+    assert not reports.missing
 
 
 def test_a_hang_at_every_call_of_a_save(before, tmp_path, monkeypatch):
