@@ -7,7 +7,8 @@ Copying starts at once, with several threads. A reader that needs a shard waits
 for it and moves it to the front of the queue, so that training starts with the
 first window while the other shards are still being copied. If the disk is too
 small for the dataset, or a copy fails or is gone later, records are read from
-the original folder.
+the original folder. A copy stays open after its first use, so that it can still
+be read after someone has deleted it.
 
 Several trainers may share a folder: each writes its copies under its own names,
 and renames them after the verification (storage/whole_file.py).
@@ -161,16 +162,13 @@ class ShardCache:
             )
             if self.error:
                 raise self.error
-        self._leave_lost(wanted)
-        return [
-            str(self._copies[path].path) if path in self._local else path
-            for path in wanted
-        ]
+        local = [path for path in wanted if path in self._local]
+        held = {path: self._copies[path].hold() for path in local}
+        self._leave([path for path in local if held[path] is None])
+        return [held.get(path) or path for path in wanted]
 
-    def _leave_lost(self, paths: list[str]) -> None:
+    def _leave(self, lost: list[str]) -> None:
         """Switches shards whose copy is gone or changed to the original."""
-        local = [path for path in paths if path in self._local]
-        lost = [path for path in local if not self._copies[path].is_right()]
         if lost:
             logging.warning(
                 "--cache_dir: %d copies are gone or were changed (%s, …); "

@@ -1,13 +1,16 @@
 """The copy of a shard on this machine's own disk; see shard_cache.py."""
 
 import dataclasses
+import os
 import pathlib
+import weakref
 
 import storage
 from storage import DigestError, Folder, UserError, retry
 from tfrecord_builder.records.dataset_info import Shard
 
 _ATTEMPTS = 3
+_MOST_OPEN = 512  # Open files of the process; the default limit is 1,024.
 
 
 @dataclasses.dataclass
@@ -25,6 +28,7 @@ class ShardCopy:
     source: Folder
     path: pathlib.Path
     verified: tuple[int, ...] = ()
+    _descriptor: int | None = None
 
     def has_size(self) -> bool:
         """Returns whether there is a copy with the right size."""
@@ -48,6 +52,31 @@ class ShardCopy:
                 return False
             self.verified = seen
         return True
+
+    def hold(self) -> str | None:
+        """Returns a path to read the copy at; None if it is gone or changed.
+
+        It is the path of an open file, which can be read even after the copy
+        was deleted. The file stays open, because it is not known when
+        TensorFlow has read it.
+        """
+        if not self.is_right():
+            return None
+        if not self._is_verified(self._descriptor):
+            try:
+                self._descriptor = os.open(self.path, os.O_RDONLY)
+            except OSError:  # It was deleted in the meantime.
+                return None
+            close = weakref.finalize(self, os.close, self._descriptor)
+            close.atexit = False
+            if self._descriptor >= _MOST_OPEN:
+                close()
+                self._descriptor = None
+                return str(self.path)
+            if not self._is_verified(self._descriptor):
+                return None
+        path = f"/dev/fd/{self._descriptor}"
+        return path if os.path.exists(path) else str(self.path)
 
     def ensure(self) -> None:
         """Makes the copy if it does not exist.
@@ -83,7 +112,16 @@ class ShardCopy:
     def _look(self) -> tuple[int, ...]:
         """Returns the file's bytes, inode and time; () if it does not exist."""
         try:
-            stat = self.path.stat()
+            return _describe(self.path.stat())
         except OSError:
             return ()
-        return stat.st_size, stat.st_ino, stat.st_mtime_ns
+
+    def _is_verified(self, descriptor: int | None) -> bool:
+        """Returns whether an open file is the one that was verified."""
+        return descriptor is not None and (
+            _describe(os.fstat(descriptor)) == self.verified
+        )
+
+
+def _describe(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_size, stat.st_ino, stat.st_mtime_ns

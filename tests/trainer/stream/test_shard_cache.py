@@ -21,7 +21,12 @@ from tensorflow.python.framework import op_def_registry
 import storage
 from storage import UserError, digests, retry, whole_file
 from tfrecord_builder.records import dataset_info
-from trainer.stream import shard_cache, training_data
+from trainer.stream import (
+    input_pipeline,
+    shard_cache,
+    shard_copy,
+    training_data,
+)
 from trainer.stream.shard_cache import Dataset, ShardCache
 from trainer.stream.shard_copy import ShardCopy
 
@@ -42,7 +47,7 @@ def _little_room_needed(monkeypatch):
 def fetch_all(records, cache_dir):
     """Returns the cache's folder when it has all caches.shards."""
     with caches.make(records, cache_dir=cache_dir) as made:
-        local = made.fetch(caches.shards(records))
+        local = caches.fetch(made, caches.shards(records))
     (folder,) = made.folders
     assert local == [str(folder / os.path.basename(p)) for p in local]
     for copy, path in zip(local, caches.shards(records), strict=True):
@@ -75,7 +80,7 @@ def test_each_dataset_has_a_folder_of_its_own(records, tmp_path):
         map(os.path.basename, caches.shards(other))
     )
     with caches.make(records, other, cache_dir=tmp_path / "cache") as made:
-        local = made.fetch(paths)
+        local = caches.fetch(made, paths)
     assert {os.path.dirname(p) for p in local} == set(map(str, made.folders))
     assert len(set(local)) == len(paths)
     for copy, path in zip(local, paths, strict=True):
@@ -151,7 +156,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 with caches.make(records, cache_dir=folder) as made:
     for path in caches.shards(records):
-        print(*made.fetch([path]), flush=True)
+        print(*caches.fetch(made, [path]), flush=True)
 """
 
 
@@ -242,7 +247,7 @@ def test_a_copy_that_is_lost_in_mid_run_is_read_where_it_lies(
 ):
     paths = caches.shards(records)
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
-        local = made.fetch(paths)
+        local = caches.fetch(made, paths)
         replaced, cut, flipped, gone = map(pathlib.Path, local[:4])
         shutil.copy(paths[0], tmp_path / "equal")
         os.replace(tmp_path / "equal", replaced)  # By another trainer.
@@ -250,14 +255,86 @@ def test_a_copy_that_is_lost_in_mid_run_is_read_where_it_lies(
         flipped.write_bytes(b"x" + flipped.read_bytes()[1:])
         gone.unlink()
         expected = [local[0], *paths[1:4], *local[4:]]
-        assert made.fetch(paths) == expected
-        assert made.fetch(paths) == expected
+        assert caches.fetch(made, paths) == expected
+        assert caches.fetch(made, paths) == expected
         shutil.rmtree(tmp_path / "cache")
         assert made.fetch(paths) == paths
     assert [m.split(" (")[0] for m in caplog.messages] == [
         "--cache_dir: 3 copies are gone or were changed",
         f"--cache_dir: {len(paths) - 3} copies are gone or were changed",
     ]
+
+
+def delete_after_fetch(made, cache_dir):
+    """Returns a fetch() that deletes the copies before they are opened."""
+
+    def fetch(paths):
+        local = made.fetch(paths)
+        shutil.rmtree(cache_dir, ignore_errors=True)
+        return local
+
+    return fetch
+
+
+@pytest.mark.parametrize("window_shards", [1, 100])
+def test_a_copy_that_is_deleted_before_it_is_opened(
+    records, tmp_path, window_shards, caplog
+):
+    """With one window at a time, and with the whole dataset in memory."""
+    stream = streams.make_stream(records, window_shards=window_shards)
+    assert stream.order.in_memory == (window_shards == 100)
+    expected = streams.read(stream.dataset(0, 10))
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        made.fetch(caches.shards(records))  # All copies are made.
+        fetch = delete_after_fetch(made, tmp_path / "cache")
+        cached = dataclasses.replace(stream, fetch=fetch)
+        streams.assert_same(streams.read(cached.dataset(0, 10)), expected)
+    lost = [m for m in caplog.messages if "are gone or were changed" in m]
+    assert bool(lost) == (window_shards == 1)  # For later windows.
+
+
+@pytest.mark.parametrize("reason", ["no /dev/fd", "too many open files"])
+def test_a_copy_that_cannot_be_held_is_read_by_its_name(
+    records, tmp_path, monkeypatch, reason
+):
+    if reason == "no /dev/fd":
+        exists = os.path.exists
+        monkeypatch.setattr(
+            os.path,
+            "exists",
+            lambda path: not str(path).startswith("/dev/fd") and exists(path),
+        )
+    else:
+        monkeypatch.setattr(shard_copy, "_MOST_OPEN", 0)
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        paths = caches.shards(records)
+        local = [made.folders[0] / os.path.basename(path) for path in paths]
+        assert made.fetch(paths) == list(map(str, local))
+        held = [
+            os.path.realpath(f"/dev/fd/{number}")
+            for number in os.listdir("/proc/self/fd")
+        ]
+    assert {path in held for path in map(str, local)} == {
+        reason == "no /dev/fd"
+    }
+
+
+def test_an_evaluation_whose_copies_are_deleted_before_they_are_opened(
+    records, tmp_path
+):
+    info = dataset_info.read(records)
+    paths = input_pipeline.shard_paths(info, str(records), ("fold0",))
+
+    def read(paths):
+        return streams.read(
+            input_pipeline.make_eval_dataset(info, paths, batch_size=8)
+        )
+
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        made.fetch(caches.shards(records))  # All copies are made.
+        local = delete_after_fetch(made, tmp_path / "cache")(paths)
+        assert not (tmp_path / "cache").exists()
+        streams.assert_same(read(local), read(paths))
 
 
 def test_a_cache_that_is_removed_while_it_is_filled(
@@ -277,7 +354,7 @@ def test_a_cache_that_is_removed_while_it_is_filled(
     monkeypatch.setattr(shard_cache, "_THREADS", 1)
     monkeypatch.setattr(digests, "file_digest", verify)
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
-        local = made.fetch(paths)
+        local = caches.fetch(made, paths)
         folder = made.folders[0]
     assert local == [
         paths[0],
@@ -343,8 +420,12 @@ def test_shards_come_from_gs(records, tmp_path, monkeypatch):
         info = dataset_info.read(url)
         dataset = Dataset(info, url, tuple(info.splits))
         with ShardCache([dataset], cache_dir=str(tmp_path / "cache")) as made:
-            local = made.fetch(
-                [f"{url}/{os.path.basename(p)}" for p in caches.shards(records)]
+            local = caches.fetch(
+                made,
+                [
+                    f"{url}/{os.path.basename(p)}"
+                    for p in caches.shards(records)
+                ],
             )
     assert [pathlib.Path(p).read_bytes() for p in local] == [
         pathlib.Path(p).read_bytes() for p in caches.shards(records)
@@ -395,8 +476,9 @@ def test_both_datasets_of_a_run_are_read_from_the_cache(tiny_records, tmp_path):
 
         def fetch(paths):
             asked.extend(map(os.fsdecode, paths))
-            given.extend(made.fetch(paths))
-            return given[-len(paths) :]
+            local = made.fetch(paths)
+            given.extend(map(os.path.realpath, local))
+            return local
 
         cache = types.SimpleNamespace(fetch=fetch)
         batches = streams.read(stream(cache).dataset(0, 3))
