@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 
 import storage
 from console.progress import Progress
-from storage import Scratch, UserError
+from storage import Scratch, UserError, mounts
 from storage.mount_guard import MountGuard
 from storage.ownership.lease import Lease
 from trainer.backup import archive, choice, finished_run
@@ -44,7 +44,13 @@ def main() -> None:
     backups = generations.newest_first()
     faults = find_faults(generations, backups) if FLAGS.verify else {}
     run = newest_run(backups)
-    rows = [describe(b, sizes[b.generation], faults, run) for b in backups]
+    path = generations.folder.path
+    # A mount may upload files some time after they were written.
+    on_mount = path is not None and mounts.is_mount(path)
+    rows = [
+        describe(b, sizes[b.generation], faults, run, on_mount=on_mount)
+        for b in backups
+    ]
     print(format_table([HEADER, *rows]))
     lease = Lease(generations.folder, OWNER)
     print(f"in use by: {lease.describe_holder()}")
@@ -63,6 +69,9 @@ def main() -> None:
         f"a start resumes from: {chosen.backup.generation.stem}"
         f"{'' if FLAGS.verify else ' (not read; --verify reads every byte)'}"
     )
+    older = backups[backups.index(chosen.backup) :]
+    safe = find_settled(older, faults, run) if on_mount else chosen.backup
+    print(describe_safety(safe, chosen.backup))
 
 
 def open_generations(url: str) -> Generations:
@@ -82,7 +91,7 @@ def find_faults(
     generations: Generations, backups: Sequence[Backup]
 ) -> dict[Generation, str]:
     """Reads every complete backup; returns the error of each, or ""."""
-    readable = [b for b in backups if is_readable(b)]
+    readable = [b for b in backups if b.is_readable]
     total = sum(b.usable["bytes"] for b in readable) / (1 << 20)
     faults = {}
     with (
@@ -104,17 +113,32 @@ def find_faults(
     return faults
 
 
-def is_readable(backup: Backup) -> bool:
-    """Whether a backup has a manifest of a format that this version reads."""
-    return (
-        backup.manifest is not None
-        and backup.manifest["format"] in run_document.FORMATS
-    )
+def find_settled(
+    backups: Sequence[Backup], faults: Faults, run: dict
+) -> Backup | None:
+    """Returns the newest settled backup of a run; None if there is none.
+
+    Args:
+        backups: The backups, the newest first.
+        faults: The result of find_faults().
+        run: The manifest of the newest backup of the run.
+    """
+    usable = [
+        b for b in backups if b.is_readable and not faults.get(b.generation)
+    ]
+    mine = [b for b in usable if b.usable["run"] == run["run"]]
+    return next(filter(has_settled, mine), None)
+
+
+def has_settled(backup: Backup) -> bool:
+    """Returns whether a backup is assumed to be fully uploaded to Drive."""
+    age = time.time() - backup.usable["written"]
+    return age >= 60.0 * FLAGS.backup_settle_minutes
 
 
 def newest_run(backups: Sequence[Backup]) -> dict:
     """Returns the manifest of the newest backup that has one."""
-    return next((b.usable for b in backups if is_readable(b)), {})
+    return next((b.usable for b in backups if b.is_readable), {})
 
 
 def choose(backups: Sequence[Backup], faults: Faults, run: dict) -> Choice:
@@ -133,7 +157,12 @@ def choose(backups: Sequence[Backup], faults: Faults, run: dict) -> Choice:
 
 
 def describe(
-    backup: Backup, sizes: Mapping[str, int], faults: Faults, run: dict
+    backup: Backup,
+    sizes: Mapping[str, int],
+    faults: Faults,
+    run: dict,
+    *,
+    on_mount: bool,
 ) -> tuple[str, ...]:
     """Returns a backup as a row of the table.
 
@@ -142,22 +171,24 @@ def describe(
         sizes: Bytes of its "zip" and "json" files.
         faults: The result of find_faults().
         run: The manifest of the newest backup.
+        on_mount: Whether the folder is a mount, which uploads files after
+            writes.
     """
     manifest = backup.manifest or {}
-    age, epochs, seconds = "-", "-", 0.0
+    age, epochs = "-", "-"
     if "written" in manifest:
-        seconds = time.time() - manifest["written"]
-        age = format_age(seconds)
+        age = format_age(time.time() - manifest["written"])
     if "epochs" in manifest:
         epochs = str(manifest["epochs"])
-    if not is_readable(backup):
+    if not backup.is_readable:
         state = backup.why or f"unknown format {manifest['format']}"
     elif fault := faults.get(backup.generation):
         state = fault
     else:
-        settled = seconds >= 60.0 * FLAGS.backup_settle_minutes
         state = "complete" if faults else "looks complete"
-        state += ", settled" if settled else ", may still be uploading"
+        if on_mount:
+            settled = has_settled(backup)
+            state += ", settled" if settled else ", may still be uploading"
         if manifest["run"] != run["run"]:
             state += ", of a run before --restart"
     return (
@@ -169,6 +200,29 @@ def describe(
         f"{sum(sizes.values()) / 1e6:.1f} MB",
         state,
     )
+
+
+def describe_safety(safe: Backup | None, newest: Backup) -> str:
+    """Returns the last line: what remains if the machine is lost now.
+
+    Args:
+        safe: The newest backup that is assumed to be fully uploaded, or None.
+        newest: The backup that a start would resume from.
+    """
+    text = (
+        f"safe up to {describe_step(safe)}" if safe else "nothing is safe yet"
+    )
+    where = "there"
+    if newest != safe:
+        where = f"at {describe_step(newest)}, which may still be uploading"
+    return f"{text}; a start would resume {where}"
+
+
+def describe_step(backup: Backup) -> str:
+    """Returns a backup's step and the local time when it was written."""
+    written = time.localtime(backup.usable["written"])
+    date = time.strftime("%Y-%m-%d %H:%M", written)
+    return f"step {backup.generation.step} ({date})"
 
 
 def format_age(seconds: float) -> str:

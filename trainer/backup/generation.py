@@ -69,6 +69,14 @@ class Backup:
     unfinished: bool = False
 
     @property
+    def is_readable(self) -> bool:
+        """Whether it has a manifest of a format that this version reads."""
+        return (
+            self.manifest is not None
+            and self.manifest["format"] in run_document.FORMATS
+        )
+
+    @property
     def usable(self) -> dict:
         """The manifest of a generation that can be used.
 
