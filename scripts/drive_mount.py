@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import time
 from typing import Self
@@ -86,6 +87,14 @@ class DriveMount:
             if time.monotonic() > end or self._process.poll() is not None:
                 raise OSError(f"rclone did not mount: see {self._log}")
             time.sleep(0.05)
+
+    def pause(self) -> None:
+        """Makes every call on the mount hang until resume()."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kills the mount's process: files on it then give Errno 107."""

@@ -11,13 +11,14 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 import tiny_run
 
 import storage
-from storage import retry
+from storage import hangs, retry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -170,6 +171,52 @@ def test_a_mount_that_goes_away_and_comes_back(
     drive.reset()
     drive.mount()
     assert tiny_run.begin(drive.path / "run", tmp_path / "b").state.step == 4
+
+
+@needs_mount
+def test_a_mount_that_hangs_is_waited_for(drive, tmp_path, monkeypatch, caplog):
+    """Training continues; a restore and a start log that they wait."""
+    monkeypatch.setattr(hangs, "REPORT_SECONDS", 0.1)
+    run = tiny_run.begin(drive.path / "run", tmp_path / "a")
+    tiny_run.step(run)
+    assert tiny_run.save(run)
+    wait_for_uploads(drive)
+
+    def step():
+        tiny_run.step(run)
+        run.callback.on_train_batch_end(0)
+        assert run.callback.reserve_seconds > 0
+        steps.append(run.state.step)
+
+    def restore():
+        run.callback.restore()
+        steps.append(run.state.step)
+        tiny_run.abandon(run)
+
+    def start():
+        again = tiny_run.begin(drive.path / "run", tmp_path / "b")
+        steps.append(again.state.step)
+        tiny_run.abandon(again)
+
+    def has_reported():
+        return caplog.text.count("the folder is slow or does not answer") > 2
+
+    steps = []
+    for act in (step, restore, start):
+        caplog.clear()
+        thread = threading.Thread(target=act, daemon=True)
+        drive.pause()
+        thread.start()
+        end = time.monotonic() + 20
+        while thread.is_alive() and not has_reported():
+            if time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        waits = thread.is_alive()
+        drive.resume()
+        thread.join(20)
+        assert (waits, has_reported()) == (act is not step,) * 2, act
+    assert steps == [2, 1, 1]
 
 
 @needs_mount
