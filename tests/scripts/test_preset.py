@@ -9,7 +9,7 @@ import fake_tools
 import preset
 import pytest
 
-from trainer.backup import backup_folder
+from trainer.runtime import run_document
 
 
 def ask(backup_dir, *flags, path=None):
@@ -83,7 +83,7 @@ def write_backup(folder, flags):
     stem = "backup-0001-000000007-001-ab12"
     (folder / f"{stem}.zip").write_bytes(b"x")
     manifest = {
-        "format": max(backup_folder.run_document.FORMATS),
+        "format": max(run_document.FORMATS),
         "sha256": "0",
         "bytes": 1,
         "run": "a",

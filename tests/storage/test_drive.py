@@ -308,9 +308,9 @@ def test_a_full_disk(tmp_path, monkeypatch, caplog):
         tiny_run.step(run)
         assert not tiny_run.save(run)
         assert "[Errno 28] No space left on device" in caplog.text
-        assert tiny_run.make(disk / "run", tmp_path / "b").folder.restore(
-            run.state
-        )
+        assert tiny_run.make(
+            disk / "run", tmp_path / "b"
+        ).callback.reader.restore(run.state)
         assert run.state.step == 1
         filler.unlink()
         tiny_run.step(run)

@@ -16,8 +16,9 @@ import time
 import keras
 from absl import logging
 
-from storage import UserError
 from trainer.backup.backup_folder import BackupFolder
+from trainer.backup.backup_reader import BackupReader
+from trainer.backup.backup_writer import BackupWriter
 from trainer.backup.choice import Choice
 from trainer.backup.save_thread import SaveThread
 from trainer.runtime import useful_time
@@ -72,7 +73,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.backup_every_steps = backup_every_steps
         self.restart = restart
         self.chief = chief
-        self._workers = workers
+        self.reader = BackupReader(folder, chief=chief, workers=workers)
+        self.writer = BackupWriter(folder)
         self.copy_seconds = 0.0
         self.lost = Lost()
         self._thread = SaveThread(folder.url)
@@ -90,7 +92,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         # Read before the first write: the folder may be refused.
         chosen = None
         if self.chief and not self.restart:
-            chosen = self.folder.choose(self.state)
+            chosen = self.reader.choose(self.state)
         if self.chief:
             self.folder.acquire()
         if not self.restart:
@@ -184,7 +186,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         """Seconds before a time limit at which the last save must begin."""
         upload = 0.0
         if self.folder.on_mount:
-            upload = self.folder.archive_bytes / _UPLOAD_BYTES_PER_SECOND
+            upload = self.writer.archive_bytes / _UPLOAD_BYTES_PER_SECOND
         return 2.0 * max(self._thread.longest, 2.0) + upload
 
     def save(self) -> None:
@@ -200,7 +202,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self.copy_seconds += time.monotonic() - began
         self._thread.start(
             document["step"],
-            functools.partial(self.folder.store, arrays, document),
+            functools.partial(self.writer.store, arrays, document),
             functools.partial(setattr, self, "_saved", self._progress()),
         )
 
@@ -222,34 +224,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         return self._restore()
 
     def _restore(self, chosen: Choice | None = None) -> bool:
-        if self._workers is None:
-            restored = self._restore_alone(chosen)
-        else:
-            restored = self._restore_together(self._workers, chosen)
+        since_leg = self.leg if self.restart else 0
+        restored = self.reader.restore(self.state, chosen, since_leg=since_leg)
         if restored:
             self._saved = self._progress()
-        return restored
-
-    def _restore_alone(self, chosen: Choice | None) -> bool:
-        since_leg = self.leg if self.restart else 0
-        return self.folder.restore(self.state, chosen, since_leg=since_leg)
-
-    def _restore_together(
-        self, workers: Workers, chosen: Choice | None
-    ) -> bool:
-        restored = self.chief and self._restore_alone(chosen)
-        stem = workers.from_chief(self.folder.restored if restored else "")
-        if stem and not self.chief:
-            restored = self.folder.restore_chosen(self.state, stem)
-        mine = f"{self.folder.restored if restored else ''}:{self.state.step}"
-        chief_s = workers.from_chief(mine)
-        if workers.any(mine != chief_s):
-            raise UserError(
-                f"the workers are not at the same step: the chief restored "
-                f"{chief_s} (backup:step), this worker {mine}. Check that all "
-                f"workers see the same files in {self.folder.url}, and start "
-                "all of them again with the same command"
-            )
         return restored
 
     def _note_progress(self) -> None:

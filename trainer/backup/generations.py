@@ -17,6 +17,7 @@ import time
 import storage
 from storage import DigestError, Folder, UserError, file_names
 from storage.ownership.owner import Owner
+from trainer.backup import retention
 from trainer.backup.generation import Backup, Generation
 from trainer.runtime import run_document
 
@@ -151,15 +152,9 @@ class Generations:
         passed_over: set[Generation],
         settle_seconds: float,
     ) -> None:
-        """Deletes generations; keeps at most four.
+        """Deletes generations; keeps at most four, see retention.py.
 
-        It keeps these generations of this run: the newest two, the newest that
-        has settled, and the oldest that has not settled. A mount may still be
-        uploading the latest generation when the machine is lost, so no
-        generation is deleted before a later one has had time to be uploaded.
-        After a --restart it also keeps the newest generation of the run before
-        it, until a generation of this run has settled. It deletes all copies
-        that Drive made.
+        It also deletes all copies that Drive made of older generations.
 
         Args:
             newest: The generation that this leg has just written. Newer ones
@@ -188,15 +183,11 @@ class Generations:
             if b.manifest
             and (b.generation.claim == newest.claim or b.generation in known)
         ]
-        mine = [b for b in complete if b.usable.get("run") == first_leg]
-        others = [b for b in complete if b not in mine]
-        settled = [
-            b for b in mine if self._age(b, newest.leg) >= settle_seconds
-        ]
-        unsettled = [b for b in mine if b not in settled]
-        kept = mine[:2] + settled[:1] + unsettled[-1:]
-        if not settled:
-            kept += others[:1]
+        kept = retention.choose_kept(
+            complete,
+            first_leg=first_leg,
+            has_settled=lambda b: self._age(b, newest.leg) >= settle_seconds,
+        )
         unknown = passed_over | {b.generation for b in backups if b.error}
         for backup in backups:
             if backup not in kept and backup.generation not in unknown:
@@ -212,11 +203,8 @@ class Generations:
 
     def _look(self, generation: Generation, files: dict[str, int]) -> Backup:
         if not files.get("json"):
-            why = (
-                "it has no manifest"
-                if "json" not in files
-                else ("its manifest is empty")
-            )
+            empty = "json" in files
+            why = "its manifest is empty" if empty else "it has no manifest"
             return Backup(generation, None, why, unfinished=True)
         if "zip" not in files:
             return Backup(generation, None, "its archive is missing")

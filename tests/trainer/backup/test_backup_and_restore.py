@@ -20,7 +20,8 @@ from storage.local_folder import LocalFolder
 from storage.ownership.heartbeat import Heartbeat
 from trainer.backup import (
     backup_and_restore,
-    backup_folder,
+    backup_reader,
+    backup_writer,
     save_thread,
 )
 from trainer.runtime import named_variables, run_document
@@ -133,7 +134,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
         document = json.loads(json.dumps(run.state.document()))
         kill.left = points
         try:
-            run.folder.store(run.state.arrays(), document)
+            run.callback.writer.store(run.state.arrays(), document)
             survived = True
         except Kill:
             survived = False
@@ -329,7 +330,7 @@ def test_the_local_disk_may_be_full_too(run_dirs, monkeypatch, caplog):
     def fail(*args):
         raise ValueError("Can't close the ZIP file")  # zipfile, on ENOSPC
 
-    monkeypatch.setattr(backup_folder.archive, "write", fail)
+    monkeypatch.setattr(backup_writer.archive, "write", fail)
     tiny_run.step(run)
     assert not tiny_run.save(run)
     assert "BACKUP FAILED at step 1: ValueError" in caplog.text
@@ -367,7 +368,7 @@ def test_one_save_in_flight_at_most_and_training_does_not_wait(
         gate.wait(10)
         stored.append((document["step"], arrays["model/weight"].tolist()))
 
-    monkeypatch.setattr(run.folder, "store", slow)
+    monkeypatch.setattr(run.callback.writer, "store", slow)
     for _ in range(4):
         tiny_run.step(run)
         run.callback.on_train_batch_end(0)
@@ -646,7 +647,7 @@ def test_a_worker_waits_for_what_the_chief_chose(workers, monkeypatch):
 
 def test_workers_that_cannot_agree_refuse(workers, monkeypatch):
     _, worker = workers
-    monkeypatch.setattr(backup_folder, "_VISIBLE_SECONDS", 0.0)
+    monkeypatch.setattr(backup_reader, "_VISIBLE_SECONDS", 0.0)
     monkeypatch.setattr(worker.folder.generations, "listing", dict)
     ended = both(*workers, lambda run: run.callback.restore())
     assert [type(error) for error in ended] == [UserError, UserError]
@@ -740,7 +741,7 @@ def test_restart_keeps_the_old_run_until_the_new_one_has_its_own(
     new = tiny_run.begin(*run_dirs, identity=CHANGED, restart=True)
     assert new.state.step == 0
     assert "starting from the beginning" in caplog.text
-    assert tiny_run.make(*run_dirs).folder.restore(run.state)
+    assert tiny_run.make(*run_dirs).callback.reader.restore(run.state)
     tiny_run.step(new)
     assert tiny_run.save(new)
     again = tiny_run.begin(*run_dirs, identity=CHANGED)

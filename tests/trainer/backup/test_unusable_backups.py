@@ -342,12 +342,12 @@ def test_a_backup_that_came_in_after_the_look_is_the_one_restored(
 ):
     """Another trainer may save once more before it is seen to be gone."""
     run = tiny_run.make(saved, tmp_path / "late")
-    chosen = run.folder.choose(run.state)
+    chosen = run.callback.reader.choose(run.state)
     assert run.state.step == 0
     other = tiny_run.begin(*dirs)
     tiny_run.step(other)
     assert tiny_run.save(other)
-    assert run.folder.restore(run.state, chosen)
+    assert run.callback.reader.restore(run.state, chosen)
     assert run.state.step == 5
 
 
