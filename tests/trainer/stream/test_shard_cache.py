@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import types
 
 import caches
@@ -194,6 +195,15 @@ def make_ready(records, cache_dir, *arguments):
     return process
 
 
+def wait_for_unfinished(folder):
+    """Waits until a copy has begun; returns its unfinished files."""
+    end = time.monotonic() + 60
+    while not (found := names(folder, ".*.tmp")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
 def test_a_killed_copy_goes_on_where_it_was(records, tmp_path):
     *others, last = caches.shards(records)
     data = hide(last)
@@ -201,9 +211,10 @@ def test_a_killed_copy_goes_on_where_it_was(records, tmp_path):
     for path in others:
         copy = process.stdout.readline().strip()
         assert os.path.basename(copy) == os.path.basename(path)
+    (folder,) = (tmp_path / "cache").iterdir()
+    wait_for_unfinished(folder)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    (folder,) = (tmp_path / "cache").iterdir()
     before = times(folder)
     assert len(before) == len(others)
     assert list(folder.glob(".*.tmp"))
@@ -221,7 +232,7 @@ def test_trainers_that_start_at_once_share_a_cache(records, tmp_path):
     for _ in others:
         killed.stdout.readline()
     (folder,) = (tmp_path / "cache").iterdir()
-    unfinished = names(folder, ".*.tmp")
+    unfinished = wait_for_unfinished(folder)
     assert len(unfinished) == 1
     whole_file.remove_unfinished(folder)  # As each start does: it is alive.
     assert unfinished == names(folder, ".*.tmp")
