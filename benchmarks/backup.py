@@ -92,6 +92,7 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
     before = peak_bytes()
     lost = {"ours": [], "keras": [], "copy": []}
     seconds = []
+    peak = 0
     for round_ in range(ROUNDS):
         steps = 60
         plain = timed(lambda steps=steps: [work() for _ in range(steps)])

@@ -124,7 +124,7 @@ def measure(
         command += [f"--input_dir={folder}", f"--output_dir={output}"]
         command += [f"--num_workers={_WORKERS.value}"]
         if "beam" in name:
-            python = _BEAM_PYTHON.value
+            python = _BEAM_PYTHON.value or python
             command += ["--engine=beam", "--", *BEAM_OPTIONS]
             command += [f"--direct_num_workers={name[-1]}"]
         else:

@@ -15,6 +15,7 @@ import pathlib
 import tempfile
 import time
 from typing import Never
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -93,13 +94,15 @@ def measure(folder: pathlib.Path) -> tuple[float, int, int]:
         raise PlannedError
 
     held: list[int] = []
-    LocalEngine.write_shards = write_shards
     for source_dir in (
         folder / "few",
         folder,
     ):  # The first loads the libraries.
         before, start = memory("VmRSS"), time.monotonic()
-        with contextlib.suppress(PlannedError):
+        with (
+            contextlib.suppress(PlannedError),
+            mock.patch.object(LocalEngine, "write_shards", write_shards),
+        ):
             run.run(
                 recipe=BuildRecipe(137, 236, "raw", 5, 0.1, 100, 0),
                 background="auto",

@@ -99,7 +99,7 @@ def write_net(path: pathlib.Path, name: str) -> keras.Model:
         core,
         preprocess=Preprocessing(side, side, crop=True),
         image_shape=(HEIGHT, WIDTH),
-        calibration={k: np.zeros(classes) for k, classes in OUTPUTS.items()},
+        calibration={k: [0.0] * classes for k, classes in OUTPUTS.items()},
     )
     size = {"height": HEIGHT, "width": WIDTH}
     card = {
@@ -165,11 +165,12 @@ def predict_speed(
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    output = process.stdout.read()
+    output, _ = process.communicate()
     watcher.join()
-    if process.returncode:
+    speed = re.search(r"([\d.]+) images/s", output)
+    if process.returncode or speed is None:
         raise RuntimeError(f"trainer/predict.py failed: {output}")
-    return float(re.search(r"([\d.]+) images/s", output)[1]), peak
+    return float(speed[1]), peak
 
 
 if __name__ == "__main__":

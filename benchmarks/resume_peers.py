@@ -151,7 +151,7 @@ def run_leg(
 
 def start(name: str, path: pathlib.Path) -> subprocess.Popen:
     path.mkdir(parents=True, exist_ok=True)
-    python = _ORBAX.value if name == "orbax" else sys.executable
+    python = (name == "orbax" and _ORBAX.value) or sys.executable
     with open(path / "log.txt", "ab") as log:
         return subprocess.Popen(
             [python, str(RUN), name, os.path.abspath(_DATA.value), str(path)],

@@ -79,7 +79,7 @@ def make_recipes(presets: list[str], variants: list[str]) -> list[Recipe]:
     if not presets:
         known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.flags")))
         raise app.UsageError(f"give the presets to train: {known}")
-    parsed = [("", ())]
+    parsed: list[tuple[str, tuple[str, ...]]] = [("", ())]
     for variant in variants:
         name, colon, text = variant.partition(":")
         if not colon:

@@ -243,7 +243,8 @@ def numpy_batches(
         y, x = random.uniform(-4, 4, 2)
         matrix = (1 + zoom, shear - turn, x, turn, 1 + zoom, y)
         affine = Image.Transform.AFFINE
-        return image.transform(image.size, affine, matrix, Image.BILINEAR)
+        bilinear = Image.Resampling.BILINEAR
+        return image.transform(image.size, affine, matrix, bilinear)
 
     class Batches(keras.utils.PyDataset):
         def __len__(self) -> int:
@@ -254,7 +255,7 @@ def numpy_batches(
         ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
             rows = slice(index * size, (index + 1) * size)
             warped = np.stack(
-                [np.float32(warp(image)) for image in small[rows]]
+                [np.asarray(warp(image), np.float32) for image in small[rows]]
             )
             return warped[..., None] / 255, {
                 k: v[rows] for k, v in labels.items()

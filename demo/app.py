@@ -27,7 +27,7 @@ import json
 import pathlib
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import fontpkg
@@ -127,6 +127,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """
 
     timeout = _SECONDS
+    answer_image: Callable[[bytes], dict]
 
     def do_GET(self) -> None:  # noqa: N802 (http.server's own name)
         if self.path == "/":

@@ -11,6 +11,8 @@ import functools
 import hashlib
 import pathlib
 import unicodedata
+from collections.abc import Sequence
+from typing import cast
 
 import fontpkg
 import numpy as np
@@ -158,12 +160,20 @@ def load(path: pathlib.Path) -> ImageFont.FreeTypeFont:
     return sized(1000 * BODY / -top)
 
 
+def pixels(mask: object) -> bytes:
+    """Returns the pixels of a mask of ImageFont.getmask(), one byte each.
+
+    The mask is a sequence of integers, but Pillow's type does not declare it.
+    """
+    return bytes(cast(Sequence[int], mask))
+
+
 def _check_letters(path: pathlib.Path) -> None:
     """Raises storage.UserError if a font cannot draw Bengali."""
     try:
         font = ImageFont.truetype(path, 64)
         letters, missing = (
-            font.getmask(text).getbbox() and bytes(font.getmask(text))
+            font.getmask(text).getbbox() and pixels(font.getmask(text))
             for text in (_SAMPLE, "\U0010fffd")
         )
     except OSError as error:

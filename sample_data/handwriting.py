@@ -139,9 +139,10 @@ def ink_path(
         [rows, columns] float32 in [0, 1], 1 is black.
     """
     half = np.float32(0.5 * writer.pen * math.exp(rng.normal(0, 0.06)))
-    speckle = noise.cut(tiles.grain, *distance.shape, rng)
+    height, width = distance.shape
+    speckle = noise.cut(tiles.grain, height, width, rng)
     speckle = speckle * np.float32(writer.grain)
-    pressure = noise.cut(tiles.pressure, *distance.shape, rng)
+    pressure = noise.cut(tiles.pressure, height, width, rng)
     pressure = pressure * np.float32(writer.pressure)
     cover = half * pressure
     cover += half

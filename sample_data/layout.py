@@ -92,18 +92,18 @@ def take_columns(batches: Iterator[np.ndarray], num_images: int) -> np.ndarray:
     Returns:
         [pixels, num_images] uint8.
     """
-    columns, filled = None, 0
-    while filled < num_images:
-        images = next(batches)
+    images = next(batches)
+    columns = np.empty((images[0].size, num_images), np.uint8)
+    filled = 0
+    while True:
         rows = images.reshape(len(images), -1)
-        if columns is None:
-            columns = np.empty((rows.shape[1], num_images), np.uint8)
         stop = filled + len(rows)
         for start in range(0, rows.shape[1], 512):  # Parts fit the cache.
             part = rows[:, start : start + 512]
             columns[start : start + 512, filled:stop] = part.T
-        filled = stop
-    return columns
+        if stop == num_images:
+            return columns
+        filled, images = stop, next(batches)
 
 
 def write_images(

@@ -1,5 +1,7 @@
 """Random surfaces; each image cuts a part, because making one is slow."""
 
+import functools
+
 import numpy as np
 from PIL import Image
 
@@ -75,7 +77,8 @@ def _smeared(noise: np.ndarray, reach: int) -> np.ndarray:
         reach: A square has 2 reach + 1 pixels on each side.
     """
     for axis in (0, 1):
-        noise = sum(
-            np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)
+        noise = functools.reduce(
+            np.add,
+            [np.roll(noise, shift, axis) for shift in range(-reach, reach + 1)],
         )
     return noise

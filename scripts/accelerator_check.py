@@ -15,6 +15,7 @@ import json
 import pathlib
 import sys
 import traceback
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
@@ -98,6 +99,7 @@ def row(report: dict) -> str:
 def _try(name: str, check: processes.Check, machine: Machine) -> dict:
     """Runs one check; an error is its result."""
     print(f"{name}: begins", flush=True)
+    result: dict[str, Any]
     try:
         result = check(machine)
     except processes.NotRunError as reason:

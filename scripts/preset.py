@@ -56,7 +56,9 @@ def path_of(preset: str) -> pathlib.Path:
 def read_identity(backup_dir: str) -> dict | None:
     """Returns the flags of the newest run in a backup folder, or None."""
     backups = Generations(storage.open_folder(backup_dir)).newest_first()
-    manifests = [b.manifest for b in backups if b.manifest is not None]
+    manifests: list[dict | None] = [
+        b.manifest for b in backups if b.manifest is not None
+    ]
     manifests.append(
         final_folder.newest_manifest(final_folder.open_folder(backup_dir))
     )

@@ -126,7 +126,8 @@ class Storm:
         if moment and not run.finished:
             moment = self._draw(moments.WEIGHTS)
             event = self._draw(_EVENTS)
-        if not run.leg(moment and self._watch(run, moment), event=event):
+        came = self._watch(run, moment) if moment else None
+        if not run.leg(came, event=event):
             return
         self.kills[moment] += 1
         if sum(self.kills.values()) % self.args.reset_every == 0:

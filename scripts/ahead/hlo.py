@@ -44,6 +44,8 @@ _GATHER_CYCLES = 8.9
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _CALLED = re.compile(r"(?:calls|to_apply|body)=%?([\w.\-]+)")
+_PARAMETER = re.compile(r"parameter\((\d+)\)")
+_SLICES = re.compile(r"slice_sizes=\{([\d,]*)\}")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 
 
@@ -92,15 +94,14 @@ class _Reader:
         """Yields the kernels of a computation that runs `count` times."""
         body = self.computations[name]
         for item in body.values():
-            called = _CALLED.search(item.line)
             if item.opcode in _FREE:
                 continue
             if item.opcode == "while":
                 trips = _TRIPS.search(item.line)
                 times = int(trips[1]) if trips else 1
-                yield from self.kernels(called[1], count * times)
+                yield from self.kernels(_called(item), count * times)
             elif item.opcode == "call":
-                yield from self.kernels(called[1], count)
+                yield from self.kernels(_called(item), count)
             elif item.opcode == "conditional":
                 for branch in _BRANCHES.findall(item.line):
                     for inner in re.findall(r"[\w.\-]+", branch):
@@ -114,10 +115,9 @@ class _Reader:
         body: Mapping[str, Instruction],
         count: int,
     ) -> Kernel:
-        called = _CALLED.search(item.line)
         inside = {item.name: item}
         if item.opcode in ("fusion", "async-start"):
-            inside = self.computations[called[1]]
+            inside = self.computations[_called(item)]
             moved = self._fusion_bytes(item, body, inside)
         elif item.opcode in ("copy-start", "slice-start"):
             moved = hlo_text.copied_bytes(item.shape)
@@ -165,7 +165,7 @@ class _Reader:
                 written += hlo_text.count_bytes(inside[part.operands[1]].shape)
             if part.opcode != "parameter":
                 continue
-            index = int(re.search(r"parameter\((\d+)\)", part.line)[1])
+            index = int(hlo_text.find(_PARAMETER, part.line))
             size = hlo_text.count_bytes(body[item.operands[index]].shape)
             seen = [
                 hlo_text.count_bytes(user.shape)
@@ -178,6 +178,11 @@ class _Reader:
             ]
             moved += min(size, sum(seen)) if seen else size
         return moved + max(written, 0)
+
+
+def _called(item: Instruction) -> str:
+    """Returns the name of the computation that an instruction runs."""
+    return hlo_text.find(_CALLED, item.line)
 
 
 def _product(
@@ -194,6 +199,6 @@ def _product(
 def _gather_cycles(item: Instruction) -> float:
     if item.opcode != "gather":
         return 0.0
-    slices = re.search(r"slice_sizes=\{([\d,]*)\}", item.line)[1]
+    slices = hlo_text.find(_SLICES, item.line)
     size = math.prod(hlo_text.numbers(slices))
     return _GATHER_CYCLES * math.prod(hlo_text.dimensions(item.shape)) / size

@@ -59,6 +59,18 @@ def _closing(text: str) -> int:
     return len(text)
 
 
+def find(pattern: re.Pattern[str], line: str) -> str:
+    """Returns the first group of a pattern in an instruction.
+
+    Raises:
+        ValueError: The instruction has no such attribute.
+    """
+    match = pattern.search(line)
+    if match is None:
+        raise ValueError(f"expected {pattern.pattern} in {line.strip()}")
+    return match[1]
+
+
 def count_bytes(shape: str) -> int:
     """Returns the size in bytes of a shape in the device's main memory."""
     total = 0

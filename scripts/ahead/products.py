@@ -7,6 +7,8 @@ dilation do not count, as in XLA's own cost analysis.
 import math
 import re
 
+from ahead import hlo_text
+
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _CONTRACTED = re.compile(
@@ -65,8 +67,8 @@ def flops(
 
 
 def _contracted(line: str) -> list[int]:
-    axes = _CONTRACTED.search(line)
-    return [int(axis) for axis in re.findall(r"\d+", axes[1])]
+    axes = hlo_text.find(_CONTRACTED, line)
+    return [int(axis) for axis in re.findall(r"\d+", axes)]
 
 
 def _window(line: str, axis: int) -> dict[str, int]:

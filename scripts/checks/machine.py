@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from checks import processes
 from checks.processes import Process
@@ -94,10 +95,12 @@ class Run:
             *flags,
         )
 
-    def start(self, *more: str, **options: object) -> Process:
+    def start(
+        self, *more: str, env: Mapping[str, str] | None = None
+    ) -> Process:
         """Starts the trainer, for the first time or again."""
         return Process(
-            "trainer/main.py", *self._flags, *more, log=self.log, **options
+            "trainer/main.py", *self._flags, *more, log=self.log, env=env
         )
 
     def has_backup(self) -> bool:

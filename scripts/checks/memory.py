@@ -50,7 +50,5 @@ def _hold(parts: int) -> Iterator[int]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as holder:
-        try:
-            yield int(holder.stdout.readline())
-        finally:
-            holder.stdin.close()
+        # The end of "with" closes its stdin.
+        yield int(next(iter(holder.stdout or ()), b""))

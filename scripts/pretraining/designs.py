@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from PIL import ImageFont
 
 import storage
+from sample_data import fonts
 
 _HASANTA, _NON_JOINER, _JOINER = "\u09cd", "\u200c", "\u200d"
 _SIZE = 20  # pixels; enough to tell two glyphs apart
@@ -23,7 +24,7 @@ _SEPARATE, _HALF, _JOINED = range(3)
 
 
 def find_designs(
-    fonts: Sequence[pathlib.Path], texts: Sequence[str], folder: pathlib.Path
+    paths: Sequence[pathlib.Path], texts: Sequence[str], folder: pathlib.Path
 ) -> dict[str, tuple[int, ...]]:
     """Returns for each text the fonts that draw it best.
 
@@ -33,11 +34,11 @@ def find_designs(
     Args:
         folder: Where the answer is kept: it takes some seconds a font.
     """
-    path = _answers(fonts, texts, folder)
+    path = _answers(paths, texts, folder)
     if not path.exists():
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool:
-            grades = list(pool.map(grade, fonts, [texts] * len(fonts)))
+            grades = list(pool.map(grade, paths, [texts] * len(paths)))
         storage.write_whole(path, json.dumps(grades).encode())
     grades = json.loads(path.read_bytes())
     designs = {}
@@ -48,11 +49,11 @@ def find_designs(
 
 
 def _answers(
-    fonts: Sequence[pathlib.Path], texts: Sequence[str], folder: pathlib.Path
+    paths: Sequence[pathlib.Path], texts: Sequence[str], folder: pathlib.Path
 ) -> pathlib.Path:
     """Returns the file that keeps the grades of these fonts and texts."""
     key = hashlib.sha256("\n".join(texts).encode())
-    for font in fonts:
+    for font in paths:
         key.update(font.read_bytes())
     return folder / f"designs_{key.hexdigest()[:16]}.json"
 
@@ -83,4 +84,4 @@ def _draw(
     font: ImageFont.FreeTypeFont, text: str
 ) -> tuple[tuple[int, int], bytes]:
     mask = font.getmask(text, mode="1", language="bn")
-    return mask.size, bytes(mask)
+    return mask.size, fonts.pixels(mask)

@@ -173,7 +173,10 @@ def read_font(package: pathlib.Path, source: Source) -> bytes:
             f"{pathlib.Path(__file__).name}"
         )
     with tarfile.open(package) as tar:
-        return tar.extractfile(f"package/files/{source.file_name}").read()
+        font = tar.extractfile(f"package/files/{source.file_name}")
+        if font is None:
+            raise UserError(f"{package.name}: {source.file_name} is not a file")
+        return font.read()
 
 
 def describe(fonts: list[pathlib.Path]) -> list[dict[str, str]]:

@@ -88,7 +88,8 @@ def without_headline(
 ) -> np.ndarray:
     """Takes the headline off, but not the strokes that cross it."""
     above, below = row - _BAND, row + _BAND + 1
-    crossing = path[above - 2 : above].any(0) & path[below : below + 2].any(0)
+    crossing = np.any(path[above - 2 : above], axis=0)
+    crossing &= np.any(path[below : below + 2], axis=0)
     crossing[1:-1] |= crossing[2:] | crossing[:-2]
     letters = path.copy()
     for first, last in spans:

@@ -43,7 +43,7 @@ def run(*arguments: object) -> None:
         ) as process,
         alive(name) as beat,
     ):
-        for line in process.stdout:
+        for line in process.stdout or ():
             print(line, end="", flush=True)
             beat()
     if process.returncode:
