@@ -44,7 +44,12 @@ from console.progress import Progress
 from storage import UserError
 from tfrecord_builder.parquet import parquet_reader
 from tfrecord_builder.parquet.parquet_reader import Source
-from trainer.inference import ensemble, file_predictions, submission
+from trainer.inference import (
+    background_check,
+    ensemble,
+    file_predictions,
+    submission,
+)
 from trainer.inference.ensemble import Member
 from trainer.inference.probabilities import Parts
 from trainer.inference.submission import Predictions
@@ -66,7 +71,9 @@ def main() -> None:
         guesses=(members[0].source_size,),
         advice="predict images of the size that the model was trained on",
     )
-    order = submission.read_order(source, list(classes))
+    image_ids, sides = source.scan()
+    background_check.warn(sides, members[0].background)
+    order = submission.read_order(source, image_ids.to_pylist(), list(classes))
     # The padding of a batch must not depend on which files are missing.
     batch_size = min(FLAGS.batch_size, max(sum(f.groups) for f in source.files))
     parts = Parts(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import served
+import tiny_data
 
 from storage import UserError
 from tfrecord_builder.parquet import parquet_reader
@@ -206,6 +207,39 @@ def test_images_of_another_size_are_reported_without_builder_flags(
         "expected 7 x 5 = 35; predict images of the size that the model was "
         "trained on"
     )
+
+
+@pytest.mark.parametrize(
+    ("trained_for", "papers", "seen"),
+    [
+        ("light", [255] * 6, None),
+        ("light", [0] * 6, "dark in 6 of 6"),
+        ("light", [255] * 3 + [0], "dark in 1 of 4"),
+        ("dark", [0] * 6, None),
+        ("dark", [255] * 6, "light in 6 of 6"),
+    ],
+)
+def test_images_with_the_other_background_are_a_warning(
+    predict, folder, trained_for, papers, seen
+):
+    size = {"height": served.HEIGHT, "width": served.WIDTH}
+    image = size | {"background": trained_for}
+    served.write(folder / "model.keras", image=image)
+    images = np.empty((len(papers), 8, 12), np.uint8)
+    images[:] = np.uint8(papers)[:, None, None]
+    images[:, 2:6, 5:7] ^= 0xFF  # A stroke.
+    ids = [f"Test_{i}" for i in range(len(papers))]
+    tiny_data.write_parquet(folder / "drawn_0.parquet", ids, images)
+    done = predict("--input_glob=drawn_*.parquet")
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if " test im" in line]
+    if seen is None:
+        assert warnings == []
+    else:
+        (warning,) = warnings
+        assert f"background: {seen} sampled test images, but the mo" in warning
+        assert f"trained on {trained_for} ones" in warning
+        assert "Invert them (255 - pixel), or give a --model" in warning
 
 
 @pytest.fixture

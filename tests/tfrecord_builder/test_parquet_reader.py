@@ -49,7 +49,7 @@ def test_blocks(tmp_path, row_group_size, rows):
 def test_ids(tmp_path):
     ids = tiny_data.write_dataset(tmp_path, num_images=7)[0]
     source, _ = read(tmp_path)
-    assert source.read_ids().to_pylist() == ids
+    assert source.scan()[0].to_pylist() == ids
     assert source.read_file_ids(1) == ids[4:]
 
 

@@ -2,10 +2,9 @@
 
 from absl import logging
 
-from tfrecord_builder.records.background import Sides
+from tfrecord_builder.records.background import DARK, LIGHT, Sides
 
 AUTO = "auto"
-_MIXED = 20  # One of 20 images with another background is not chance.
 
 
 def choose(wanted: str, sides: Sides) -> str:
@@ -27,7 +26,7 @@ def choose(wanted: str, sides: Sides) -> str:
             "recorded as light; if it is dark, give --background=dark",
             sides.images,
         )
-    elif min(sides.light, sides.dark) * _MIXED > sides.light + sides.dark:
+    elif sides.have(LIGHT) and sides.have(DARK):
         logging.warning(
             "background: mixed, %s; it is recorded as %s, and the model will "
             "treat the paper of the other images as ink: invert those images, "

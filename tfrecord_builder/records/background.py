@@ -16,6 +16,7 @@ DARK = "dark"
 # The sum of squares of one side must be 4 times that of the other. If not, the
 # image is unclear: noise, a photograph, or an empty page.
 _CLEAR = 4
+_MIXED = 20  # One of 20 images with another background is not chance.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Sides:
     def most(self) -> str:
         """LIGHT or DARK, the more frequent; LIGHT if both are equal."""
         return DARK if self.dark > self.light else LIGHT
+
+    def have(self, side: str) -> bool:
+        """Returns whether more images have this side than by chance."""
+        count = self.dark if side == DARK else self.light
+        return count * _MIXED > self.light + self.dark
 
     def __add__(self, other: "Sides") -> "Sides":
         return Sides(

@@ -75,11 +75,14 @@ def _doubled(image_id: str) -> str:
     )
 
 
-def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
+def read_order(
+    source: Source, image_ids: Sequence[str], outputs: Sequence[str]
+) -> list[Row] | None:
     """Reads the rows of sample_submission.csv; checks them and the image ids.
 
     Args:
         source: The parquet files, with sample_submission.csv in their folder.
+        image_ids: The ids of all images in the files.
         outputs: The model's outputs.
 
     Returns:
@@ -89,8 +92,8 @@ def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
         UserError: There is no image, an id occurs twice, or the rows do not fit
             the images.
     """
-    image_ids = check_ids(source.read_ids().to_pylist())
-    if not image_ids:
+    distinct_ids = check_ids(image_ids)
+    if not distinct_ids:
         raise UserError(
             f"{source.url}: the parquet files ({source.files[0].name}, …) "
             "have no rows; expected one row per image"
@@ -102,7 +105,7 @@ def read_order(source: Source, outputs: Sequence[str]) -> list[Row] | None:
     order = parse_order(
         source.folder.read_bytes(SAMPLE), outputs=outputs, where=where
     )
-    check_order(order, image_ids, outputs=outputs, where=where)
+    check_order(order, distinct_ids, outputs=outputs, where=where)
     return order
 
 
