@@ -36,9 +36,11 @@ trainer/evaluation: console storage records runtime models stream
 trainer/backup: console storage ownership records runtime stream
 trainer/training: console storage records runtime augmentation models stream
     evaluation backup
+trainer/outputs/templates:
 trainer/outputs/report: console storage records runtime stream evaluation
+    templates
 trainer/outputs: console storage records runtime augmentation models stream
-    evaluation report
+    evaluation report templates
 trainer/inference: console storage records parquet models
 trainer: console storage ownership records parquet runtime augmentation models
     stream evaluation backup training report outputs inference

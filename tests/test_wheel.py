@@ -95,7 +95,7 @@ def test_every_file_is_in_the_wheel(wheel):
         }
     assert expected == found
     suffixes = {pathlib.Path(path).suffix for path in found}
-    data = {".css", ".csv", ".flags", ".html", ".npz", ".woff2"}
+    data = {".css", ".csv", ".flags", ".html", ".jinja", ".npz", ".woff2"}
     assert suffixes >= {".py"} | data
 
 

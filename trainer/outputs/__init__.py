@@ -6,4 +6,5 @@ tensorboard_events  tensorboard/; contact_sheet: its augmented images
 trained_model       model.keras at the end: calibrated, scored, written
 model_card          README.md in the same folder, for users of the model
 report/             report.html
+templates/          of the report and the model card
 """

@@ -8,7 +8,7 @@ from trainer.outputs import model_card
 
 CARD = {
     "outputs": [
-        {"name": "root", "classes": ["ক", "খ", "গ"]},
+        {"name": "root", "classes": ["ক", "খ", "<গ>"]},
         {"name": "vowel", "classes": [str(i) for i in range(202)]},
     ],
     "image": {"height": 12, "width": 16},
@@ -69,7 +69,7 @@ def test_what_the_images_look_like(text):
 
 
 def test_classes(text):
-    assert "**root**, 3 classes: `ক` `খ` `গ`\n" in text
+    assert "**root**, 3 classes: `ক` `খ` `<গ>`\n" in text
     assert "`198` `199` and 2 more\n" in text
 
 

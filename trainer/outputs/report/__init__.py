@@ -1,6 +1,6 @@
 """report.html: one page that shows how a run went.
 
-page         fills the templates of templates/
+page         fills the templates of ../templates
 run_files    reads the files of the run
 run_views    scores, curves, calibration, time
 class_views  recall of each class, confusions, mistakes

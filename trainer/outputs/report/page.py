@@ -9,8 +9,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
 import storage
 from console import progress
 from tfrecord_builder.records.dataset_info import DatasetInfo
@@ -21,10 +19,18 @@ from trainer.outputs.report import (
     run_views,
 )
 from trainer.outputs.report.run_files import Run, ScoredSplit
+from trainer.outputs.templates import environment
 
 NAME = "report.html"
 _FOLDER = pathlib.Path(__file__).parent
 _WEIGHTS = (400, 600)  # Of the fonts.
+_FILTERS = {  # For the templates.
+    "heading": class_views.heading,
+    "minutes": progress.minutes,
+    "webp": class_views.webp,
+    "where": run_views.where,
+    "with_circle": class_views.with_circle,
+}
 
 
 def write(
@@ -51,7 +57,7 @@ def write(
     """
     run = run_files.read(workdir)
     text = (
-        _templates()
+        environment.make(_FILTERS)
         .get_template("report.html")
         .render(
             run=run,
@@ -68,25 +74,6 @@ def write(
     path = pathlib.Path(workdir, NAME)
     storage.write_whole(path, text.encode())
     return path
-
-
-def _templates() -> jinja2.Environment:
-    """Returns the templates; they escape their values."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {
-        "heading": class_views.heading,
-        "minutes": progress.minutes,
-        "webp": class_views.webp,
-        "where": run_views.where,
-        "with_circle": class_views.with_circle,
-    }
-    return templates
 
 
 def _views_of_model(
