@@ -33,8 +33,26 @@ def list_tracked(root: pathlib.Path) -> list[str]:
     Raises:
         UserError: `root` is not a git repository.
     """
+    return [name for name in _list(root) if (root / name).is_file()]
+
+
+def list_left_out(root: pathlib.Path, output: pathlib.Path) -> list[str]:
+    """Returns the paths that git neither tracks nor ignores, sorted.
+
+    Without `output`: the zip itself may be in the repository.
+
+    Raises:
+        UserError: `root` is not a git repository.
+    """
+    names = _list(root, "--others", "--exclude-standard")
+    written = output.resolve()
+    return [name for name in names if (root / name).resolve() != written]
+
+
+def _list(root: pathlib.Path, *options: str) -> list[str]:
+    """Returns the output of `git ls-files`, sorted."""
     done = subprocess.run(
-        ["git", "ls-files", "-z"],
+        ["git", "ls-files", "-z", *options],
         cwd=root,
         capture_output=True,
         text=True,
@@ -45,8 +63,7 @@ def list_tracked(root: pathlib.Path) -> list[str]:
             f"{root} is not a git repository: expected a clone of the project "
             f"({done.stderr.strip().splitlines()[-1]})"
         )
-    names = filter(None, done.stdout.split("\0"))
-    return sorted(name for name in names if (root / name).is_file())
+    return sorted(filter(None, done.stdout.split("\0")))
 
 
 def describe(root: pathlib.Path, name: str) -> zipfile.ZipInfo:

@@ -1,13 +1,18 @@
 """scripts/pack.py: the tracked files, the same bytes each time."""
 
 import os
+import pathlib
+import shutil
 import subprocess
+import sys
 import zipfile
 
 import pytest
 from session import project_zip
 
 from storage import UserError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -35,6 +40,49 @@ def test_the_tracked_files_as_they_are(repository, tmp_path):
         assert archive.read("b.txt") == b"changed\n"
     modes = [entry.external_attr >> 16 & 0o777 for entry in found.values()]
     assert modes == [0o644, 0o755]
+
+
+def test_untracked_files_are_left_out(repository):
+    output = repository / "bengali-trainer.zip"
+    project_zip.pack(repository, output)
+    (repository / ".gitignore").write_text("*.log\n")
+    (repository / "run.log").touch()
+    assert project_zip.list_left_out(repository, output) == [
+        ".gitignore",
+        "untracked.txt",
+    ]
+
+
+def test_the_command_names_three_files_that_are_left_out(repository, tmp_path):
+    for name in ("scripts", "console", "flags", "storage"):
+        shutil.copytree(ROOT / name, repository / name)
+    shutil.copy(ROOT / ".gitignore", repository)
+    for command in (["add", "."], ["rm", "-q", "--cached", "untracked.txt"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    command = [sys.executable, "scripts/pack.py", "--output=packed.zip"]
+
+    def pack():
+        done = subprocess.run(
+            command,
+            cwd=repository,
+            env=os.environ | {"PYTHONPATH": ""},
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout.splitlines()[1:]
+
+    assert pack() == [
+        "left out because git does not track them: 1 file(s) (untracked.txt); "
+        "to include one: git add FILE, then pack again"
+    ]
+    for name in ("a", "b", "z"):
+        (repository / f"{name}.flags").touch()
+    assert pack() == [
+        "left out because git does not track them: 4 file(s) (a.flags, "
+        "b.flags, untracked.txt, …); to include one: git add FILE, then pack "
+        "again"
+    ]
 
 
 def test_the_same_bytes(repository, tmp_path):
