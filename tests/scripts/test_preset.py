@@ -104,8 +104,13 @@ def test_a_run_keeps_its_preset_and_batch(tmp_path):
         "l4_a100: no backup: chosen by this machine",
     )
     folder = tmp_path / "backup"
-    write_backup(folder, ["t4", "--data_dir=a", "--workdir=b", *more])
-    assert ask(folder, *more, path=path) == (
+    own = tmp_path / "mine.flags"  # A preset of one's own, in RECIPE.
+    own.write_text("\n".join(more))
+    write_backup(
+        folder, ["t4", "--data_dir=a", "--workdir=b", f"--flagfile={own}"]
+    )
+    assert preset.read_identity(str(folder))["backbone"] == "tiny"
+    assert ask(folder, f"--flagfile={own}", path=path) == (
         "t4",
         f"t4: of the run in {folder}",
     )
