@@ -11,7 +11,10 @@ from storage import digests, hangs, retry, whole_file
 from storage.errors import UserError
 from storage.folder import Folder
 
-_ENCRYPTED = 1  # One of the bits of a member's flags.
+
+def is_encrypted(member: zipfile.ZipInfo) -> bool:
+    """Returns whether a member can only be read with a password."""
+    return bool(member.flag_bits & 1)
 
 
 @hangs.all_reported
@@ -120,7 +123,7 @@ class ZipFolder:
         if name not in self._members:
             raise FileNotFoundError(2, "no such file in the zip", name)
         member = self._members[name]
-        if member.flag_bits & _ENCRYPTED:
+        if is_encrypted(member):
             raise self._unreadable(f"{name} is encrypted")
         return member
 

@@ -34,32 +34,49 @@ esac
 
 
 @pytest.fixture
-def colab(tmp_path):
-    fake_tools.write(tmp_path / "bin", "colab", COLAB)
+def run(tmp_path):
+    """Runs a script with a fake of the service's command.
 
-    def start(**variables):
+    Returns the completed process, and the lines of the log.
+    """
+
+    def run(service, stand_in, *arguments, **variables):
+        fake_tools.write(tmp_path / "bin", service, stand_in)
         done = subprocess.run(
-            ["bash", ROOT / "scripts/colab.sh", NOTEBOOK, "--gpu", "T4"],
+            ["bash", ROOT / f"scripts/{service}.sh", *arguments],
             env=os.environ
             | {
                 "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
                 "PYTHON": sys.executable,
-                "TMPDIR": str(tmp_path),
                 "LOG": str(tmp_path / "log"),
-                "KEPT": str(tmp_path / "kept.zip"),
-                "COLAB_WAIT_SECONDS": "0",
-                "COLAB_QUIET_SECONDS": "1",
-                "LOST": "1",
-                "SILENT": "2",
-                "LAST": FINISHED,
-                **variables,
-            },
+            }
+            | variables,
             capture_output=True,
             text=True,
             check=False,
             timeout=50,
         )
-        calls = (tmp_path / "log").read_text().splitlines()
+        return done, (tmp_path / "log").read_text().splitlines()
+
+    return run
+
+
+@pytest.fixture
+def colab(run, tmp_path):
+    settings = {
+        "TMPDIR": str(tmp_path),
+        "KEPT": str(tmp_path / "kept.zip"),
+        "COLAB_WAIT_SECONDS": "0",
+        "COLAB_QUIET_SECONDS": "1",
+        "LOST": "1",
+        "SILENT": "2",
+        "LAST": FINISHED,
+    }
+
+    def start(**variables):
+        done, calls = run(
+            "colab", COLAB, NOTEBOOK, "--gpu", "T4", **settings | variables
+        )
         return done, [call.split()[0] for call in calls], calls
 
     return start
@@ -123,40 +140,22 @@ esac
 
 
 @pytest.fixture
-def kaggle(tmp_path):
-    fake_tools.write(tmp_path / "bin", "kaggle", KAGGLE)
-
-    def start(**variables):
-        done = subprocess.run(
-            [
-                "bash",
-                ROOT / "scripts/kaggle.sh",
-                "me",
-                NOTEBOOK,
-                "--accelerator",
-                "X",
-            ],
-            env=os.environ
-            | {
-                "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-                "PYTHON": sys.executable,
-                "LOG": str(tmp_path / "log"),
-                "FOLDER": str(tmp_path),
-                "KAGGLE_POLL_SECONDS": "0",
-                **variables,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-        return done, (tmp_path / "log").read_text().splitlines()
-
-    return start
+def kaggle(run, tmp_path):
+    return lambda ends: run(
+        "kaggle",
+        KAGGLE,
+        "me",
+        NOTEBOOK,
+        "--accelerator",
+        "X",
+        FOLDER=str(tmp_path),
+        KAGGLE_POLL_SECONDS="0",
+        ENDS=ends,
+    )
 
 
 def test_kaggle_fails_once_and_stops_once(kaggle, tmp_path):
-    done, calls = kaggle(ENDS="ERROR\nCOMPLETE\nCOMPLETE")
+    done, calls = kaggle("ERROR\nCOMPLETE\nCOMPLETE")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (
         "== finished: kaggle kernels output me/bengali-trainer-run"
@@ -177,7 +176,7 @@ def test_kaggle_fails_once_and_stops_once(kaggle, tmp_path):
 
 
 def test_kaggle_stops_when_versions_come_to_nothing(kaggle):
-    done, calls = kaggle(ENDS="ERROR\nERROR\nERROR")
+    done, calls = kaggle("ERROR\nERROR\nERROR")
     assert done.returncode == 1
     assert done.stderr == (
         "error: three versions in a row failed within ten minutes: "

@@ -16,12 +16,11 @@ from typing import Any
 
 import h5py
 
-from storage import UserError
+from storage import UserError, zip_folder
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
 _MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
-_ENCRYPTED = 0x1  # One of a zip entry's flag bits.
 
 # By module, as Keras writes it; a test compares the list with every backbone.
 _CLASSES = {
@@ -100,7 +99,7 @@ def _find_member(archive: zipfile.ZipFile, allowed: set[str]) -> str | None:
     for entry in archive.infolist():
         if entry.filename not in allowed:
             return f"the entry {_quote(entry.filename)}"
-        if entry.flag_bits & _ENCRYPTED:
+        if zip_folder.is_encrypted(entry):
             return f"the encrypted entry {entry.filename}"
         allowed = allowed - {entry.filename}  # It may occur only once.
     return None
