@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfrecord_builder.records import example
 from tfrecord_builder.records.dataset_info import DatasetInfo
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset
 
 _SHUFFLE = 2048
 
@@ -121,8 +121,6 @@ def _labels(info: DatasetInfo) -> dict[str, tf.io.FixedLenFeature]:
 
 def _examples(info: DatasetInfo, path: str) -> Iterator[dict[str, Any]]:
     """Yields the examples of a shard as dicts of numpy values."""
-    dataset = input_pipeline.make_eval_dataset(
-        info, (path,), batch_size=1, with_keys=True
-    )
+    dataset = eval_dataset.make(info, (path,), batch_size=1, with_keys=True)
     for batch in dataset.as_numpy_iterator():
         yield {name: np.asarray(value)[0] for name, value in batch.items()}

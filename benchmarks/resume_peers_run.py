@@ -112,16 +112,14 @@ def make_training(data_dir: str, folder: pathlib.Path) -> tuple:
     import tensorflow as tf
 
     from tfrecord_builder.records import dataset_info
-    from trainer.stream import input_pipeline
+    from trainer.stream import eval_dataset, input_pipeline
 
     info = dataset_info.read(data_dir)
     splits = info.folds[1:]
     count = sum(info.splits[name].records for name in splits)
     paths = input_pipeline.shard_paths(info, data_dir, splits)
     batch = next(
-        input_pipeline.make_eval_dataset(
-            info, paths, batch_size=count
-        ).as_numpy_iterator()
+        eval_dataset.make(info, paths, batch_size=count).as_numpy_iterator()
     )
     labels = {o.name: batch[o.name] for o in info.outputs}
     dataset = tf.data.Dataset.from_tensor_slices(

@@ -214,10 +214,10 @@ def read_images(
     info: "DatasetInfo", data_dir: str, count: int
 ) -> tuple["np.ndarray", dict[str, "np.ndarray"]]:
     """Returns images [count, H, W, 1] uint8 and their labels, by output."""
-    from trainer.stream import input_pipeline
+    from trainer.stream import eval_dataset, input_pipeline
 
     paths = input_pipeline.shard_paths(info, data_dir, info.folds)
-    dataset = input_pipeline.make_eval_dataset(info, paths, batch_size=count)
+    dataset = eval_dataset.make(info, paths, batch_size=count)
     batch = next(dataset.as_numpy_iterator())
     return batch["image"], {o.name: batch[o.name] for o in info.outputs}
 

@@ -25,7 +25,7 @@ from tfrecord_builder.records import dataset_info
 from trainer.augmentation import augment
 from trainer.augmentation.augment import Augmentation
 from trainer.models.preprocessing import Preprocessing
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset, input_pipeline
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -173,7 +173,7 @@ def test_the_page_to_draw_on(workdir):
 def test_each_augmentation(records):
     info = dataset_info.read(records)
     paths = input_pipeline.shard_paths(info, str(records), info.folds[:1])
-    dataset = input_pipeline.make_eval_dataset(info, paths, batch_size=COLUMNS)
+    dataset = eval_dataset.make(info, paths, batch_size=COLUMNS)
     preprocess = Preprocessing(SIDE, SIDE, crop=True)
     images = preprocess(next(iter(dataset))["image"])
     draws = input_pipeline.step_draws(

@@ -32,7 +32,7 @@ from tfrecord_builder.records import dataset_info
 from trainer.evaluation.split_predictor import SplitPredictor
 from trainer.models import network
 from trainer.runtime import workers
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset, input_pipeline
 
 # What marks a cluster; it is gone before the cluster is compiled.
 _MARK = "TPUReplicateMetadata"
@@ -103,7 +103,7 @@ def trace_predictor(tiny, net, records: str) -> tf.Graph:
     dataset = workers.distribute(
         tiny.step.strategy,
         functools.partial(
-            input_pipeline.make_eval_dataset,
+            eval_dataset.make,
             info,
             input_pipeline.shard_paths(info, records, ("fold0",)),
             batch_size=_BATCH,

@@ -60,7 +60,7 @@ from tfrecord_builder.beam_engine.steps import (
 )
 from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.parquet import parquet_files, parquet_reader
-from tfrecord_builder.parquet.parquet_reader import ParquetFile
+from tfrecord_builder.parquet.row_ranges import ParquetFile
 from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import png_encoder
 from tfrecord_builder.records.background import Sides

@@ -5,12 +5,9 @@ import glob
 
 import pyarrow as pa
 
-from tfrecord_builder.parquet import parquet_reader
-from tfrecord_builder.parquet.parquet_reader import (
-    ParquetFile,
-    RowRange,
-    Source,
-)
+from tfrecord_builder.parquet import parquet_reader, row_ranges
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.parquet.row_ranges import ParquetFile, RowRange
 from tfrecord_builder.records.background import Sides
 
 
@@ -57,4 +54,4 @@ class ScannedSource:
         return self.ids, self.sides
 
     def ranges(self, max_rows: int) -> list[RowRange]:
-        return parquet_reader.cut_ranges(self.files, max_rows)
+        return row_ranges.cut(self.files, max_rows)

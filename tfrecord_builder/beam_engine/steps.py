@@ -23,7 +23,8 @@ import pyarrow as pa
 from storage import Scratch, UserError
 from tfrecord_builder.beam_engine.exchange import Exchange
 from tfrecord_builder.beam_engine.source import Input
-from tfrecord_builder.parquet.parquet_reader import RowRange, Source
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.parquet.row_ranges import RowRange
 from tfrecord_builder.planning.plan import BuildRecipe, Plan
 from tfrecord_builder.records import example, framing, png_encoder, resize
 

@@ -21,7 +21,8 @@ from storage import UserError
 from tfrecord_builder.building.png_spool import PngSpool
 from tfrecord_builder.building.staging import Staging
 from tfrecord_builder.parquet import parquet_reader
-from tfrecord_builder.parquet.parquet_reader import RowRange, Source
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.parquet.row_ranges import RowRange
 from tfrecord_builder.planning.plan import BuildRecipe, Plan, PlannedShard
 from tfrecord_builder.records import framing, resize
 

@@ -23,7 +23,7 @@ from typing import IO, Self
 import storage
 from console import differences
 from storage import UserError
-from tfrecord_builder.parquet.parquet_reader import RowRange
+from tfrecord_builder.parquet.row_ranges import RowRange
 
 NAME = ".build"
 INPUT = "input"

@@ -12,7 +12,6 @@ columns of the rows.
 """
 
 import concurrent.futures
-import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -25,8 +24,10 @@ from tfrecord_builder.parquet import (
     background_sample,
     parquet_files,
     pixels,
+    row_ranges,
 )
 from tfrecord_builder.parquet.parquet_files import ParquetFiles
+from tfrecord_builder.parquet.row_ranges import ParquetFile, RowRange
 from tfrecord_builder.records.background import Sides
 
 # Size of a block of columns, 64 MiB. Memory holds three: a block as a table and
@@ -35,50 +36,6 @@ BLOCK_BYTES = 64 << 20
 # Size of a range: a row group of 50,210 images is read in one pass.
 RANGE_BYTES = 1640 << 20
 _MAX_BLOCK_COLUMNS = 2048
-
-
-@dataclasses.dataclass(frozen=True)
-class RowRange:
-    """Rows `start` to `stop` of one row group of one file.
-
-    Attributes:
-        file: Index of the file in `Source.files`.
-        group: Index of the row group.
-        start: First row, counted within the row group.
-        stop: First row after the range, counted within the row group.
-        first: First row, counted within the file.
-    """
-
-    file: int
-    group: int
-    start: int
-    stop: int
-    first: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ParquetFile:
-    """One file: its name, its bytes and the rows of each row group."""
-
-    name: str
-    bytes: int
-    groups: tuple[int, ...]
-
-
-def cut_ranges(files: Sequence[ParquetFile], max_rows: int) -> list[RowRange]:
-    """Splits all rows into ranges of at most `max_rows`, file by file."""
-    ranges = []
-    for i, file in enumerate(files):
-        first = 0
-        for group, rows in enumerate(file.groups):
-            parts = -(-rows // max(1, max_rows))
-            edges = [rows * k // parts for k in range(parts + 1) if parts]
-            ranges += [
-                RowRange(i, group, a, b, first + a)
-                for a, b in zip(edges[:-1], edges[1:], strict=True)
-            ]
-            first += rows
-    return ranges
 
 
 class Source:
@@ -156,8 +113,8 @@ class Source:
         return self._files.digest(i)
 
     def ranges(self, max_rows: int) -> list[RowRange]:
-        """Splits all rows into ranges; see `cut_ranges`."""
-        return cut_ranges(self.files, max_rows)
+        """Splits all rows into ranges; see row_ranges.py."""
+        return row_ranges.cut(self.files, max_rows)
 
     def read_pixels(
         self,

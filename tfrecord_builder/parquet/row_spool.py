@@ -19,7 +19,8 @@ import numpy as np
 
 from storage import UserError
 from tfrecord_builder.parquet import pixels
-from tfrecord_builder.parquet.parquet_reader import RowRange, Source
+from tfrecord_builder.parquet.parquet_reader import Source
+from tfrecord_builder.parquet.row_ranges import RowRange
 
 
 class RowGroup:

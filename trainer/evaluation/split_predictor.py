@@ -12,7 +12,7 @@ from storage import UserError
 from tfrecord_builder.records.dataset_info import DatasetInfo
 from trainer.runtime import workers
 from trainer.runtime.workers import Workers
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset, input_pipeline
 
 # Labels and logits of each output; whether each example is not padding.
 Results = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
@@ -128,7 +128,7 @@ class SplitPredictor:
         dataset = workers.distribute(
             self.strategy,
             functools.partial(
-                input_pipeline.make_eval_dataset,
+                eval_dataset.make,
                 self.info,
                 paths,
                 batch_size=self.batch_size,

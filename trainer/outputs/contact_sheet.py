@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.augmentation.augment import Augmentation
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset, input_pipeline
 from trainer.stream.input_pipeline import TrainStream
 
 _COLUMNS = 8
@@ -40,7 +40,7 @@ class ContactSheet:
         with tf.device("/cpu:0"):
             features = next(
                 iter(
-                    input_pipeline.make_eval_dataset(
+                    eval_dataset.make(
                         info, self.stream.paths[:1], batch_size=size
                     )
                 )

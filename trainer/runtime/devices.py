@@ -1,11 +1,10 @@
-"""Chooses the devices, the distribution strategy and the precision.
+"""Chooses the devices and the distribution strategy.
 
 Every command that computes chooses its devices before any other call of
 TensorFlow, because memory growth and visible devices can be set only then. It
 builds and loads its models inside `devices.strategy.scope()`.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -13,8 +12,8 @@ import pathlib
 import tensorflow as tf
 
 from storage import UserError
+from trainer.runtime import precisions
 
-_CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _DEVICE_NODES = pathlib.Path("/dev")
 # By kind: the device files of a driver, and how to make TensorFlow use them.
 _NODES = {
@@ -26,9 +25,6 @@ _INSTALLS = {
     "tpu": "pip install -r requirements-tpu.txt in an environment without "
     "tensorflow; or another process holds it, such as a notebook's kernel",
 }
-# Without these instructions bfloat16 is emulated, at less than half the speed
-# of float32.
-_BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +104,7 @@ def choose(
     Args:
         accelerator: "auto" uses a TPU, else GPUs, else the CPU.
         virtual_devices: Splits the CPU into that many devices; 0: does not.
-        precision: A Keras dtype policy, or "auto": mixed_bfloat16 on a TPU and
-            on GPUs from compute capability 8, mixed_float16 on GPUs from 7,
-            else float32; or "fast": the same, but mixed_bfloat16 on CPUs that
-            have instructions for it.
+        precision: A Keras dtype policy, "auto" or "fast"; see precisions.py.
         exact: Whether GPUs use only deterministic kernels.
 
     Raises:
@@ -132,18 +125,17 @@ def choose(
         # them, and some kernels add numbers in the order in which threads
         # finish.
         tf.config.experimental.enable_op_determinism()
-    if precision in ("auto", "fast"):
-        precision = _precision(kind, gpus, fast=precision == "fast")
+    policy = precisions.choose(precision, kind=kind, gpus=gpus)
     spread = type(strategy).__name__
     if strategy is tf.distribute.get_strategy():
         spread = "no tf.distribute strategy"
     return Devices(
         strategy=strategy,
         kind=kind,
-        precision=precision,
+        precision=policy,
         description=(
             f"{strategy.num_replicas_in_sync} x {_names(kind, gpus)}, "
-            f"{spread}, {precision}"
+            f"{spread}, {policy}"
         ),
     )
 
@@ -241,25 +233,6 @@ def _tpu() -> tf.distribute.Strategy:
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
     tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)
-
-
-def _precision(kind: str, gpus: list, *, fast: bool) -> str:
-    if kind == "tpu" or (kind == "cpu" and fast and _cpu_has_bfloat16()):
-        return "mixed_bfloat16"
-    if kind == "gpu":
-        details = tf.config.experimental.get_device_details(gpus[0])
-        major = details.get("compute_capability", (0, 0))[0]
-        if major >= 8:
-            return "mixed_bfloat16"
-        if major >= 7:
-            return "mixed_float16"
-    return "float32"
-
-
-def _cpu_has_bfloat16() -> bool:
-    with contextlib.suppress(OSError):
-        return not _BFLOAT16.isdisjoint(_CPU_INFO.read_text("utf-8").split())
-    return False
 
 
 def _names(kind: str, gpus: list) -> str:

@@ -1,5 +1,6 @@
 """The variables of a run by name, as they are stored in a backup."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -53,6 +54,18 @@ def check(
         expected = _describe(variable.dtype, variable.shape)
         if got != expected:
             raise ValueError(f"variable {name}: expected {expected}, got {got}")
+
+
+def digest(
+    variables: Mapping[str, tf.Variable | keras.Variable], *, heading: str
+) -> str:
+    """Returns the sha256 of a heading and of every variable, by name."""
+    made = hashlib.sha256(f"{heading}\n".encode())
+    for name in sorted(variables):
+        array = to_numpy(variables[name])
+        made.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()
 
 
 def _describe(dtype: Any, shape: Iterable[int]) -> str:

@@ -8,7 +8,6 @@ need no state: they are functions of the seed and the step.
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,14 +15,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.runtime import legs, named_variables, process_age, run_document
+from trainer.runtime import (
+    legs,
+    loss_trace,
+    named_variables,
+    process_age,
+    run_document,
+)
 from trainer.runtime.legs import Lost
 
 # Only some precisions have it, and it adapts itself: optional at restore.
 OPTIONAL = ("loss_scale",)
 _BEST = "best/"
 _NOTHING_LOST = Lost()
-_TRACE_ROWS_PER_EPOCH = 50
 
 
 @dataclasses.dataclass
@@ -39,9 +43,7 @@ class RunState:
         best: Weights of the epoch with the best score, by name.
         legs: A row for each start of the command, this one last; see legs.py.
         speed: A row of timings for each evaluated epoch.
-        trace: A row for each group of a few steps: the first step, the number
-            of steps, the sum of their losses, the learning rate of the first
-            step.
+        trace: A row for each group of a few steps; see loss_trace.py.
         bad_steps: A row for each step that was not finite: step, loss, image
             ids, and whether it is skipped.
         age: Returns the seconds since this process started.
@@ -147,7 +149,13 @@ class RunState:
         """
         # One at a time, so that the sum does not depend on the loop's length.
         for loss in losses:
-            self._trace_step(float(loss), rate_at)
+            loss_trace.add(
+                self.trace,
+                float(loss),
+                step=self.step,
+                steps_per_epoch=self.steps_per_epoch,
+                rate_at=rate_at,
+            )
             self.loss_sum += float(loss)
             self.step += 1
         self.current_leg["last_step"] = self.step
@@ -265,25 +273,7 @@ class RunState:
 
     def digest(self) -> str:
         """Returns the sha256 of every variable, by name, and the step."""
-        digest = hashlib.sha256(f"step {self.step}\n".encode())
-        for name in sorted(self.variables):
-            if name in OPTIONAL:
-                continue
-            array = named_variables.to_numpy(self.variables[name])
-            digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-    def _trace_step(self, loss: float, rate_at: Callable[[int], float]) -> None:
-        """Adds the current step to the trace, in the last or a new row."""
-        if not self.trace or self._trace_row(self.trace[-1][0]) != (
-            self._trace_row(self.step)
-        ):
-            self.trace.append([self.step, 0, 0.0, float(rate_at(self.step))])
-        self.trace[-1][1] += 1
-        self.trace[-1][2] += loss
-
-    def _trace_row(self, step: int) -> tuple[int, int]:
-        """Returns the epoch of a step, and its row's index in that epoch."""
-        epoch, index = divmod(step, self.steps_per_epoch)
-        return epoch, index * _TRACE_ROWS_PER_EPOCH // self.steps_per_epoch
+        return named_variables.digest(
+            {n: v for n, v in self.variables.items() if n not in OPTIONAL},
+            heading=f"step {self.step}",
+        )

@@ -1,4 +1,4 @@
-"""Reads records into batches: the training and the evaluation stream.
+"""Reads records into batches: the training stream.
 
   plan of windows (order.py)
     -> their records in hash order, parsed as vectors (window_reader.py)
@@ -16,10 +16,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfrecord_builder.records import example
 from tfrecord_builder.records.dataset_info import DatasetInfo, Shard
 from trainer.stream import order as order_lib
-from trainer.stream import window_reader
 from trainer.stream.order import Order
 from trainer.stream.window_reader import WindowReader
 
@@ -112,7 +110,7 @@ class TrainStream:
         if replicas > num_pipelines:
             dataset = dataset.rebatch(batch // replicas, drop_remainder=True)
         # warm_start reads the first window while the host traces the step.
-        return _read_ahead(dataset, warm_start=True)
+        return read_ahead(dataset, warm_start=True)
 
     def _batches(
         self, first_step: int, last_step: int, **options: Any
@@ -187,59 +185,7 @@ def make_train_stream(
     )
 
 
-@tf.autograph.experimental.do_not_convert
-def make_eval_dataset(
-    info: DatasetInfo,
-    paths: tuple[str, ...],
-    *,
-    batch_size: int,
-    replicas: int = 1,
-    pipeline: int = 0,
-    num_pipelines: int = 1,
-    with_keys: bool = False,
-) -> tf.data.Dataset:
-    """Returns every record of `paths` once, in order, in equal batches.
-
-    Args:
-        info: The dataset.
-        paths: Shard files.
-        batch_size: Global batch size; the last batch is padded to it with
-            copies of its first record.
-        replicas: Number of replicas; each element is one replica's share.
-        pipeline: Which of `num_pipelines` parts of each batch to return.
-        num_pipelines: Number of parts that a global batch is split into.
-        with_keys: Whether to add "image_id" and "grapheme".
-
-    Returns:
-        A dataset of dicts like those of TrainStream, without "draws" and
-        "batch_index", and with "valid" [P] bool, which is False for padding.
-    """
-    size = batch_size // num_pipelines
-    start = pipeline * size
-
-    def finish(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(serialized)[0]
-        index = tf.range(batch_size)
-        valid = index < count
-        index = tf.where(valid, index, 0)[start : start + size]
-        features = example.parse_examples(
-            tf.gather(serialized, index), info=info, with_keys=with_keys
-        )
-        return dict(features, valid=valid[start : start + size])
-
-    dataset = (
-        tf.data.TFRecordDataset(
-            list(paths), buffer_size=window_reader.READ_BUFFER
-        )
-        .batch(batch_size)
-        .map(finish, num_parallel_calls=tf.data.AUTOTUNE)
-    )
-    if replicas > num_pipelines:
-        dataset = dataset.rebatch(batch_size // replicas)
-    return _read_ahead(dataset)
-
-
-def _read_ahead(
+def read_ahead(
     dataset: tf.data.Dataset, *, warm_start: bool = False
 ) -> tf.data.Dataset:
     """Returns `dataset` with prefetching, and one thread per core.

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from storage import UserError
-from trainer.runtime import devices
+from trainer.runtime import devices, precisions
 from trainer.runtime.devices import Devices
 
 
@@ -25,7 +25,7 @@ def test_bfloat16_is_fast_where_the_cpu_has_it(
     path = tmp_path / "cpuinfo"
     if cpu is not None:
         path.write_text(f"processor : 0\n{cpu}\n")
-    monkeypatch.setattr(devices, "_CPU_INFO", path)
+    monkeypatch.setattr(precisions, "_CPU_INFO", path)
     for asked, found in (("auto", "float32"), ("fast", fast)):
         chosen = choose(accelerator="cpu", precision=asked)
         assert chosen.precision == found

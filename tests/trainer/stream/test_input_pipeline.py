@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfrecord_builder.records import dataset_info
 from tfrecord_builder.records.dataset_info import Shard
-from trainer.stream import input_pipeline
+from trainer.stream import eval_dataset, input_pipeline
 
 
 def plain_records(records, paths):
@@ -90,7 +90,7 @@ def test_reading_begins_before_a_batch_is_asked_for(
 def test_closing_a_stream_waits_for_no_tuning(tiny_records):
     """TensorFlow's tuning thread may sleep for a minute when it is closed."""
     stream = streams.make_stream(tiny_records, window_shards=2)
-    evaluation = input_pipeline.make_eval_dataset(
+    evaluation = eval_dataset.make(
         stream.info, stream.paths, batch_size=streams.BATCH
     )
     for dataset in (stream.dataset(0, 2), evaluation):
@@ -153,7 +153,7 @@ def test_evaluation_reads_each_record_once_and_pads_the_last(tiny_records):
     paths = input_pipeline.shard_paths(info, str(tiny_records), ("fold0",))
     expected = plain_records(tiny_records, paths)
     batches = streams.read(
-        input_pipeline.make_eval_dataset(
+        eval_dataset.make(
             info, paths, batch_size=16, replicas=2, with_keys=True
         )
     )

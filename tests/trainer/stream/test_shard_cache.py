@@ -23,6 +23,7 @@ import storage
 from storage import UserError, digests, retry, whole_file
 from tfrecord_builder.records import dataset_info
 from trainer.stream import (
+    eval_dataset,
     input_pipeline,
     shard_cache,
     shard_copy,
@@ -337,9 +338,7 @@ def test_an_evaluation_whose_copies_are_deleted_before_they_are_opened(
     paths = input_pipeline.shard_paths(info, str(records), ("fold0",))
 
     def read(paths):
-        return streams.read(
-            input_pipeline.make_eval_dataset(info, paths, batch_size=8)
-        )
+        return streams.read(eval_dataset.make(info, paths, batch_size=8))
 
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
         made.fetch(caches.shards(records))  # All copies are made.
