@@ -133,10 +133,14 @@ def fit(
 def notebook(
     steps: int, data_dir: str, backbone: str, size: int, batch: int
 ) -> dict:
+    import notebook_batches
+
     net, info = make_net(data_dir, backbone, size, resized=True)
     count = steps // 2 * batch
     images, labels = read_images(info, data_dir, count)
-    batches = numpy_batches(images, labels, net.input_shape[1:3], batch)
+    batches = notebook_batches.NotebookBatches(
+        images, labels, net.input_shape[1:3], batch
+    )
     net.train_on_batch(*batches[0])
     began = now()
     net.fit(batches, epochs=2, verbose=0)
@@ -220,48 +224,6 @@ def read_images(
     dataset = eval_dataset.make(info, paths, batch_size=count)
     batch = next(dataset.as_numpy_iterator())
     return batch["image"], {o.name: batch[o.name] for o in info.outputs}
-
-
-def numpy_batches(
-    images: "np.ndarray",
-    labels: dict[str, "np.ndarray"],
-    shape: tuple[int, int],
-    size: int,
-) -> "keras.utils.PyDataset":
-    """Returns a keras.utils.PyDataset of [size, h, w, 1] float32 in [0, 1]."""
-    import keras
-    import numpy as np
-    from PIL import Image
-
-    small = [
-        Image.fromarray(255 - i[..., 0]).resize(shape[::-1]) for i in images
-    ]
-    random = np.random.default_rng(0)
-
-    def warp(image: Image.Image) -> Image.Image:
-        turn, shear, zoom = random.uniform(-0.15, 0.15, 3)
-        y, x = random.uniform(-4, 4, 2)
-        matrix = (1 + zoom, shear - turn, x, turn, 1 + zoom, y)
-        affine = Image.Transform.AFFINE
-        bilinear = Image.Resampling.BILINEAR
-        return image.transform(image.size, affine, matrix, bilinear)
-
-    class Batches(keras.utils.PyDataset):
-        def __len__(self) -> int:
-            return len(small) // size
-
-        def __getitem__(
-            self, index: int
-        ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-            rows = slice(index * size, (index + 1) * size)
-            warped = np.stack(
-                [np.asarray(warp(image), np.float32) for image in small[rows]]
-            )
-            return warped[..., None] / 255, {
-                k: v[rows] for k, v in labels.items()
-            }
-
-    return Batches()
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import hashlib
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
-from types import ModuleType
 from typing import Any
 
 import storage
 from storage import Folder, UserError
+from tfrecord_builder import engines
 from tfrecord_builder.building.destination import Destination
 from tfrecord_builder.building.local_engine import LocalEngine
 from tfrecord_builder.building.staging import Staging
@@ -98,7 +98,7 @@ def run(
             return whole
 
     with Staging(destination.work, output_dir) as build:
-        engine = _make_engine(
+        engine = engines.make(
             build,
             output_dir,
             num_workers=num_workers,
@@ -150,28 +150,6 @@ def print_summary(info: DatasetInfo, output_dir: str) -> None:
     )
 
 
-def _make_engine(
-    build: Staging,
-    output_dir: str,
-    *,
-    num_workers: int,
-    spool_dir: str | None,
-    always_spool: bool,
-    beam_options: Sequence[str] | None,
-) -> LocalEngine:
-    """Returns the engine, local or Beam, that builds into `build`."""
-    if beam_options is None:
-        return LocalEngine(
-            build, num_workers=num_workers, always_spool=always_spool
-        )
-    return _import_beam_engine().BeamEngine(
-        output_dir,
-        options=beam_options,
-        spool_dir=spool_dir,
-        always_spool=always_spool,
-    )
-
-
 def _check_background(
     background: str, whole: DatasetInfo, output_dir: str
 ) -> None:
@@ -214,18 +192,6 @@ def _print_start(source: Source, recipe: BuildRecipe, output_dir: str) -> None:
         f"{recipe.image_encoding}, {recipe.num_folds} folds",
         flush=True,
     )
-
-
-def _import_beam_engine() -> ModuleType:
-    """Imports Apache Beam, which needs its own environment."""
-    try:
-        from tfrecord_builder.beam_engine import engine
-    except ImportError as error:
-        raise UserError(
-            f"--engine=beam: {error}; make a separate environment for it: "
-            "pip install -r requirements-beam.txt -c constraints-beam.txt -e ."
-        ) from None
-    return engine
 
 
 @contextlib.contextmanager
