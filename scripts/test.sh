@@ -5,10 +5,11 @@
 #
 # --full adds the tests marked "long". Tests marked "by_hand" take minutes each:
 # run them with -m by_hand. --lane=colab runs the tests with Colab's versions
-# (Python 3.13, constraints-colab.txt) in .data/colab-venv, and adds the long
-# tests marked "lane". Without Python 3.13 it makes a Debian 13 tree in .data,
-# which needs root and debootstrap. Paths in pytest arguments are relative to
-# the repository root, for example
+# (Python 3.13, constraints-colab.txt) in .data/colab-venv. It adds the long
+# tests marked "lane", and those marked "only_lane", which --full does not run.
+# Without Python 3.13 it makes a Debian 13 tree in .data, which needs root and
+# debootstrap. Paths in pytest arguments are relative to the repository root,
+# for example
 #   scripts/test.sh tests/tfrecord_builder/test_folds.py -k unseen
 # It writes no files outside the repository. The output ends with pytest's last
 # line, then a line "not run: …" for each reason why tests were skipped.
@@ -27,13 +28,13 @@ for argument in "$@"; do
     --full) full=1 ;;
     --lane=colab)
       kind=colab
-      selection=(-m "(not long or lane) and not by_hand")
+      selection=(-m "(not long or lane or only_lane) and not by_hand")
       ;;
     --lane=*) fail "$argument: the lane is colab" ;;
     *) arguments+=("$argument") ;;
   esac
 done
-[[ -z $full ]] || selection=(-m "not by_hand")
+[[ -z $full ]] || selection=(-m "not by_hand and not only_lane")
 
 if [[ $kind == colab && -z ${READY_PYTHON:-} ]]; then
   found=$(find_python 3.13) || exit 1

@@ -2,7 +2,8 @@
 
 Colab is a module of the same name whose Drive is a FUSE mount; Kaggle is its
 folders. In each a trainer is killed, the machine is lost, and the notebook is
-run again.
+run again. A run takes a minute, so each environment is tested with one set of
+library versions: Colab and Kaggle with Colab's, any other with the newest.
 """
 
 import json
@@ -195,7 +196,6 @@ def _other_root(_notebooks):
 
 
 @pytest.mark.long
-@pytest.mark.lane
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("_notebooks")
 def test_neither(tmp_path):
@@ -230,7 +230,7 @@ def test_neither(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.lane
+@pytest.mark.only_lane
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("_other_root")
 def test_colab(tmp_path, project):
@@ -288,7 +288,7 @@ def kaggle_input(tmp_path_factory, project):
 
 
 @pytest.mark.long
-@pytest.mark.lane
+@pytest.mark.only_lane
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("_other_root")
 def test_kaggle(tmp_path, kaggle_input):

@@ -118,7 +118,7 @@ def clean():
 
 
 @pytest.mark.long
-@pytest.mark.lane
+@pytest.mark.only_lane
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("unpack", [False, True])
 def test_the_public_test_set(written, competition, tmp_path, unpack):
@@ -152,7 +152,7 @@ def many_images(competition, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.lane
+@pytest.mark.only_lane
 @pytest.mark.timeout(600)
 def test_many_images(written, many_images, tmp_path):
     folder, period = many_images
