@@ -41,6 +41,31 @@ class ExampleDropout(keras.layers.Dropout):
         return inputs * kept / (1.0 - self.rate)
 
 
+def set_seeds(
+    state: list[tf.Tensor], *, step: tf.Tensor, first: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the state of a net with the seeds of ExampleDropout for a step.
+
+    Args:
+        state: Values of the net's non-trainable variables. Those that are not
+            floats are the seeds.
+        step: int64 scalar.
+        first: int64 scalar, the index of the first example.
+    """
+    seed = tf.stack([step, first])
+    return keep_seeds(state, [tf.cast(seed, value.dtype) for value in state])
+
+
+def keep_seeds(
+    state: list[tf.Tensor], seeds: list[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Returns `state` with `seeds` instead of its own seeds (integers)."""
+    return [
+        value if value.dtype.is_floating else seed
+        for value, seed in zip(state, seeds, strict=True)
+    ]
+
+
 def uniform(
     shape: list[int], *, key: int, step: tf.Tensor, first: tf.Tensor
 ) -> tf.Tensor:

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from trainer.augmentation.augment import Augmentation
-from trainer.models import heads
+from trainer.models import example_dropout, heads
 from trainer.models.heads import Graphemes
 from trainer.runtime import named_variables
 from trainer.training import parts
@@ -156,33 +156,22 @@ class TrainStep:
         if self.compile_augmentation:
             augment = tf.function(augment, jit_compile=True, autograph=False)
         images, labels = augment(images, labels, features["draws"], step)
+        seeded = state
+        if self.norm_group:
+            seeded = example_dropout.set_seeds(
+                state, step=step, first=features["batch_index"][0]
+            )
         with tf.GradientTape() as tape:
             tape.watch(trainable)
             logits, new_state = self.core.stateless_call(
-                trainable,
-                self._seed_dropout(state, features, step),
-                images,
-                training=True,
+                trainable, seeded, images, training=True
             )
             loss = tf.reduce_sum(self.loss(labels, logits)) / self.batch_size
             scaled = loss * scale
         grads = [g / scale for g in tape.gradient(scaled, trainable)]
         if self.norm_group:
-            new_state = _replace_seeds(new_state, state)
+            new_state = example_dropout.keep_seeds(new_state, state)
         return grads, new_state, loss
-
-    def _seed_dropout(
-        self,
-        state: list[tf.Tensor],
-        features: dict[str, tf.Tensor],
-        step: tf.Tensor,
-    ) -> list[tf.Tensor]:
-        """Returns the state with the seeds of ExampleDropout for this step."""
-        if not self.norm_group:
-            return state
-        seed = tf.stack([step, features["batch_index"][0]])
-        seeds = [tf.cast(seed, value.dtype) for value in state]
-        return _replace_seeds(state, seeds)
 
     def update_all(
         self, grads: list[tf.Tensor], state: list[tf.Tensor], step: tf.Tensor
@@ -248,13 +237,3 @@ class TrainStep:
         ):
             args = (variable.value, rate)
             update(average.value, blend, args=args, group=False)
-
-
-def _replace_seeds(
-    state: list[tf.Tensor], seeds: list[tf.Tensor]
-) -> list[tf.Tensor]:
-    """Returns `state` with `seeds` instead of its own seeds (integers)."""
-    return [
-        value if value.dtype.is_floating else seed
-        for value, seed in zip(state, seeds, strict=True)
-    ]
