@@ -62,7 +62,13 @@ def build(name: str, policy: str) -> keras.Model:
         seed=0,
         policy=policy,
     )
-    training_layers.use(core, norm_group=0, seed=0)
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    training_layers.use(
+        core,
+        norm_group=0,
+        seed=0,
+        cpu_bfloat16=on_cpu and policy == "mixed_bfloat16",
+    )
     return core
 
 

@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("--row", nargs=2, metavar=("NAME", "FILE"))
     args = parser.parse_args()
     if args.row:
-        print(json.dumps(measure(*args.row, args)))
+        name, path = args.row
+        print(json.dumps(measure(name, path, args)))
         return
     with tempfile.TemporaryDirectory() as folder:
         report(measure_all(pathlib.Path(folder), args), args)
@@ -74,10 +75,10 @@ def measure_all(
     return turns
 
 
-def run(command: list, **options: object) -> str:
+def run(command: list, *, cwd: pathlib.Path | None = None) -> str:
     """Runs a process; returns its stdout."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, **options
+        command, cwd=cwd, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(done.stderr)

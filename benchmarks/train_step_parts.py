@@ -83,7 +83,8 @@ def make_rows(
         return core.stateless_call(*weights(), images, training=True)[0]
 
     def gradients() -> tuple:
-        return step.gradients(*weights(), features, zero, one)
+        trainable, state = weights()
+        return step.gradients(trainable, state, features, zero, one)
 
     def whole() -> tf.Tensor:
         grads, state, loss, _ = gradients()

@@ -197,7 +197,7 @@ def make_net(
         pool_per_output=False,
         seed=0,
     )
-    training_layers.use(net, norm_group=0, seed=0)
+    training_layers.use(net, norm_group=0, seed=0, cpu_bfloat16=False)
     if not resized:
         preprocess = preprocessing.Preprocessing(height, width, crop=True)
         shape = (info.image.height, info.image.width, 1)

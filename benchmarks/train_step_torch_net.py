@@ -81,7 +81,8 @@ def main() -> None:
     def backward() -> None:
         optimizer.zero_grad()
         pairs = zip(forward(), labels, strict=True)
-        sum(functional.cross_entropy(*pair) for pair in pairs).backward()
+        losses = [functional.cross_entropy(*pair) for pair in pairs]
+        torch.stack(losses).sum().backward()
 
     def step() -> None:
         backward()

@@ -90,11 +90,16 @@ class DriveMount:
 
     def pause(self) -> None:
         """Makes every call on the mount hang until resume()."""
-        self._process.send_signal(signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Ends a pause."""
-        self._process.send_signal(signal.SIGCONT)
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise RuntimeError(f"{self.path} is not mounted")
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """Kills the mount's process: files on it then give Errno 107."""
