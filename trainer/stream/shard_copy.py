@@ -74,7 +74,8 @@ class ShardCopy:
                 self._descriptor = None
                 return str(self.path)
             if not self._is_verified(self._descriptor):
-                return None
+                # Another trainer has replaced the copy in the meantime.
+                return str(self.path) if self.is_right() else None
         path = f"/dev/fd/{self._descriptor}"
         return path if os.path.exists(path) else str(self.path)
 

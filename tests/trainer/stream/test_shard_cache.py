@@ -305,6 +305,29 @@ def test_a_copy_that_is_deleted_before_it_is_opened(
     assert bool(lost) == (window_shards == 1)  # For later windows.
 
 
+def test_a_copy_that_another_trainer_replaces_before_it_is_opened(
+    records, tmp_path, monkeypatch, caplog
+):
+    path = caches.shards(records)[0]
+    replaced = []
+
+    def replace_and_open(name, *args, os_open=os.open, **options):
+        if os.fspath(name) == copy:
+            shutil.copy(path, tmp_path / "equal")
+            os.replace(tmp_path / "equal", copy)
+            replaced.append(copy)
+        return os_open(name, *args, **options)
+
+    with caches.make(records, cache_dir=tmp_path / "cache") as made:
+        copy = str(made.folders[0] / os.path.basename(path))
+        with monkeypatch.context() as patch:
+            patch.setattr(shard_copy.os, "open", replace_and_open)
+            assert made.fetch([path]) == [copy]
+        assert replaced == [copy]
+        assert made.fetch([path])[0].startswith("/dev/fd/")
+    assert "are gone or were changed" not in caplog.text
+
+
 @pytest.mark.parametrize("reason", ["no /dev/fd", "too many open files"])
 def test_a_copy_that_cannot_be_held_is_read_by_its_name(
     records, tmp_path, monkeypatch, reason
