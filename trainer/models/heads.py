@@ -1,12 +1,10 @@
 """From a feature map to logits: pooling, one head per output, a grapheme head.
 
 The grapheme head has one class for every combination of labels in the training
-data. Its log-probability of a grapheme is added to the log-probabilities that
-the outputs' own heads give to the grapheme's classes (a product of experts,
-Hinton 2002). The probability of a class is the mean over its graphemes, because
-macro recall asks for classes that are equally frequent. It is
-blended with the probability from the output's own head, which also knows
-combinations that are not in the training data.
+data. The probability of a class is the mean over the graphemes with this class,
+because macro recall asks for classes that are equally frequent. It is blended
+with the probability from the output's own head, which also knows combinations
+that are not in the training data.
 """
 
 import dataclasses
@@ -22,10 +20,8 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 GRAPHEME = "grapheme"
 _GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv 1711.02512.
 _SMALLEST = 1e-6
-# Chosen on three folds of real images, see docs/results.md: the weight of the
-# grapheme head beside the outputs' own heads, and the share of the graphemes in
-# the log-probabilities of an output.
-_GRAPHEME_WEIGHT = 0.5
+# Share of the graphemes in the log-probabilities of an output. More is better for
+# graphemes of the training data and worse for others: see docs/results.md.
 _BLEND = 0.5
 
 
@@ -58,20 +54,16 @@ class Graphemes:
             logits: For each output and for the grapheme head, [B, classes]
                 float32.
         """
-        own = {name: ops.log_softmax(logits[name]) for name in self.classes}
-        columns = dict(
-            zip(self.classes, np.transpose(self.labels), strict=True)
-        )
-        joint = _GRAPHEME_WEIGHT * ops.log_softmax(logits[GRAPHEME])
-        for name, column in columns.items():
-            joint = joint + ops.take(own[name], column, axis=-1)
-        probability = ops.softmax(joint)
+        probability = ops.softmax(logits[GRAPHEME])
         decoded = {}
-        for name, size in self.classes.items():
-            members = np.eye(size, dtype=np.float32)[columns[name]]
+        for position, (name, size) in enumerate(self.classes.items()):
+            members = np.eye(size, dtype=np.float32)[
+                [labels[position] for labels in self.labels]
+            ]
             members /= np.maximum(members.sum(axis=0), 1.0)
             implied = ops.log(ops.matmul(probability, members) + _SMALLEST)
-            decoded[name] = (1.0 - _BLEND) * own[name] + _BLEND * implied
+            own = ops.log_softmax(logits[name])
+            decoded[name] = (1.0 - _BLEND) * own + _BLEND * implied
         return decoded
 
 

@@ -38,7 +38,7 @@ _CLASSES = {
     "keras.src.ops.nn": "LogSoftmax OneHot Softmax",
     "keras.src.ops.numpy": "Absolute Add Exp ExpandDims GetItem Greater "
     "GreaterEqual Log Matmul Max Maximum Mean Min Mod Multiply Pad Reshape "
-    "Subtract Sum Swapaxes Take TrueDivide Where",
+    "Subtract Sum Swapaxes TrueDivide Where",
     "keras_cv.src.models.backbones.densenet.densenet_backbone": (
         "DenseNetBackbone"
     ),
