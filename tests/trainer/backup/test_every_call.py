@@ -191,16 +191,22 @@ def test_a_kill_in_the_recovery_from_a_kill(before, tmp_path, calls):
 
 
 class Reports(logging.Handler):
-    """Collects the lines that report a folder that does not answer."""
+    """Collects the lines that report a folder that does not answer.
 
-    def __init__(self):
+    Only lines about folders in `root`: the heartbeats of other tests' runs may
+    still report theirs.
+    """
+
+    def __init__(self, root):
         super().__init__(logging.WARNING)
+        self.root = str(root)
         self.lines = []
         self.missing = []
         self._more = threading.Condition()
 
     def emit(self, record):
-        if "does not answer" in (line := record.getMessage()):
+        line = record.getMessage()
+        if line.startswith(self.root) and "does not answer" in line:
             with self._more:
                 self.lines.append(line)
                 self._more.notify_all()
@@ -214,11 +220,11 @@ class Reports(logging.Handler):
 
 
 @pytest.fixture
-def reports(monkeypatch):
+def reports(monkeypatch, tmp_path):
     monkeypatch.setattr(hangs, "REPORT_SECONDS", 0.005)
     # The last call of a leg is that of its heartbeat.
     monkeypatch.setattr(heartbeat, "_EXIT_WAIT_SECONDS", 10.0)
-    reports = Reports()
+    reports = Reports(tmp_path)
     logging.getLogger("absl").addHandler(reports)
     yield reports
     logging.getLogger("absl").removeHandler(reports)
@@ -255,7 +261,8 @@ def test_a_kill_in_a_hang(before, tmp_path, calls, reports):
 
 
 def test_a_hang_at_every_call_of_a_save(before, tmp_path, monkeypatch):
-    """The save is given up, and the one after it is whole."""
+    """The save is abandoned, and the one after it is complete."""
+    monkeypatch.setattr(save_thread, "_REPORT_SECONDS", 0.05)
     number = 0
     while True:
         number += 1
@@ -263,11 +270,17 @@ def test_a_hang_at_every_call_of_a_save(before, tmp_path, monkeypatch):
         run = tiny_run.begin(folder, local, settle=0.0)
         tiny_run.step(run)
         end = threading.Event()
-        with faults.at(folder, number, end.wait) as plan:
-            monkeypatch.setattr(save_thread, "_LONGEST_SAVE_SECONDS", 0.1)
+
+        def hang(end=end):
+            # Now, because a save that is only slow is not abandoned.
+            monkeypatch.setattr(save_thread, "_LONGEST_SAVE_SECONDS", 0.0)
+            end.wait()
+
+        with faults.at(folder, number, hang) as plan:
+            monkeypatch.setattr(save_thread, "_LONGEST_SAVE_SECONDS", 60.0)
             saved = tiny_run.save(run)
             plan.number = 0
-            monkeypatch.setattr(save_thread, "_LONGEST_SAVE_SECONDS", 20.0)
+            monkeypatch.setattr(save_thread, "_LONGEST_SAVE_SECONDS", 60.0)
             tiny_run.step(run)
             assert tiny_run.save(run)
             end.set()
