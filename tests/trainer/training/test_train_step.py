@@ -115,9 +115,7 @@ def test_a_compiled_augmentation_is_the_same_step(tiny_records):
 
 
 def test_the_grapheme_head_learns(tiny_records):
-    graphemes = heads.make_graphemes(
-        dataset_info.read(tiny_records), blend=0.5, mean=False
-    )
+    graphemes = heads.make_graphemes(dataset_info.read(tiny_records))
     tiny = tiny_training.make(
         tiny_records, backbone="tiny", dropout=0.0, graphemes=graphemes
     )
