@@ -20,7 +20,7 @@ from tfrecord_builder.records.dataset_info import DatasetInfo
 GRAPHEME = "grapheme"
 _GEM_POWER = 3.0  # Radenovic et al. 2018, arXiv 1711.02512.
 _SMALLEST = 1e-6
-# Share of the graphemes in the log-probabilities of an output. More is better for
+# Share of the graphemes in an output's log-probabilities. More is better for
 # graphemes of the training data and worse for others: see docs/results.md.
 _BLEND = 0.5
 
