@@ -27,10 +27,15 @@ class SmallMapConv2D(keras.layers.Conv2D):
 
 
 def fits(layer: keras.layers.Layer) -> bool:
-    """Returns whether `SmallMapConv2D` can replace a built layer."""
-    if type(layer) is not keras.layers.Conv2D:
+    """Returns whether `SmallMapConv2D` can replace a layer and is faster.
+
+    Keras knows no input of a layer within another layer, as in keras-cv's
+    blocks: such a layer is not replaced.
+    """
+    images = getattr(layer, "input", None)
+    if type(layer) is not keras.layers.Conv2D or images is None:
         return False
-    height, width, channels = layer.input.shape[1:]
+    height, width, channels = images.shape[1:]
     return (
         layer.kernel_size == _KERNEL
         and layer.strides == layer.dilation_rate == (1, 1)

@@ -98,7 +98,7 @@ def test_groups_in_reduced_precision_and_xla(policy):
 def test_every_net_trains_with_them(name):
     core = build(name, dropout=0.1)
     paths = [v.path for v in core.variables]
-    training_layers.use(core, norm_group=8, seed=0, cpu_bfloat16=False)
+    training_layers.use(core, norm_group=8, seed=0, cpu_bfloat16=True)
     assert [v.path for v in core.variables] == paths
     kinds = {
         type(layer)
