@@ -55,10 +55,10 @@ def reported(url: str, what: str) -> Iterator[None]:
                 )
 
     _running.append(ended)
-    # If no thread can be started, the call is made without reports.
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=report, daemon=True).start()
     try:
+        # If no thread can be started, the call is made without reports.
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=report, daemon=True).start()
         yield
     finally:
         ended.set()

@@ -68,6 +68,18 @@ def test_a_call_that_fails_is_no_longer_waited_for():
     assert hangs._running == []
 
 
+def test_after_a_ctrl_c_at_the_start_nothing_is_waited_for(monkeypatch):
+    """Otherwise later calls would never be reported."""
+
+    def start(thread):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt), hangs.reported("/one", "x"):
+        pass
+    assert hangs._running == []
+
+
 def test_without_a_thread_the_call_is_still_made(tmp_path, monkeypatch):
     def start(thread):
         raise RuntimeError("can't start new thread")
