@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import resource
 import weakref
 
 import storage
@@ -10,7 +11,6 @@ from storage import DigestError, Folder, UserError, retry
 from tfrecord_builder.records.dataset_info import Shard
 
 _ATTEMPTS = 3
-_MOST_OPEN = 512  # Open files of the process; the default limit is 1,024.
 
 
 @dataclasses.dataclass
@@ -62,20 +62,8 @@ class ShardCopy:
         """
         if not self.is_right():
             return None
-        if not self._is_verified(self._descriptor):
-            try:
-                self._descriptor = os.open(self.path, os.O_RDONLY)
-            except OSError:  # It was deleted in the meantime.
-                return None
-            close = weakref.finalize(self, os.close, self._descriptor)
-            close.atexit = False
-            if self._descriptor >= _MOST_OPEN:
-                close()
-                self._descriptor = None
-                return str(self.path)
-            if not self._is_verified(self._descriptor):
-                # Another trainer has replaced the copy in the meantime.
-                return str(self.path) if self.is_right() else None
+        if not self._is_verified(self._descriptor) and not self._open():
+            return str(self.path) if self.is_right() else None
         path = f"/dev/fd/{self._descriptor}"
         return path if os.path.exists(path) else str(self.path)
 
@@ -110,6 +98,20 @@ class ShardCopy:
         self.source.download(self.shard.name, self.path, sha256=sha256)
         self.verified = self._look()
 
+    def _open(self) -> bool:
+        """Opens the copy; returns whether the verified file is open now."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError:  # It was deleted in the meantime, or the limit is met.
+            return False
+        if descriptor >= _most_open():
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor).atexit = False
+        # Another trainer may have replaced the copy in the meantime.
+        return self._is_verified(descriptor)
+
     def _look(self) -> tuple[int, ...]:
         """Returns the file's bytes, inode and time; () if it does not exist."""
         try:
@@ -126,3 +128,12 @@ class ShardCopy:
 
 def _describe(stat: os.stat_result) -> tuple[int, ...]:
     return stat.st_size, stat.st_ino, stat.st_mtime_ns
+
+
+def _most_open() -> int:
+    """Returns how many files the process may have open for copies to be held.
+
+    The other half of its limit is for all else, such as TensorFlow's files. The
+    limit is 1,024 by default, 256 on a Mac.
+    """
+    return min(512, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 def records(tiny_records, tmp_path):
     """A copy of the tiny records, to do harm to."""
     return pathlib.Path(shutil.copytree(tiny_records, tmp_path / "records"))
+
+
+@pytest.fixture
+def limit_open_files():
+    """Returns a function that sets this process's limit of open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(autouse=True)
@@ -328,9 +337,9 @@ def test_a_copy_that_another_trainer_replaces_before_it_is_opened(
     assert "are gone or were changed" not in caplog.text
 
 
-@pytest.mark.parametrize("reason", ["no /dev/fd", "too many open files"])
+@pytest.mark.parametrize("reason", ["no /dev/fd", "half the limit is open"])
 def test_a_copy_that_cannot_be_held_is_read_by_its_name(
-    records, tmp_path, monkeypatch, reason
+    records, tmp_path, monkeypatch, limit_open_files, reason
 ):
     if reason == "no /dev/fd":
         exists = os.path.exists
@@ -340,7 +349,8 @@ def test_a_copy_that_cannot_be_held_is_read_by_its_name(
             lambda path: not str(path).startswith("/dev/fd") and exists(path),
         )
     else:
-        monkeypatch.setattr(shard_copy, "_MOST_OPEN", 0)
+        with open(os.devnull, "rb") as file:  # The next free number.
+            limit_open_files(2 * file.fileno())
     with caches.make(records, cache_dir=tmp_path / "cache") as made:
         paths = caches.shards(records)
         local = [made.folders[0] / os.path.basename(path) for path in paths]
@@ -352,6 +362,18 @@ def test_a_copy_that_cannot_be_held_is_read_by_its_name(
     assert {path in held for path in map(str, local)} == {
         reason == "no /dev/fd"
     }
+
+
+def test_no_descriptor_is_left_for_a_copy(records, tmp_path, limit_open_files):
+    """It is there nevertheless: it is read by its name."""
+    shard = dataset_info.read(records).splits["fold0"].shards[0]
+    path = tmp_path / "copy"
+    copy = ShardCopy(shard, storage.open_folder(records), path)
+    copy.ensure()
+    with open(os.devnull, "rb") as file:  # The next free number.
+        most = file.fileno()
+    limit_open_files(most)
+    assert copy.hold() == str(path)
 
 
 def test_an_evaluation_whose_copies_are_deleted_before_they_are_opened(
