@@ -101,9 +101,10 @@ def cost_of_a_save(folder: pathlib.Path) -> dict:
         copied = callback.copy_seconds
 
         def save_and_work(steps: int = steps) -> int:
+            ended = callback.saves + callback.failures
             callback.save()
             done = 0
-            while done < steps or callback._busy():
+            while done < steps or callback.saves + callback.failures == ended:
                 work()
                 done += 1
             return done
