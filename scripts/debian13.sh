@@ -19,17 +19,23 @@ debian13_lacks() {
 }
 
 _make_tree() {
-  local tree=$1 mirror start=$SECONDS
-  [[ ! -d $tree ]] || return 0
+  local tree=$1 mirror start=$SECONDS packages
+  # rclone and fuse3: tests that only the lane runs mount a Drive.
+  packages=python3.13,python3.13-venv,ca-certificates,git,libfribidi0
+  packages+=,rclone,fuse3
+  if [[ -d $tree ]]; then
+    [[ $(cat "$tree.packages" 2>/dev/null) != "$packages" ]] || return 0
+    rm -rf --one-file-system "$tree" # It was made with another list.
+  fi
   # The machine's own mirror, if it is a Debian machine.
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
     grep -m1 '/debian/*$')
   rm -rf "$tree.new"
-  debootstrap --variant=minbase \
-    --include=python3.13,python3.13-venv,ca-certificates,git,libfribidi0 \
-    trixie "$tree.new" "${mirror:-http://deb.debian.org/debian}" \
-    >"$tree.log" 2>&1 || fail "debootstrap failed: see $tree.log"
+  debootstrap --variant=minbase --include="$packages" trixie "$tree.new" \
+    "${mirror:-http://deb.debian.org/debian}" >"$tree.log" 2>&1 ||
+    fail "debootstrap failed: see $tree.log"
   mv "$tree.new" "$tree"
+  echo "$packages" >"$tree.packages"
   echo "made $tree in $((SECONDS - start)) s"
 }
 

@@ -6,7 +6,8 @@
 # --full adds the tests marked "long". Tests marked "by_hand" take minutes each:
 # run them with -m by_hand. --lane=colab runs the tests with Colab's versions
 # (Python 3.13, constraints-colab.txt) in .data/colab-venv. It adds the long
-# tests marked "lane", and those marked "only_lane", which --full does not run.
+# tests marked "lane", and those marked "only_lane", which --full alone does not
+# run.
 # Without Python 3.13 it makes a Debian 13 tree in .data, which needs root and
 # debootstrap. Paths in pytest arguments are relative to the repository root,
 # for example
@@ -34,7 +35,11 @@ for argument in "$@"; do
     *) arguments+=("$argument") ;;
   esac
 done
-[[ -z $full ]] || selection=(-m "not by_hand and not only_lane")
+if [[ -n $full && $kind == colab ]]; then
+  selection=(-m "not by_hand")
+elif [[ -n $full ]]; then
+  selection=(-m "not by_hand and not only_lane")
+fi
 
 if [[ $kind == colab && -z ${READY_PYTHON:-} ]]; then
   found=$(find_python 3.13) || exit 1
