@@ -171,15 +171,12 @@ def describe(
         sizes: Bytes of its "zip" and "json" files.
         faults: The result of find_faults().
         run: The manifest of the newest backup.
-        on_mount: Whether the folder is a mount, which uploads files after
-            writes.
+        on_mount: Whether the folder is a mount.
     """
     manifest = backup.manifest or {}
-    age, epochs = "-", "-"
+    age = "-"
     if "written" in manifest:
         age = format_age(time.time() - manifest["written"])
-    if "epochs" in manifest:
-        epochs = str(manifest["epochs"])
     if not backup.is_readable:
         state = backup.why or f"unknown format {manifest['format']}"
     elif fault := faults.get(backup.generation):
@@ -195,7 +192,7 @@ def describe(
         backup.generation.stem,
         str(backup.generation.leg),
         str(backup.generation.step),
-        epochs,
+        str(manifest.get("epochs", "-")),
         age,
         f"{sum(sizes.values()) / 1e6:.1f} MB",
         state,

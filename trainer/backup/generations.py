@@ -65,11 +65,9 @@ class Generations:
 
     def newest_first(self) -> list[Backup]:
         """Returns every generation; does not check digests of archives."""
+        listing = self.listing()
         return [
-            self._look(generation, files)
-            for generation, files in sorted(
-                self.listing().items(), reverse=True
-            )
+            self._look(g, listing[g]) for g in sorted(listing, reverse=True)
         ]
 
     def write(
