@@ -259,7 +259,10 @@ def test_trainers_that_start_at_once_share_a_cache(records, tmp_path):
         out, errors = process.communicate()
         assert process.returncode == 0, errors
         local = [folder / os.path.basename(p) for p in [*others, last]]
-        assert out.split() == list(map(str, local)), errors
+        # Another trainer may have put an equal copy in place of one that is
+        # open here: the system then calls the open one deleted.
+        names_read = out.replace(" (deleted)", "").split()
+        assert names_read == list(map(str, local)), errors
     fetch_all(records, tmp_path / "cache")
 
 
