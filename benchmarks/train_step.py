@@ -15,6 +15,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+from typing import Any
 
 from absl import app, flags
 
@@ -70,9 +71,15 @@ def measure(row: str, arguments: list[str]) -> dict[str, list[float]]:
     """Returns the result of a row's process."""
     command = [sys.executable, str(PEERS), row, str(_STEPS.value)]
     command += [_DATA.value, _BACKBONE.value, str(_SIZE.value)]
+    return run([*command, str(_BATCH.value), *arguments])
+
+
+def run(command: list[str | pathlib.Path]) -> Any:
+    """Runs a script of this folder, and returns the JSON that it printed."""
+    root = PEERS.parent.parent
     done = subprocess.run(
-        [*command, str(_BATCH.value), *arguments],
-        env=os.environ | {"PYTHONPATH": str(PEERS.parent.parent)},
+        command,
+        env=os.environ | {"PYTHONPATH": f"{root}:{root / 'scripts'}"},
         capture_output=True,
         text=True,
         check=False,

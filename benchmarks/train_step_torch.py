@@ -12,11 +12,8 @@ parts of both. Every row is a separate process; the rows run in turn, several
 times, and their medians are printed.
 """
 
-import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -65,25 +62,29 @@ def measure_all() -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
     for precision in PRECISIONS:
         yield (
             ("PyTorch, AdamW", precision),
-            run(
-                _TORCH.value,
-                "train_step_torch_net.py",
-                precision,
-                batch,
-                steps,
+            train_step.run(
+                [
+                    _TORCH.value,
+                    HERE / "train_step_torch_net.py",
+                    precision,
+                    batch,
+                    steps,
+                ]
             ),
         )
         for optimizer in GOALS:
             more = [f"--flagfile={PRESET}", f"--optimizer={optimizer}"]
             yield (
                 (f"ours, {optimizer}", precision),
-                run(
-                    sys.executable,
-                    "train_step_parts.py",
-                    precision,
-                    batch,
-                    steps,
-                    *more,
+                train_step.run(
+                    [
+                        sys.executable,
+                        HERE / "train_step_parts.py",
+                        precision,
+                        batch,
+                        steps,
+                        *more,
+                    ]
                 ),
             )
             image = train_step.measure(
@@ -93,20 +94,6 @@ def measure_all() -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
                 (f"the command, {optimizer}", precision),
                 {"step": image["image"][0] * FLAGS.batch_size},
             )
-
-
-def run(python: str, script: str, *arguments: str) -> dict[str, float]:
-    """Runs a script, and returns the JSON that it printed."""
-    done = subprocess.run(
-        [python, HERE / script, *arguments],
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def report(seconds: dict[tuple[str, str], dict[str, float]]) -> None:

@@ -1,7 +1,8 @@
 """Flags that only earlier versions of trainer/main.py used.
 
-The flags.txt of an earlier run may contain them, so they are still accepted,
-with the only value that this version can reproduce. No help text shows them.
+The flags.txt of an earlier run may contain them, so their old default is still
+accepted. No help text shows them. A run with a grapheme head continues with the
+same weights, but its scores are those of the present decoding.
 """
 
 from absl import flags
